@@ -1,0 +1,110 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target is built with the same rules: no warning passes, unsafe code is marked where it stands.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// Test targets use Foundation and C at will: the memory-safety markers would only be noise there.
+let testSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+let collections = "swift-collections"
+
+let package = Package(
+    name: "pando",
+    products: [
+        .executable(name: "pando-server", targets: ["pando-server"]),
+        .executable(name: "pando-client", targets: ["pando-client"]),
+        .executable(name: "pando-sim", targets: ["pando-sim"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    ],
+    targets: [
+        // What Swift cannot call itself: macros, variadic functions, transparent unions. No policy.
+        .target(
+            name: "CEpollShim",
+            path: "CEpollShim",
+            cSettings: [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)],
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]
+        ),
+        // Sockets, bytes, deadlines: knows nothing of activities.
+        .target(
+            name: "Reactor",
+            dependencies: ["CEpollShim", .product(name: "HeapModule", package: collections)],
+            swiftSettings: settings
+        ),
+        // Bytes in, values out; values in, bytes out. Pure.
+        .target(name: "Codecs", swiftSettings: settings),
+        // The protocol core, sans I/O. Pure.
+        .target(
+            name: "Node",
+            dependencies: [
+                "Codecs",
+                .product(name: "HeapModule", package: collections),
+                .product(name: "DequeModule", package: collections),
+            ],
+            swiftSettings: settings
+        ),
+        // Several nodes under a virtual clock and a seeded network.
+        .target(
+            name: "Simulator",
+            dependencies: ["Node", "Codecs", .product(name: "HeapModule", package: collections)],
+            swiftSettings: settings
+        ),
+        // The shell: maps reactor events to inputs of the node and its outputs to calls.
+        .target(
+            name: "Server",
+            dependencies: ["CEpollShim", "Reactor", "Node", "Codecs", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "pando-server",
+            dependencies: [
+                "Server",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "pando-client",
+            dependencies: [
+                "CEpollShim", "Codecs", "Reactor",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "pando-sim",
+            dependencies: ["Simulator", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CEpollShim"], swiftSettings: testSettings),
+        .testTarget(name: "CodecsTests", dependencies: ["Codecs"], swiftSettings: testSettings),
+        .testTarget(name: "NodeTests", dependencies: ["Node", "Codecs"], swiftSettings: testSettings),
+        .testTarget(name: "SimulatorTests", dependencies: ["Simulator"], swiftSettings: testSettings),
+        // The real programs as real processes.
+        .testTarget(
+            name: "ServerTests",
+            dependencies: ["Codecs", "pando-server", "pando-client"],
+            resources: [.copy("Transcripts")],
+            swiftSettings: testSettings
+        ),
+        // Properties of the code itself: imports, limits, forbidden calls.
+        .testTarget(name: "TidyTests", swiftSettings: testSettings),
+    ],
+    swiftLanguageModes: [.v6]
+)

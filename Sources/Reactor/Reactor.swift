@@ -1,0 +1,1 @@
+/// One thread, one epoll instance, every connection.
