@@ -1,0 +1,96 @@
+public import Codecs
+
+/// All that can be set about a node, with its defaults in one place. Times are milliseconds.
+public struct NodeConfiguration: Sendable {
+    /// Where this server is reached, as told to others and to clients (`-lh`, `-lp`).
+    public var address: PeerAddress
+    /// The one server that it was told of (`-rh`, `-rp`); nil starts a new network.
+    public var bootstrap: PeerAddress?
+    /// The network's secret: the key of the proofs between servers.
+    public var secret: [UInt8]
+    /// Share of the clients relative to other servers; 100 is the ordinary one.
+    public var weight: UInt32 = 100
+
+    public var timing = Timing()
+    public var limits = Limits()
+
+    /// Activities with an integer outside 64 bits silence ten of sixteen real clients for good, so they are refused.
+    public var allowsHugeIntegers = false
+    /// Cost of new claims' hashes: the binary logarithm of scrypt's N. 10 takes about 3 ms and 1 MiB.
+    public var hashCost: UInt8 = 10
+
+    public init(address: PeerAddress, secret: [UInt8]) {
+        self.address = address
+        self.secret = secret
+    }
+
+    public struct Timing: Sendable {
+        /// How often a server announces itself (`-a`; the course's default).
+        public var announceInterval: UInt64 = 5000
+        /// Least time between two announcements: changes worth telling are told at once, but not more often.
+        public var announceGap: UInt64 = 100
+        /// How often an otherwise silent link says that it lives.
+        public var heartbeat: UInt64 = 1000
+        /// A link silent for so long has failed: TCP alone can take a quarter of an hour.
+        public var silence: UInt64 = 3000
+        /// From the first byte of a link to both introductions.
+        public var handshake: UInt64 = 5000
+        /// The first wait before a failed dial is tried again; it doubles up to `redialMax`, with jitter.
+        public var redialMin: UInt64 = 100
+        public var redialMax: UInt64 = 5000
+        /// How long digests are gathered before one IHAVE: unbatched they would cost more than the records.
+        public var digestDelay: UInt64 = 10
+        /// How long a record that others hold may be missing before it is asked for (Plumtree's timer).
+        public var graftDelay: UInt64 = 100
+        /// Until a request to another server is sent again, and until the next in order is asked instead.
+        public var requestRetry: UInt64 = 300
+        public var requestTimeout: UInt64 = 1500
+        /// How long a registration waits for a second holder of its claim.
+        public var claimAcknowledgement: UInt64 = 3000
+        /// How long an arbiter keeps a name for a registration under way.
+        public var reservation: UInt64 = 30_000
+        /// How long a ticket is good.
+        public var ticket: UInt64 = 5000
+        /// How long a joiner waits for the state transfer before it serves all the same.
+        public var joinPatience: UInt64 = 2000
+        /// How long a redirected or refused client may take to close.
+        public var linger: UInt64 = 2000
+        /// How long a link that neither end wants is kept.
+        public var surplusGrace: UInt64 = 5000
+
+        public init() {}
+    }
+
+    public struct Limits: Sendable {
+        /// Longest line of a client, without its end.
+        public var lineBytes = 1 << 20
+        /// Bytes of records kept for others; beyond it the oldest are given up.
+        public var storeBytes = 256 << 20
+        /// Bytes of records and state that a link may have on the way (receiver credit).
+        public var linkWindowBytes = 1 << 20
+        /// Servers known at a time, this one included.
+        public var members = 4096
+        /// Links at a time, those in their handshake included.
+        public var links = 256
+        /// Names kept by this server as an arbiter.
+        public var reservations = 65_536
+        /// Requests of this server under way.
+        public var requests = 65_536
+        /// Hashes of secrets under way or waiting.
+        public var hashJobs = 16_384
+        /// Tickets out at a time.
+        public var tickets = 4096
+        /// Registered users.
+        public var claims = 16 << 20
+
+        public init() {}
+    }
+}
+
+/// What the core needs of cryptography, given by the driver, so that the core stays pure.
+public struct Cryptography: Sendable {
+    /// HMAC-SHA-256 (RFC 2104): 32 bytes of (key, message).
+    public var hmac: @Sendable (_ key: [UInt8], _ message: [UInt8]) -> [UInt8]
+
+    public init(hmac: @escaping @Sendable (_ key: [UInt8], _ message: [UInt8]) -> [UInt8]) { self.hmac = hmac }
+}

@@ -1,0 +1,167 @@
+public import Codecs
+
+/// Names a connection of a client. The driver makes it (slot and generation of its table); it is never used twice.
+public struct SessionID: Hashable, Sendable {
+    public var slot: UInt32
+    public var generation: UInt32
+
+    public init(slot: UInt32, generation: UInt32) {
+        self.slot = slot
+        self.generation = generation
+    }
+}
+
+/// Names a connection to another server, in the same way.
+public struct LinkID: Hashable, Sendable {
+    public var slot: UInt32
+    public var generation: UInt32
+
+    public init(slot: UInt32, generation: UInt32) {
+        self.slot = slot
+        self.generation = generation
+    }
+}
+
+/// Names an attempt to connect that the node asked for.
+public struct DialID: Hashable, Sendable {
+    public var rawValue: UInt64
+
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// Names a hash that the node asked for.
+public struct HashID: Hashable, Sendable {
+    public var rawValue: UInt64
+
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// One thing that the driver is to do. Ranges point into `Outbox.bytes`.
+public enum Output: Hashable, Sendable {
+    /// Append to the link's output.
+    case sendLink(LinkID, Range<Int>)
+    /// Close the link after its output is flushed.
+    case closeLink(LinkID, LinkCloseReason)
+    /// Connect; answer with `linkOpened(_:dial:)` or `dialFailed(_:)`.
+    case dial(DialID, PeerAddress)
+    /// A private line for one client: between two lines of the log, never inside one.
+    case reply(SessionID, Range<Int>)
+    /// A line for all clients that follow the log.
+    case publish(Range<Int>)
+    /// The client follows the log from its present end, after the replies before this output.
+    case follow(SessionID)
+    /// The client follows the log no longer: what was published before is still sent.
+    case unfollow(SessionID)
+    /// Show no more of the client's input until `resume`; what came already is kept.
+    case pause(SessionID)
+    case resume(SessionID)
+    /// Flush, shut down writing, then read until end of stream or `linger` milliseconds. With `keepsReading` what
+    /// still comes is given to the node (a redirected client), else it is discarded (an error reply).
+    case finish(SessionID, SessionCloseReason, linger: UInt64, keepsReading: Bool)
+    /// Hash a secret on a helper thread; answer with `hashed(_:digest:)`, nil if it could not be done.
+    case hash(HashID, secret: [UInt8], salt: [UInt8], cost: UInt8)
+    /// For the log.
+    case report(Report)
+}
+
+/// Why the node closes a client's connection. Each is counted by the driver.
+public enum SessionCloseReason: String, Hashable, Sendable, CaseIterable {
+    case logout
+    case invalidMessage
+    case authenticationFailed
+    case registerFailed
+    case loginFailed
+    case redirected
+    case peerSaidInvalid
+    case lineTooLong
+    /// The user's claim lost against an older one.
+    case claimLost
+    case shutdown
+}
+
+/// Why the node closes a link. Each is counted by the driver.
+public enum LinkCloseReason: String, Hashable, Sendable, CaseIterable {
+    case notAPeer
+    case brokenFrame
+    case unexpectedFrame
+    case wrongSecret
+    case versionMismatch
+    case oneself
+    case addressTaken
+    case duplicateLink
+    case surplusLink
+    case silent
+    case handshakeTimeout
+    case tooManyLinks
+    case refusedByPeer
+    case peerLeft
+    /// This server takes another identity, because its address was known with a later start stamp.
+    case newIdentity
+    case shutdown
+}
+
+/// What an operator should read in the log.
+public enum Report: Hashable, Sendable {
+    /// This server serves clients now.
+    case ready(alone: Bool)
+    /// The bootstrap neighbour could not be reached; it is dialled again for ever.
+    case bootstrapUnreachable(PeerAddress, String)
+    /// The bootstrap neighbour refused this server before it had served anybody: its configuration is wrong.
+    case joinRefused(PeerAddress, PeerFrame.Refusal, String)
+    case linkUp(ServerID, PeerAddress, dialled: Bool)
+    case linkDown(ServerID, PeerAddress, LinkDownCause)
+    case linkRefused(LinkID, PeerFrame.Refusal)
+    case memberJoined(ServerID, PeerAddress)
+    case memberUnreachable(ServerID, PeerAddress)
+    case memberReachable(ServerID, PeerAddress)
+    case memberDeparted(ServerID, PeerAddress, DepartureCause)
+    /// Another living server advertises this server's address.
+    case addressConflict(ServerID, PeerAddress)
+    /// A name was claimed twice while the network was apart; `loser` gave way.
+    case claimConflict(name: [UInt8], loser: ClaimID)
+    /// Records were given up because the store was full.
+    case givenUp(StreamPosition, records: UInt64)
+    /// Records of a stream were stepped over because the sender did not hold them any more.
+    case gap(StreamPosition, records: UInt64)
+    /// A limit was reached; told once until it is left again.
+    case limitReached(String)
+}
+
+public enum LinkDownCause: Hashable, Sendable {
+    case closed(LinkCloseReason)
+    /// The connection ended or broke.
+    case lost
+    case peerSaidBye(PeerFrame.Refusal)
+}
+
+public enum DepartureCause: String, Hashable, Sendable {
+    case left, succeeded
+}
+
+/// Everything that one turn of the node asks for: outputs in order, and the bytes that they point to. Emptied and used
+/// again each turn, so that a busy node allocates nothing.
+public struct Outbox: Sendable {
+    public internal(set) var outputs: [Output] = []
+    public internal(set) var bytes: [UInt8] = []
+
+    public init() {}
+
+    public var isEmpty: Bool { outputs.isEmpty }
+
+    /// To be called when all outputs are carried out. A large burst's memory is given back.
+    public mutating func removeAll() {
+        outputs.removeAll(keepingCapacity: outputs.capacity <= 65_536)
+        bytes.removeAll(keepingCapacity: bytes.capacity <= 8 << 20)
+    }
+
+    mutating func append(_ output: Output) { outputs.append(output) }
+
+    mutating func report(_ report: Report) { outputs.append(.report(report)) }
+
+    /// A frame for a link.
+    mutating func send(_ frame: PeerFrame, to link: LinkID) {
+        let start = bytes.count
+        frame.encode(into: &bytes)
+        outputs.append(.sendLink(link, start..<bytes.count))
+    }
+}
