@@ -1,0 +1,193 @@
+/// Collects the members of one message while a scanner walks over it, then makes the message of them.
+struct ClientMessageParser {
+    private var scanner: JSONScanner
+    private var command = TextMember.missing
+    private var username = TextMember.missing
+    private var secret = TextMember.missing
+    private var activity = ActivityMember.missing
+    /// Which protocol members were seen: one bit each.
+    private var seen: UInt8 = 0
+    /// What stands against the message although it is JSON; the first such thing.
+    private var fault: ClientFault?
+
+    init(depthLimit: Int) {
+        scanner = JSONScanner(depthLimit: depthLimit)
+    }
+
+    /// Goes through the whole line.
+    mutating func scan(_ line: Span<UInt8>) throws(JSONFault) {
+        try scanner.begin(in: line)
+        if try scanner.enterObject(in: line) {
+            while let key = try scanner.nextKey(in: line) { try scanMember(key, in: line) }
+        } else {
+            fault = .notAnObject(found: try scanner.scanValue(in: line).words)
+        }
+        try scanner.finish(in: line)
+    }
+
+    /// Whether nothing but white space stands in a line that failed to scan.
+    func isBlank(_ line: Span<UInt8>) -> Bool {
+        // White space is all that a scanner steps over before it needs a value.
+        var scanner = JSONScanner()
+        scanner.skipWhiteSpace(in: line)
+        return scanner.position == line.count
+    }
+
+    /// The message that the members make up.
+    func message(of line: Span<UInt8>) throws(ClientFault) -> ClientMessage {
+        if let fault { throw fault }
+        switch command {
+        case .missing: throw .commandMissing
+        case .null, .wrongType: throw .commandNotString
+        case .text(let name):
+            guard let command = ClientCommand(name, in: line) else { throw .unknownCommand(name) }
+            return message(for: command)
+        }
+    }
+
+    private func message(for command: ClientCommand) -> ClientMessage {
+        switch command {
+        case .activityMessage: .activity(username: username, secret: secret, activity: activity)
+        case .login: .login(username: username, secret: secret)
+        case .register: .register(username: username, secret: secret)
+        case .logout: .logout
+        case .invalidMessage: .invalidMessage
+        case .authenticationFail: .authenticationFail
+        case .authenticate: .authenticate(secret: secret)
+        case .serverAnnounce: .serverAnnounce
+        case .activityBroadcast: .activityBroadcast
+        case .lockRequest: .lockRequest
+        case .lockAllowed: .lockAllowed
+        case .lockDenied: .lockDenied
+        }
+    }
+
+    // MARK: Members
+
+    /// Scans the value that belongs to `key`, and keeps it if the protocol knows the key.
+    private mutating func scanMember(_ key: JSONString, in line: Span<UInt8>) throws(JSONFault) {
+        guard let member = ClientMember(key, in: line) else {
+            _ = try scanner.scanValue(in: line)
+            return
+        }
+        let bit: UInt8 = 1 << UInt8(member.index)
+        if seen & bit != 0, fault == nil { fault = .duplicateMember(member, at: key.range.lowerBound - 1) }
+        seen |= bit
+        switch member {
+        case .command: command = try scanText(in: line)
+        case .username: username = try scanText(in: line)
+        case .secret: secret = try scanText(in: line)
+        case .activity: activity = try scanActivity(in: line)
+        }
+    }
+
+    private mutating func scanText(in line: Span<UInt8>) throws(JSONFault) -> TextMember {
+        switch try scanner.scanValue(in: line) {
+        case .string(let text): .text(text)
+        case .null: .null
+        default: .wrongType
+        }
+    }
+
+    private mutating func scanActivity(in line: Span<UInt8>) throws(JSONFault) -> ActivityMember {
+        // Integers in front of the activity go to nobody, so only those inside it count.
+        scanner.wideIntegerOffset = nil
+        guard try scanner.enterObject(in: line) else {
+            _ = try scanner.scanValue(in: line)
+            return .wrongType
+        }
+        let start = scanner.position - 1
+        var contents = ActivityContents(end: scanner.position)
+        while let key = try scanner.nextKey(in: line) {
+            let isForged = key.equals(Self.authenticatedUser.span, in: line)
+            contents.begin(at: key.range.lowerBound - 1, isForged: isForged)
+            _ = try scanner.scanValue(in: line)
+            contents.end = scanner.position
+        }
+        return .object(contents.activity(start..<scanner.position, wideIntegerOffset: scanner.wideIntegerOffset))
+    }
+
+    private static let authenticatedUser = Array("authenticated_user".utf8)
+}
+
+/// Sorts the members of an activity into those that pass and those that the client must not set.
+private struct ActivityContents {
+    /// Behind the last value so far.
+    var end: Int
+    private var forged: [Range<Int>] = []
+    /// Where the forged members that were met last begin; nil after a member that passes.
+    private var forgedStart: Int?
+    private var isEmpty = true
+
+    init(end: Int) { self.end = end }
+
+    /// A member begins whose key stands at `start`.
+    mutating func begin(at start: Int, isForged: Bool) {
+        isEmpty = false
+        if isForged {
+            forgedStart = forgedStart ?? start
+        } else if let first = forgedStart {
+            // The comma between the two goes with the forged one.
+            forged.append(first..<start)
+            forgedStart = nil
+        }
+    }
+
+    func activity(_ range: Range<Int>, wideIntegerOffset: Int?) -> ClientActivity {
+        ClientActivity(
+            range: range, wideIntegerOffset: wideIntegerOffset,
+            forged: forgedStart.map { forged + [$0..<end] } ?? forged,
+            contentEnd: end,
+            // In front of forged members at the end a comma remains, or the brace.
+            needsComma: !isEmpty && forgedStart == nil)
+    }
+}
+
+/// The commands that a connection may send, by the state machine's decision or not.
+private enum ClientCommand: String, CaseIterable {
+    // The one that is sent most comes first: names are tried in this order.
+    case activityMessage = "ACTIVITY_MESSAGE"
+    case login = "LOGIN"
+    case register = "REGISTER"
+    case logout = "LOGOUT"
+    case invalidMessage = "INVALID_MESSAGE"
+    case authenticationFail = "AUTHENTICATION_FAIL"
+    case authenticate = "AUTHENTICATE"
+    case serverAnnounce = "SERVER_ANNOUNCE"
+    case activityBroadcast = "ACTIVITY_BROADCAST"
+    case lockRequest = "LOCK_REQUEST"
+    case lockAllowed = "LOCK_ALLOWED"
+    case lockDenied = "LOCK_DENIED"
+
+    private static let names = allCases.map { (command: $0, name: Array($0.rawValue.utf8)) }
+
+    init?(_ text: JSONString, in line: Span<UInt8>) {
+        for entry in Self.names where text.equals(entry.name.span, in: line) {
+            self = entry.command
+            return
+        }
+        return nil
+    }
+}
+
+extension ClientMember {
+    private static let names = allCases.map { (member: $0, name: Array($0.rawValue.utf8)) }
+
+    fileprivate init?(_ key: JSONString, in line: Span<UInt8>) {
+        for entry in Self.names where key.equals(entry.name.span, in: line) {
+            self = entry.member
+            return
+        }
+        return nil
+    }
+
+    /// A small number of its own for each member.
+    fileprivate var index: Int {
+        switch self {
+        case .command: 0
+        case .username: 1
+        case .secret: 2
+        case .activity: 3
+        }
+    }
+}
