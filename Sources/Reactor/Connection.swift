@@ -53,8 +53,8 @@ struct Connection: BitwiseCopyable {
     /// Why it will end if the deadline passes.
     var deadlineReason = CloseReason.deadline
     var flags: ConnectionFlags = []
-    /// The events that epoll was last asked for.
-    var interest: UInt32 = 0
+    /// The events that epoll was last asked for; those used fit into 16 bits.
+    var interest: UInt16 = 0
     var inputLimit: UInt32 = 0
     var outputLimit: UInt32 = 0
     /// Position in the dense array of subscribers; `notSubscribed` if in none.

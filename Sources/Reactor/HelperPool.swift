@@ -17,7 +17,7 @@ public final class HelperPool<Output: Sendable>: Sendable {
     /// - Parameters:
     ///   - threads: How many jobs run at the same time.
     ///   - limit: How many may be under way; `submit` refuses more.
-    ///   - waker: The reactor's; its handler's `woken` is to call ``drain(_:)``.
+    ///   - waker: The reactor's; its handler's `woken` is to call ``drain()``.
     /// - Throws: if an eventfd or a thread cannot be had (pthread_create(3)).
     public init(threads: Int, limit: Int, waker: Waker) throws(SystemError) {
         precondition(threads > 0 && limit > 0)
@@ -41,9 +41,7 @@ public final class HelperPool<Output: Sendable>: Sendable {
     }
 
     /// Takes the results so far, in the order in which they came about.
-    public func drain(_ take: (Output) -> Void) {
-        for result in shared.takeResults() { take(result) }
-    }
+    public func drain() -> [Output] { shared.takeResults() }
 
     /// Jobs under way: queued, running, or finished and not drained.
     public var underWay: Int { shared.underWay }

@@ -85,8 +85,8 @@ extension Reactor {
     public mutating func resumeReading(_ id: ConnectionID) {
         guard let slot = live(id), connections[slot].flags.contains(.paused) else { return }
         connections[slot].flags.remove(.paused)
-        let hasLeftover = !connections[slot].input.isEmpty || connections[slot].flags.contains(.inputEnded)
-        if hasLeftover && !connections[slot].flags.contains(.ready) {
+        // Even if nothing is left now: the handler may be about to leave something, within the call that resumes.
+        if !connections[slot].flags.contains(.ready) {
             connections[slot].flags.insert(.ready)
             ready.append(id.rawValue)
         }
@@ -244,7 +244,9 @@ extension Reactor {
 
     // MARK: Polling
 
-    private func wantedInterest(_ slot: Int) -> UInt32 {
+    private func wantedInterest(_ slot: Int) -> UInt16 { UInt16(wantedEvents(slot)) }
+
+    private func wantedEvents(_ slot: Int) -> UInt32 {
         if connections[slot].state == .dialling { return CES_OUT }
         let input = connections[slot].wantsInput ? CES_IN | CES_RDHUP : 0
         return connections[slot].flags.contains(.blocked) ? input | CES_OUT : input
@@ -254,7 +256,7 @@ extension Reactor {
     mutating func register(_ slot: Int) {
         connections[slot].interest = wantedInterest(slot)
         let result = ces_epoll_add(
-            poller.fd, connections[slot].fd, connections[slot].interest, id(slot).rawValue)
+            poller.fd, connections[slot].fd, UInt32(connections[slot].interest), id(slot).rawValue)
         guard result < 0 else { return connections[slot].flags.subtract(.unpolled) }
         connections[slot].flags.insert(.unpolled)
         end(slot, .internalError)
@@ -270,7 +272,7 @@ extension Reactor {
         }
         guard wanted != connections[slot].interest else { return }
         connections[slot].interest = wanted
-        let result = ces_epoll_modify(poller.fd, connections[slot].fd, wanted, id(slot).rawValue)
+        let result = ces_epoll_modify(poller.fd, connections[slot].fd, UInt32(wanted), id(slot).rawValue)
         if result < 0 { end(slot, .internalError) }
     }
 

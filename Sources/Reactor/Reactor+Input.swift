@@ -116,7 +116,11 @@ extension Reactor {
             connections[slot].flags.remove(.ready)
             let flags = connections[slot].flags
             if flags.contains(.paused) { continue }
-            if flags.contains(.discarding) { settleLeftover(slot) } else { show(slot, fresh: 0, &handler) }
+            if flags.contains(.discarding) || connections[slot].input.isEmpty {
+                settleLeftover(slot)
+            } else {
+                show(slot, fresh: 0, &handler)
+            }
         }
     }
 }

@@ -50,18 +50,21 @@ extension Reactor {
     public var subscriberCount: Int { fanOut.count }
 
     /// Makes a connection follow the ring from its present end.
-    public mutating func subscribe(_ id: ConnectionID) {
-        guard let slot = live(id), connections[slot].subscriberIndex == Connection.notSubscribed else { return }
-        let flags = connections[slot].flags
-        guard !connections[slot].isOutputClosed, !flags.contains(.finishing), !flags.contains(.following) else {
-            return
-        }
+    ///
+    /// - Returns: Whether it follows from here. False if it has ended or is ending, follows already, or has unsubscribed
+    ///   and not yet been sent all that was published before.
+    @discardableResult
+    public mutating func subscribe(_ id: ConnectionID) -> Bool {
+        guard let slot = live(id), connections[slot].state == .open else { return false }
+        guard !connections[slot].isOutputClosed else { return false }
+        guard connections[slot].flags.isDisjoint(with: [.finishing, .following]) else { return false }
         // A socket that refuses (a test's socket pair) only holds more unsent bytes.
         _ = ces_set_not_sent_low_water(connections[slot].fd, Int32(clamping: configuration.notSentLowWater))
         connections[slot].cursor = ring.end
         connections[slot].flags.insert(.following)
         connections[slot].subscriberIndex = fanOut.add(UInt32(slot))
         statistics.subscribers = fanOut.count
+        return true
     }
 
     /// Ends following at the present end of the ring: what has been published so far is still delivered, then what is sent

@@ -11,7 +11,7 @@
 /// 7. the one flush: connections with private output, then a slice of the subscribers of the ring;
 /// 8. frees: descriptors and slots of what ended.
 ///
-/// What ends in steps 6 and 7 is told in the next turn, which then does not wait. A slot is freed only after `closed` was
+/// What ends in steps 6 and 7 is told in the next turn, which then does not wait. A slot is freed when `closed` is
 /// told, its descriptor in step 8 of the turn in which it ended: no event of a batch can meet a successor of its connection,
 /// and if epoll still names a predecessor, the generation in the epoll word tells (counted as a stale event).
 ///
