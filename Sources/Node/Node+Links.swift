@@ -262,12 +262,12 @@ extension Node {
     }
 
     private mutating func introduce(to address: PeerAddress?, link index: Int) {
-        let stamps = members.dropFirst().filter { $0.address == address }.map(\.id.startStamp)
+        let known = members.dropFirst().filter { $0.address == address }.map(\.id)
         send(
             .introduction(
                 PeerFrame.Introduction(
                     id: id, address: configuration.address, networkTime: networkTime(),
-                    knownStamp: stamps.max() ?? 0, hasServed: hasServed)),
+                    known: known.max() ?? ServerID(startStamp: 0, random: 0), hasServed: hasServed)),
             link: index)
     }
 
@@ -277,8 +277,8 @@ extension Node {
             let refusal: PeerFrame.Refusal = introduction.id == id ? .oneself : .addressTaken
             return refuse(index, refusal, .oneself, "this server is at \(configuration.address) itself")
         }
-        if introduction.knownStamp >= id.startStamp, !hasServed {
-            return takeNewIdentity(after: introduction.knownStamp, link: index)
+        if introduction.known != id, introduction.known.startStamp >= id.startStamp, !hasServed {
+            return takeNewIdentity(after: introduction.known.startStamp, link: index)
         }
         guard hasRoom(for: introduction.id) else {
             return refuse(index, .tooManyLinks, .tooManyLinks, "the table of members is full")

@@ -35,7 +35,7 @@ extension Node {
     /// `isPushed` tells an announcement that came down its tree from one that was part of a state transfer.
     mutating func receive(_ announcement: Announcement, link index: Int, isPushed: Bool) {
         guard announcement.id != id, hasRoom(for: announcement.id) else { return }
-        if announcement.address == configuration.address { return noteRival(announcement) }
+        if announcement.address == configuration.address { return noteNamesake(announcement) }
         counters.announcementsReceived += 1
         let origin = serverIndex(of: announcement.id)
         let edge = links[index].edges[origin]
@@ -56,10 +56,15 @@ extension Node {
         }
     }
 
-    /// Another server says that it is at our address. If it came after us, somebody configured it wrongly.
-    private mutating func noteRival(_ announcement: Announcement) {
-        guard announcement.id > id else { return }
-        outbox.report(.addressConflict(announcement.id, announcement.address))
+    /// Another server is told to be at our address: an earlier life of this one, or, if it came after us, one that
+    /// somebody configured wrongly.
+    private mutating func noteNamesake(_ announcement: Announcement) {
+        guard announcement.id < id else {
+            return outbox.report(.addressConflict(announcement.id, announcement.address))
+        }
+        let origin = serverIndex(of: announcement.id)
+        members[origin].announcement = announcement
+        members[origin].status = .departed
     }
 
     private mutating func acknowledge(_ announcement: Announcement, of origin: Int) {
