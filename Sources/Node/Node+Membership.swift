@@ -9,8 +9,7 @@ extension Node {
 
     /// Announces this server soon: at once, unless the last announcement was just now.
     mutating func announceSoon() {
-        guard !announceSoonIsSet, phase != .leaving else { return }
-        announceSoonIsSet = true
+        guard phase != .leaving else { return }
         let earliest = announced.adding(milliseconds: configuration.timing.announceGap)
         timers.set(.announceSoon, at: max(now, earliest))
     }
@@ -129,6 +128,19 @@ extension Node {
         outbox.report(.memberDeparted(servers[server], members[server].address, cause))
     }
 
+    /// The server did not answer in time. Without a link to it, that is all there is to judge by: it is no arbiter and
+    /// no target of load until it is heard of again.
+    mutating func suspect(_ server: Int) {
+        guard members[server].status == .reachable, linkIndex(toServer: server) == nil else { return }
+        setUnreachable(server)
+    }
+
+    private mutating func setUnreachable(_ server: Int) {
+        members[server].status = .unreachable
+        overlayIsDirty = true
+        outbox.report(.memberUnreachable(servers[server], members[server].address))
+    }
+
     /// Who was silent for too long is unreachable: no arbiter and no target of load.
     mutating func checkMembers() {
         let patience = Self.silentIntervals * max(configuration.timing.announceInterval, configuration.timing.silence)
@@ -136,9 +148,7 @@ extension Node {
             guard linkIndex(toServer: server) == nil, now.milliseconds(since: members[server].heard) >= patience else {
                 continue
             }
-            members[server].status = .unreachable
-            overlayIsDirty = true
-            outbox.report(.memberUnreachable(servers[server], members[server].address))
+            setUnreachable(server)
         }
         releaseStable()
     }

@@ -158,15 +158,19 @@ extension Node {
             wait(index, for: dependency)
             return false
         }
-        if let claim = header.claim {
-            lastActivity[claim] = StreamPosition(origin: servers[index], seq: seq)
-        }
+        if let claim = header.claim { noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq)) }
         counters.activitiesDelivered += 1
         guard sessions.liveCount > 0 else { return true }
         let start = outbox.bytes.count
         outbox.bytes.append(contentsOf: bytes[payload])
         outbox.append(.publish(start..<outbox.bytes.count))
         return true
+    }
+
+    /// The table is as large as that of the claims: what is beyond it was made up by a faulty peer.
+    private mutating func noteActivity(of claim: ClaimID, at position: StreamPosition) {
+        guard lastActivity.count < configuration.limits.claims || lastActivity[claim] != nil else { return }
+        lastActivity[claim] = position
     }
 
     private func isDelivered(_ position: StreamPosition) -> Bool {
