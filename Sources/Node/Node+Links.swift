@@ -230,7 +230,10 @@ extension Node {
 
     private mutating func refused(_ index: Int, _ refusal: PeerFrame.Refusal, _ text: String) {
         let dialled = links[index].dialled
-        if let dialled, refusal == .oneself { overlay.remove(dialled) }
+        if let dialled, refusal == .oneself {
+            overlay.remove(dialled)
+            if dialled == bootstrap { bootstrap = nil }
+        }
         if let dialled, dialled == configuration.bootstrap, !hasServed, phase == .joining,
             [.wrongSecret, .version, .oneself, .addressTaken].contains(refusal)
         {
@@ -292,6 +295,7 @@ extension Node {
         let server = serverIndex(of: introduction.id)
         guard resolveDuplicate(of: index, server: server) else { return }
         adoptNetworkTime(introduction, isDialler: !isAcceptor)
+        if links[index].dialled == bootstrap { bootstrapWasReached = true }
         links[index].neighbour = server
         links[index].phase = .levelling
         outbox.report(.linkUp(introduction.id, introduction.address, dialled: !isAcceptor))

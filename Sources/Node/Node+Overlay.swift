@@ -36,7 +36,7 @@ extension Node {
         }
         let linked = links.filter { $0.isIntroduced }.map { members[$0.neighbour].address }
         var missing = wanted.filter { !linked.contains($0) }
-        if linked.isEmpty, let bootstrap = configuration.bootstrap, !missing.contains(bootstrap) {
+        if linked.isEmpty || !bootstrapWasReached, let bootstrap, !missing.contains(bootstrap) {
             missing.append(bootstrap)
         }
         overlay.setTargets(missing, at: now)

@@ -40,6 +40,10 @@ public struct Node: Sendable {
     var queues: [StoreAndForwardQueue] = []
     var store = StreamStore()
     var links: [Link] = []
+    /// The one server that it was told of; nil if there is none, or it turned out to be this one.
+    var bootstrap: PeerAddress?
+    /// It has been part of this network: it need not be dialled beside other links.
+    var bootstrapWasReached = false
     var overlay = Overlay()
     var overlayIsDirty = true
     /// Streams with new records since the last push.
@@ -90,6 +94,7 @@ public struct Node: Sendable {
         self.now = now
         self.configuration = configuration
         self.cryptography = cryptography
+        bootstrap = configuration.bootstrap
         random = SplitMix64(seed: seed)
         id = ServerID(startStamp: wallClock, random: random.next())
         verifierKey = random.bytes(32)
