@@ -79,6 +79,8 @@ extension Node {
 
     private mutating func endDial(_ dial: DialID, of link: Link) {
         let timing = configuration.timing
+        // Nothing has failed: the new identity introduces itself at once.
+        if link.endsOldIdentity { return overlay.dialAgain(dial, at: now) }
         if link.isIntroduced || link.neighbour >= 0 {
             overlay.linkEnded(
                 dial, lasted: now.milliseconds(since: link.opened), min: timing.redialMin, max: timing.redialMax,
@@ -316,7 +318,10 @@ extension Node {
         servers.rename(Self.ownIndex, to: id)
         members[Self.ownIndex].id = id
         members[Self.ownIndex].announcement = nil
-        for other in links.indices { close(other, .newIdentity, saying: nil) }
+        for other in links.indices {
+            links[other].endsOldIdentity = true
+            close(other, .newIdentity, saying: nil)
+        }
     }
 
     /// Another server at that address that is surely alive: it has a link to this one that was heard of just now.
