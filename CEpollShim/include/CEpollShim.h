@@ -1,11 +1,133 @@
-/// What Swift cannot call itself: macros, variadic functions, transparent unions. No policy lives here.
+/// What Swift cannot call itself: macros, variadic functions, transparent unions, calls that its Glibc module lacks, and
+/// OpenSSL. No policy, no state, no loop lives here.
+///
+/// Every function that can fail returns a negated errno on failure, so that no call of the Swift runtime in between can
+/// overwrite the cause. Restarting after EINTR is the caller's decision.
 #ifndef CEPOLLSHIM_H
 #define CEPOLLSHIM_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
+// No system header beyond these two: with _GNU_SOURCE some types (fd_set) look different from those that Swift's Glibc
+// module was built with, and a program that imports both would not compile. The sources define it, this header does not.
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+// MARK: Polling. Not in the Glibc module. The layout and the numbers are the kernel's; poll.c asserts that they are.
+
+static const uint32_t CES_IN = 0x1;
+static const uint32_t CES_OUT = 0x4;
+static const uint32_t CES_ERR = 0x8;
+static const uint32_t CES_HUP = 0x10;
+static const uint32_t CES_RDHUP = 0x2000;
+
+#ifdef __x86_64__
+#define CES_PACKED __attribute__((packed))
+#else
+#define CES_PACKED
 #endif
 
-#include <sys/epoll.h>
+/// struct epoll_event.
+typedef struct ces_event {
+    uint32_t events;
+    uint64_t word;
+} CES_PACKED ces_event;
+
+int ces_epoll_create(void);
+int ces_epoll_add(int poller, int fd, uint32_t events, uint64_t word);
+int ces_epoll_modify(int poller, int fd, uint32_t events, uint64_t word);
+int ces_epoll_remove(int poller, int fd);
+/// Returns the number of events.
+int ces_epoll_wait(int poller, ces_event *events, int count, int timeout_ms);
+
+// MARK: Wake-ups and signals. eventfd and signalfd are not in the Glibc module.
+
+/// A non-blocking counter.
+int ces_event_open(void);
+/// A blocking semaphore: each read takes one.
+int ces_semaphore_open(void);
+int ces_event_add(int fd, uint64_t value);
+/// Returns 0 when something was taken.
+int ces_event_take(int fd);
+/// Blocks the signals in the calling thread and opens a descriptor that reads them.
+int ces_signals_open(const int *signals, int count);
+/// Returns the signal's number, or -EAGAIN.
+int ces_signals_read(int fd);
+/// Blocks every signal in the calling thread and leaves in `saved` (128 bytes) what was blocked before.
+int ces_signals_block_all(void *saved);
+int ces_signals_restore(const void *saved);
+int ces_ignore_sigpipe(void);
+
+// MARK: Sockets. With _GNU_SOURCE the address parameters are transparent unions, which Swift cannot pass.
+
+/// An Internet address, free of sockaddr.
+typedef struct ces_address {
+    /// 4 or 6.
+    uint8_t family;
+    /// Network order; the first four for IPv4.
+    uint8_t bytes[16];
+    /// Host order.
+    uint16_t port;
+    /// Scope of a link-local IPv6 address, else 0.
+    uint32_t scope;
+} ces_address;
+
+int ces_tcp_socket(uint8_t family);
+int ces_bind(int fd, const ces_address *address);
+int ces_listen(int fd, int backlog);
+int ces_accept(int fd, ces_address *peer);
+int ces_connect(int fd, const ces_address *address);
+int ces_local_address(int fd, ces_address *address);
+int ces_peer_address(int fd, ces_address *address);
+int ces_shutdown_write(int fd);
+int ces_close(int fd);
+/// Takes the pending error of a socket: 0 or a positive errno.
+int ces_take_socket_error(int fd);
+int ces_set_reuse_address(int fd);
+int ces_set_v6_only(int fd, int on);
+int ces_set_no_delay(int fd);
+int ces_set_keep_alive(int fd, int idle_seconds, int interval_seconds, int probes);
+int ces_set_not_sent_low_water(int fd, int bytes);
+ptrdiff_t ces_send(int fd, const void *bytes, size_t count);
+ptrdiff_t ces_receive(int fd, void *bytes, size_t count);
+
+/// Numeric text to address: 0, or -EINVAL.
+int ces_parse_ip(const char *text, ces_address *address);
+/// Address without port as text; `size` at least 64.
+int ces_format_ip(const ces_address *address, char *text, size_t size);
+/// getaddrinfo for streams. Returns the number of addresses, or minus an EAI code; for EAI_SYSTEM `cause` gets errno.
+int ces_resolve(const char *host, uint16_t port, ces_address *addresses, int count, int *cause);
+/// The text of an EAI code (positive for the codes as ces_resolve returns them: pass the returned value).
+const char *ces_resolve_text(int code);
+
+// MARK: The process.
+
+/// Maps `size` bytes (a multiple of the page size) twice in a row. NULL on failure, with `error` negated errno.
+void *_Nullable ces_mirror_map(size_t size, int *error);
+void ces_mirror_unmap(void *base, size_t size);
+size_t ces_page_size(void);
+/// Raises the soft limit of descriptors to the hard one; returns it, or a negated errno.
+int64_t ces_raise_descriptor_limit(void);
+uint64_t ces_monotonic_ns(void);
+int64_t ces_realtime_ms(void);
+int ces_random(void *bytes, size_t count);
+/// The text of an errno, thread-safe.
+const char *ces_error_text(int code, char *text, size_t size);
+
+// MARK: OpenSSL. Kept behind plain functions so that none of its types reaches Swift.
+
+/// `digest` gets 32 bytes. 0, or minus one with the cause in `text`.
+int ces_sha256(const void *_Nullable message, size_t count, uint8_t *digest, char *text, size_t text_size);
+int ces_hmac_sha256(const void *_Nullable key, size_t key_count, const void *_Nullable message, size_t count,
+                    uint8_t *digest, char *text, size_t text_size);
+int ces_scrypt(const void *_Nullable secret, size_t secret_count, const void *_Nullable salt, size_t salt_count,
+               uint64_t n, uint64_t r, uint64_t p, uint64_t memory_max, uint8_t *key, size_t key_count, char *text,
+               size_t text_size);
+/// 1 if equal. The time depends on `count` only.
+int ces_constant_time_equal(const void *_Nullable left, const void *_Nullable right, size_t count);
+/// Overwrites memory in a way that the compiler keeps.
+void ces_wipe(void *bytes, size_t count);
+
+#pragma clang assume_nonnull end
 
 #endif

@@ -1,0 +1,63 @@
+/// Why a connection ended. One close path, one reason, one counter each: what a statistics page shows under these names is
+/// what happened.
+
+/// Why a connection ended. The first cause wins: what happens to a connection that is already ending changes nothing.
+///
+/// The reactor itself gives the first ones, its user any. `String(describing:)` is the name that counters and logs show.
+public enum CloseReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+    // What the reactor finds.
+
+    /// The peer reset the connection, or sent into one that it had closed.
+    case reset
+    /// A read failed with anything but a reset.
+    case readFailed
+    /// A write failed with anything but a reset.
+    case writeFailed
+    /// More was to be sent privately than the output limit allows.
+    case outputOverflow
+    /// The input limit was reached and nothing was taken from it: an endless line, for instance.
+    case inputOverflow
+    /// The bytes that a subscriber had still to get were overwritten in the ring.
+    case slowConsumer
+    /// The network lost it: retransmissions or keep-alive probes went unanswered, or a route is gone.
+    case lost
+    /// Nobody listens at the dialled address.
+    case dialRefused
+    /// No answer within the deadline of the dial.
+    case dialTimedOut
+    /// Any other failure of a dial: no route, network down.
+    case dialFailed
+
+    // What the user of the reactor gives.
+
+    /// The peer ended its stream and there was nothing left to say.
+    case peerEnded
+    /// The conversation came to its regular end.
+    case finished
+    /// A deadline without a name of its own.
+    case deadline
+    /// No first bytes, or no hello, in time.
+    case helloTimeout
+    /// Silence for too long.
+    case idle
+    /// The peer broke the protocol.
+    case protocolError
+    /// The peer could not prove who it is.
+    case unauthenticated
+    /// The user logged out.
+    case loggedOut
+    /// The client was sent to another server.
+    case redirected
+    /// A newer connection took this one's place.
+    case replaced
+    /// A second connection to the same server.
+    case duplicate
+    /// The other side of a link was given up: departed, pruned or declared failed.
+    case abandoned
+    /// A limit was reached: too many connections, too many from one address, too high a rate.
+    case limit
+    /// This server is going down.
+    case shutdown
+    /// An error of ours.
+    case internalError
+}

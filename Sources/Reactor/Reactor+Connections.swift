@@ -1,0 +1,291 @@
+/// The table of connections: how they begin, what can be asked of them, and the one path on which they end.
+internal import CEpollShim
+
+extension Reactor {
+    // MARK: Questions
+
+    /// Whether a connection still exists: accepted or dialled, and not closed, for whatever reason.
+    public func isOpen(_ id: ConnectionID) -> Bool { live(id) != nil }
+
+    /// The address of the peer; nil if the connection has ended or the peer is gone already.
+    public func peerAddress(of id: ConnectionID) -> SocketAddress? {
+        guard let slot = live(id) else { return nil }
+        var raw = ces_address()
+        // `raw` is ours.
+        return unsafe ces_peer_address(connections[slot].fd, &raw) == 0 ? SocketAddress(raw) : nil
+    }
+
+    /// The address of our end; nil if the connection has ended.
+    public func localAddress(of id: ConnectionID) -> SocketAddress? {
+        guard let slot = live(id) else { return nil }
+        var raw = ces_address()
+        // `raw` is ours.
+        return unsafe ces_local_address(connections[slot].fd, &raw) == 0 ? SocketAddress(raw) : nil
+    }
+
+    /// Bytes that the kernel has not taken yet: private output, and what the ring still holds for a subscriber.
+    public func unsent(_ id: ConnectionID) -> Int {
+        guard let slot = live(id) else { return 0 }
+        return Int(connections[slot].output.count) + ringLag(slot)
+    }
+
+    // MARK: Dialling
+
+    /// Begins to connect. `connected` or `closed` (with a reason that begins with `dial`) follows, never within this call.
+    ///
+    /// - Throws: if there is no slot (EMFILE) or no descriptor (socket(2)).
+    public mutating func dial(
+        _ address: SocketAddress, deadlineMilliseconds: Int
+    ) throws(SystemError) -> ConnectionID {
+        guard hasFreeSlot else { throw SystemError(code: SystemErrno.tooManyFiles, call: "dial \(address)") }
+        let fd = try SystemError.check(ces_tcp_socket(address.family.rawValue), "socket for \(address)")
+        let slot = takeSlot(fd, .dialling)
+        let id = self.id(slot)
+        statistics.dialled += 1
+        setOptions(fd)
+        var raw = address.raw
+        // `raw` is ours.
+        let result = unsafe ces_connect(fd, &raw)
+        // An interrupted connect goes on by itself (connect(2)).
+        if result == 0 || result == -SystemErrno.inProgress || result == -SystemErrno.interrupted {
+            register(slot)
+            setDeadline(id, milliseconds: deadlineMilliseconds, .dialTimedOut)
+        } else {
+            connections[slot].flags.insert(.unpolled)
+            end(slot, SystemErrno.dialReason(-result))
+        }
+        return id
+    }
+
+    /// A dial has an outcome.
+    mutating func finishDial<Handler: ReactorHandler & ~Copyable>(_ slot: Int, _ handler: inout Handler) {
+        let code = ces_take_socket_error(connections[slot].fd)
+        guard code == 0 else { return end(slot, SystemErrno.dialReason(code)) }
+        let id = self.id(slot)
+        // The kernel may pick the dialled port as our own: then the socket is connected to itself, and nobody listens.
+        guard let peer = peerAddress(of: id), peer != localAddress(of: id) else { return end(slot, .dialRefused) }
+        connections[slot].state = .open
+        deadlines.cancel(UInt32(slot))
+        statistics.connected += 1
+        updateInterest(slot)
+        if !connections[slot].output.isEmpty { markDirty(slot) }
+        handler.connected(id, in: &self)
+    }
+
+    // MARK: Changing
+
+    /// Stops telling input of a connection, from the next byte on. What has been shown and not consumed is kept.
+    public mutating func pauseReading(_ id: ConnectionID) {
+        guard let slot = live(id), !connections[slot].flags.contains(.discarding) else { return }
+        connections[slot].flags.formUnion([.paused, .rescan])
+        updateInterest(slot)
+    }
+
+    /// Goes on telling input: first what was left, without waiting for more bytes.
+    public mutating func resumeReading(_ id: ConnectionID) {
+        guard let slot = live(id), connections[slot].flags.contains(.paused) else { return }
+        connections[slot].flags.remove(.paused)
+        // Even if nothing is left now: the handler may be about to leave something, within the call that resumes.
+        if !connections[slot].flags.contains(.ready) {
+            connections[slot].flags.insert(.ready)
+            ready.append(id.rawValue)
+        }
+        updateInterest(slot)
+    }
+
+    /// Changes how many unconsumed bytes a connection may hold. The handler is shown at least that many before it must take some.
+    public mutating func setInputLimit(_ id: ConnectionID, bytes: Int) {
+        precondition(bytes > 0 && bytes < 1 << 30)
+        guard let slot = live(id) else { return }
+        connections[slot].inputLimit = UInt32(bytes)
+    }
+
+    /// Changes how many unsent private bytes a connection may hold.
+    public mutating func setOutputLimit(_ id: ConnectionID, bytes: Int) {
+        precondition(bytes > 0 && bytes < 1 << 30)
+        guard let slot = live(id) else { return }
+        connections[slot].outputLimit = UInt32(bytes)
+    }
+
+    /// Sets, moves or (nil) removes the one deadline of a connection; when it passes, the connection is closed with
+    /// `reason`. Does nothing once the connection is finishing: that has a deadline of its own.
+    public mutating func setDeadline(_ id: ConnectionID, milliseconds: Int?, _ reason: CloseReason) {
+        guard let slot = live(id), !connections[slot].flags.contains(.finishing) else { return }
+        guard let milliseconds else { return deadlines.cancel(UInt32(slot)) }
+        startDeadline(slot, milliseconds, reason)
+    }
+
+    private mutating func startDeadline(_ slot: Int, _ milliseconds: Int, _ reason: CloseReason) {
+        precondition(milliseconds >= 0)
+        connections[slot].deadlineReason = reason
+        deadlines.set(UInt32(slot), due: max(now + 1, now + UInt64(milliseconds) * 1_000_000))
+    }
+
+    // MARK: Ending
+
+    /// Ends a connection at once; unsent output is lost and the peer may see a reset. `closed` follows later in this turn
+    /// or in the next. Harmless if the connection has ended already.
+    public mutating func close(_ id: ConnectionID, _ reason: CloseReason) {
+        guard let slot = live(id) else { return }
+        end(slot, reason)
+    }
+
+    /// Ends a connection in order: everything published or sent so far goes out first, then our side of the stream is ended,
+    /// then input is read until the peer ends its side or the time is over; only then the connection is closed, so that
+    /// unread input cannot turn into a reset that robs the peer of our last words. What is sent after this call and before
+    /// the flush of this turn still goes out.
+    ///
+    /// - Parameters:
+    ///   - reason: Why, in `closed`; also if the linger time passes or the peer resets meanwhile.
+    ///   - lingerMilliseconds: How long writing the rest and waiting for the peer may take together.
+    ///   - keepReading: Whether the handler goes on receiving input; else it is read and dropped.
+    public mutating func finish(
+        _ id: ConnectionID, _ reason: CloseReason, lingerMilliseconds: Int, keepReading: Bool
+    ) {
+        guard let slot = live(id), !connections[slot].flags.contains(.finishing) else { return }
+        guard connections[slot].state == .open else { return end(slot, reason) }
+        startDeadline(slot, lingerMilliseconds, reason)
+        connections[slot].reason = reason
+        connections[slot].flags.insert(.finishing)
+        stopFollowing(slot)
+        if !keepReading {
+            connections[slot].flags.insert(.discarding)
+            connections[slot].flags.remove(.paused)
+        }
+        markDirty(slot)
+        updateInterest(slot)
+    }
+
+    /// The only way in which a connection ends: out of epoll and of every list at once, the rest after the batch.
+    mutating func end(_ slot: Int, _ reason: CloseReason) {
+        precondition(connections[slot].isLive)
+        let isFinishing = connections[slot].flags.contains(.finishing)
+        if !isFinishing { connections[slot].reason = reason }
+        leaveSubscribers(slot)
+        deadlines.cancel(UInt32(slot))
+        if !connections[slot].flags.contains(.unpolled) {
+            // It can only fail if the descriptor is not registered, and then nothing is to be done.
+            _ = ces_epoll_remove(poller.fd, connections[slot].fd)
+        }
+        endedDescriptors.append(connections[slot].fd)
+        connections[slot].fd = -1
+        connections[slot].state = .closing
+        ended.append(id(slot).rawValue)
+        statistics.countClose(connections[slot].reason)
+        statistics.open -= 1
+    }
+
+    /// Tells what ended. The handler may end more meanwhile: the list is walked to its then end, each once.
+    mutating func tellEnded<Handler: ReactorHandler & ~Copyable>(_ handler: inout Handler) {
+        var index = 0
+        while index < ended.count {
+            let id = ConnectionID(rawValue: ended[index])
+            let reason = connections[Int(id.slot)].reason
+            releaseSlot(Int(id.slot))
+            handler.closed(id, reason: reason, in: &self)
+            index += 1
+        }
+        ended.removeAll(keepingCapacity: true)
+    }
+
+    mutating func freeEnded() {
+        guard !endedDescriptors.isEmpty else { return }
+        for fd in endedDescriptors { _ = ces_close(fd) }
+        endedDescriptors.removeAll(keepingCapacity: true)
+        retryPausedListeners()
+    }
+
+    // MARK: Slots
+
+    /// The slot of a connection that has not ended.
+    func live(_ id: ConnectionID) -> Int? {
+        let slot = Int(id.slot)
+        guard slot < slotsUsed, connections[slot].generation == id.generation, connections[slot].isLive else {
+            return nil
+        }
+        return slot
+    }
+
+    func id(_ slot: Int) -> ConnectionID {
+        ConnectionID(slot: UInt32(slot), generation: connections[slot].generation)
+    }
+
+    var hasFreeSlot: Bool { !freeSlots.isEmpty || slotsUsed < connections.capacity }
+
+    /// Takes a free slot for a descriptor, with a generation that it never had. Precondition: there is one.
+    mutating func takeSlot(_ fd: Int32, _ state: ConnectionState) -> Int {
+        var fresh = Connection()
+        let slot: Int
+        if let free = freeSlots.popLast() {
+            slot = Int(free)
+            fresh.generation = connections[slot].generation
+        } else {
+            precondition(slotsUsed < connections.capacity)
+            slot = slotsUsed
+            slotsUsed += 1
+        }
+        fresh.generation = fresh.generation == .max ? 1 : fresh.generation + 1
+        fresh.fd = fd
+        fresh.state = state
+        fresh.inputLimit = UInt32(configuration.inputLimit)
+        fresh.outputLimit = UInt32(configuration.outputLimit)
+        connections.initialize(slot, to: fresh)
+        statistics.open += 1
+        return slot
+    }
+
+    private mutating func releaseSlot(_ slot: Int) {
+        precondition(connections[slot].state == .closing)
+        connections[slot].input.free()
+        connections[slot].output.free()
+        connections[slot].state = .free
+        freeSlots.append(UInt32(slot))
+    }
+
+    // MARK: Polling
+
+    private func wantedInterest(_ slot: Int) -> UInt16 { UInt16(wantedEvents(slot)) }
+
+    private func wantedEvents(_ slot: Int) -> UInt32 {
+        if connections[slot].state == .dialling { return CES_OUT }
+        let input = connections[slot].wantsInput ? CES_IN | CES_RDHUP : 0
+        return connections[slot].flags.contains(.blocked) ? input | CES_OUT : input
+    }
+
+    /// Enters a new connection into epoll. If the kernel refuses (no memory), the connection ends.
+    mutating func register(_ slot: Int) {
+        connections[slot].interest = wantedInterest(slot)
+        let result = ces_epoll_add(
+            poller.fd, connections[slot].fd, UInt32(connections[slot].interest), id(slot).rawValue)
+        guard result < 0 else { return connections[slot].flags.subtract(.unpolled) }
+        connections[slot].flags.insert(.unpolled)
+        end(slot, .internalError)
+    }
+
+    /// Tells epoll what the connection now wants, if that changed.
+    mutating func updateInterest(_ slot: Int) {
+        guard connections[slot].isLive else { return }
+        let wanted = wantedInterest(slot)
+        if connections[slot].flags.contains(.unpolled) {
+            if wanted != 0 { register(slot) }
+            return
+        }
+        guard wanted != connections[slot].interest else { return }
+        connections[slot].interest = wanted
+        let result = ces_epoll_modify(poller.fd, connections[slot].fd, UInt32(wanted), id(slot).rawValue)
+        if result < 0 { end(slot, .internalError) }
+    }
+
+    /// Takes a connection out of epoll that reports what nobody wants to hear; `updateInterest` brings it back.
+    mutating func unpoll(_ slot: Int) {
+        _ = ces_epoll_remove(poller.fd, connections[slot].fd)
+        connections[slot].flags.insert(.unpolled)
+    }
+
+    /// Options that every connection gets. A socket that refuses one (its peer is gone already) works without.
+    func setOptions(_ fd: Int32) {
+        _ = ces_set_no_delay(fd)
+        let idle = Int32(clamping: configuration.keepAliveSeconds)
+        _ = ces_set_keep_alive(fd, idle, max(1, idle / 3), 2)
+    }
+}

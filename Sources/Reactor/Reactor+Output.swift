@@ -1,0 +1,262 @@
+/// From the user to the kernel: private output, the broadcast ring, and the one flush of a turn.
+///
+/// The order of a connection's bytes: the rest of a line of the ring that has been begun; private output; the ring. Only
+/// after `unsubscribe` or `finish` the ring's remaining bytes go before what is sent privately from then on.
+internal import CEpollShim
+
+extension Reactor {
+    // MARK: Private output
+
+    /// Queues bytes for one connection; they go out in the flush of this turn, as far as the kernel takes them. To a subscriber of the
+    /// ring they go between two of its lines, so they should be whole lines.
+    ///
+    /// If more than the output limit is waiting then, the connection is closed with `outputOverflow`. Once the connection
+    /// has ended its side of the stream, or the peer is gone, the bytes are dropped and counted.
+    public mutating func send(_ id: ConnectionID, _ bytes: Span<UInt8>) {
+        // The span is valid during the call.
+        unsafe bytes.withUnsafeBytes { unsafe sendBytes(id, $0) }
+    }
+
+    /// Queues bytes for one connection; see the variant for spans.
+    public mutating func send(_ id: ConnectionID, _ bytes: [UInt8]) {
+        // The array is valid during the call.
+        unsafe bytes.withUnsafeBytes { unsafe sendBytes(id, $0) }
+    }
+
+    private mutating func sendBytes(_ id: ConnectionID, _ bytes: UnsafeRawBufferPointer) {
+        guard let slot = live(id), bytes.count > 0 else { return }
+        guard !connections[slot].isOutputClosed else {
+            statistics.bytesDroppedAfterEnd += UInt64(bytes.count)
+            return
+        }
+        guard Int(connections[slot].output.count) + bytes.count <= Int(connections[slot].outputLimit) else {
+            return end(slot, .outputOverflow)
+        }
+        // Valid by the caller's word; copied here.
+        unsafe connections[slot].output.append(bytes)
+        markDirty(slot)
+    }
+
+    // MARK: The ring
+
+    /// The position behind the last published byte: the count of all bytes ever published.
+    public var ringEnd: UInt64 { ring.end }
+
+    /// Bytes published that some subscriber, ready to take them, has not been offered yet. Who keeps this below the ring's
+    /// capacity, by publishing less in a turn, makes sure that only a reader that is slow itself is closed as slow.
+    public var fanOutBacklog: Int { Int(ring.end - fanOut.servedEnd) }
+
+    /// The subscribers now.
+    public var subscriberCount: Int { fanOut.count }
+
+    /// Makes a connection follow the ring from its present end.
+    ///
+    /// - Returns: Whether it follows from here. False if it has ended or is ending, follows already, or has unsubscribed
+    ///   and not yet been sent all that was published before.
+    @discardableResult
+    public mutating func subscribe(_ id: ConnectionID) -> Bool {
+        guard let slot = live(id), connections[slot].state == .open else { return false }
+        guard !connections[slot].isOutputClosed else { return false }
+        guard connections[slot].flags.isDisjoint(with: [.finishing, .following]) else { return false }
+        // A socket that refuses (a test's socket pair) only holds more unsent bytes.
+        _ = ces_set_not_sent_low_water(connections[slot].fd, Int32(clamping: configuration.notSentLowWater))
+        connections[slot].cursor = ring.end
+        connections[slot].flags.insert(.following)
+        connections[slot].subscriberIndex = fanOut.add(UInt32(slot))
+        statistics.subscribers = fanOut.count
+        return true
+    }
+
+    /// Ends following at the present end of the ring: what has been published so far is still delivered, then what is sent
+    /// privately from now on.
+    public mutating func unsubscribe(_ id: ConnectionID) {
+        guard let slot = live(id) else { return }
+        stopFollowing(slot)
+    }
+
+    /// Publishes whole lines, ending with a newline, to all subscribers. They go out in the flush of this turn, and, where
+    /// they are more than a slice or more than the kernel takes, of later turns.
+    ///
+    /// - Precondition: at most the ring's capacity.
+    public mutating func publish(_ bytes: Span<UInt8>) {
+        statistics.bytesPublished += UInt64(bytes.count)
+        // The span is valid during the call; the ring copies.
+        unsafe bytes.withUnsafeBytes { unsafe ring.append($0) }
+    }
+
+    /// Publishes whole lines; see the variant for spans.
+    public mutating func publish(_ bytes: [UInt8]) { publish(bytes.span) }
+
+    /// Makes the present end of the ring the end of what a subscriber gets from it.
+    mutating func stopFollowing(_ slot: Int) {
+        guard connections[slot].subscriberIndex != Connection.notSubscribed else { return }
+        leaveSubscribers(slot)
+        if connections[slot].cursor == ring.end {
+            connections[slot].flags.subtract([.following, .midLine])
+        } else {
+            connections[slot].flags.insert(.stopping)
+            connections[slot].ringStop = ring.end
+            connections[slot].outputAhead = connections[slot].output.count
+            markDirty(slot)
+        }
+    }
+
+    mutating func leaveSubscribers(_ slot: Int) {
+        let index = connections[slot].subscriberIndex
+        guard index != Connection.notSubscribed else { return }
+        if let moved = fanOut.remove(at: index) { connections[Int(moved)].subscriberIndex = index }
+        connections[slot].subscriberIndex = Connection.notSubscribed
+        statistics.subscribers = fanOut.count
+    }
+
+    /// Bytes of the ring that a connection has still to get.
+    func ringLag(_ slot: Int) -> Int {
+        let flags = connections[slot].flags
+        guard flags.contains(.following) else { return 0 }
+        return Int((flags.contains(.stopping) ? connections[slot].ringStop : ring.end) - connections[slot].cursor)
+    }
+
+    // MARK: Flushing
+
+    mutating func markDirty(_ slot: Int) {
+        guard !connections[slot].flags.contains(.dirty) else { return }
+        connections[slot].flags.insert(.dirty)
+        dirty.append(id(slot).rawValue)
+    }
+
+    /// Writes for connections with private output, or that became writable, or that finish.
+    mutating func flushPrivateOutput() {
+        let count = min(dirty.count, configuration.flushBudget)
+        for index in 0..<count {
+            guard let slot = live(ConnectionID(rawValue: dirty[index])) else { continue }
+            connections[slot].flags.remove(.dirty)
+            flush(slot)
+        }
+        if count == dirty.count { dirty.removeAll(keepingCapacity: true) } else { dirty.removeFirst(count) }
+    }
+
+    /// Offers the ring's news to subscribers, at most a slice of them a turn. Blocked ones cost no send: they are only
+    /// checked for having been overrun, and go on when they become writable.
+    mutating func flushSubscribers() {
+        var sends = 0
+        while let next = fanOut.next(end: ring.end) {
+            let slot = Int(next)
+            if connections[slot].flags.contains(.blocked) {
+                _ = closeIfOverrun(slot)
+                continue
+            }
+            guard connections[slot].cursor != ring.end else { continue }
+            flush(slot)
+            sends += 1
+            if sends == configuration.fanOutSlice {
+                statistics.fanOutSlices += 1
+                return
+            }
+        }
+    }
+
+    private mutating func closeIfOverrun(_ slot: Int) -> Bool {
+        guard connections[slot].flags.contains(.following), connections[slot].cursor < ring.start else { return false }
+        statistics.ringOverruns += 1
+        end(slot, .slowConsumer)
+        return true
+    }
+
+    /// Writes until nothing is left or the kernel takes no more, and asks for writability in that case only.
+    private mutating func flush(_ slot: Int) {
+        guard connections[slot].state == .open, !connections[slot].flags.contains(.blocked) else { return }
+        if closeIfOverrun(slot) { return }
+        while let source = nextSource(slot) {
+            // The ring and the buffer stay as they are during the send.
+            let bytes = unsafe pending(slot, source)
+            switch unsafe transportSend(slot, bytes) {
+            case .bytes(let count):
+                advance(slot, source, count)
+                if count == bytes.count { continue }
+                return block(slot)
+            case .blocked, .ended:
+                return block(slot)
+            case .failed(let code):
+                return failWrite(slot, code)
+            }
+        }
+        endOutputIfFinishing(slot)
+        updateInterest(slot)
+    }
+
+    private mutating func block(_ slot: Int) {
+        statistics.partialWrites += 1
+        connections[slot].flags.insert(.blocked)
+        updateInterest(slot)
+    }
+
+    /// Where the next bytes of a connection come from.
+    private enum Source {
+        /// Private output, that many bytes.
+        case output(Int)
+        /// The ring, from the cursor to a position.
+        case ring(UInt64)
+    }
+
+    private func nextSource(_ slot: Int) -> Source? {
+        let flags = connections[slot].flags
+        let waiting = connections[slot].output.count
+        guard flags.contains(.following) else { return waiting > 0 ? .output(Int(waiting)) : nil }
+        let ahead = flags.contains(.stopping) ? connections[slot].outputAhead : waiting
+        if ahead > 0 {
+            return flags.contains(.midLine) ? .ring(ring.endOfLine(connections[slot].cursor)) : .output(Int(ahead))
+        }
+        let stop = flags.contains(.stopping) ? connections[slot].ringStop : ring.end
+        return connections[slot].cursor < stop ? .ring(stop) : nil
+    }
+
+    private func pending(_ slot: Int, _ source: Source) -> UnsafeRawBufferPointer {
+        switch source {
+        // `nextSource` gives at most what is waiting.
+        case .output(let count): unsafe UnsafeRawBufferPointer(rebasing: connections[slot].output.bytes[..<count])
+        // `closeIfOverrun` came before, so the cursor is held by the ring.
+        case .ring(let stop): unsafe ring.bytes(connections[slot].cursor, stop)
+        }
+    }
+
+    private mutating func advance(_ slot: Int, _ source: Source, _ count: Int) {
+        guard case .ring = source else {
+            connections[slot].output.consume(count)
+            if connections[slot].flags.contains(.stopping) { connections[slot].outputAhead -= UInt32(count) }
+            return
+        }
+        connections[slot].cursor += UInt64(count)
+        if ring.isLineStart(connections[slot].cursor) {
+            connections[slot].flags.remove(.midLine)
+        } else {
+            connections[slot].flags.insert(.midLine)
+        }
+        if connections[slot].flags.contains(.stopping) && connections[slot].cursor == connections[slot].ringStop {
+            connections[slot].flags.subtract([.following, .stopping, .midLine])
+        }
+    }
+
+    /// Everything is written: a finishing connection ends its side of the stream.
+    private mutating func endOutputIfFinishing(_ slot: Int) {
+        let flags = connections[slot].flags
+        guard flags.contains(.finishing), !connections[slot].isOutputClosed else { return }
+        connections[slot].flags.insert(.writeShut)
+        // It fails only if the peer is gone; reading finds that as well.
+        _ = ces_shutdown_write(connections[slot].fd)
+        endIfFinished(slot)
+    }
+
+    /// The peer takes nothing more. After a reset, what it had sent before can still be read, and is: a client that
+    /// sends its last line and dies is heard.
+    private mutating func failWrite(_ slot: Int, _ code: Int32) {
+        guard SystemErrno.isReset(code) else { return end(slot, SystemErrno.isLost(code) ? .lost : .writeFailed) }
+        let flags = connections[slot].flags
+        if flags.contains(.inputEnded) || flags.contains(.discarding) { return end(slot, .reset) }
+        connections[slot].flags.insert(.writeDead)
+        connections[slot].flags.subtract([.following, .stopping, .midLine])
+        leaveSubscribers(slot)
+        statistics.bytesDroppedAfterEnd += UInt64(connections[slot].output.count)
+        connections[slot].output.free()
+        updateInterest(slot)
+    }
+}

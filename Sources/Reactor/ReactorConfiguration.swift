@@ -1,0 +1,40 @@
+/// Every limit of the reactor in one place, with its default and where the number comes from.
+
+/// The limits of a reactor.
+public struct ReactorConfiguration: Sendable {
+    /// Connections at the same time. At the limit, accepting pauses. The default leaves room for other descriptors below
+    /// the usual hard limit of 20,000.
+    public var capacity: Int
+    /// Bytes of the broadcast ring, rounded up to whole pages. 8 MiB is 64,000 lines of 128 bytes: a guess at what a reader
+    /// may lag behind.
+    public var ringCapacity = 8 << 20
+    /// Unconsumed input that a connection may hold, in bytes. Can be changed for each connection.
+    public var inputLimit = 64 << 10
+    /// Unsent private output that a connection may hold, in bytes. Can be changed for each connection.
+    public var outputLimit = 1 << 20
+    /// Sends to subscribers in one turn. Measured: 6-8 µs each, so that others wait 4 ms at most.
+    public var fanOutSlice = 512
+    /// Accepts for each listener in one turn. Measured: 7-10 µs each, so about half a millisecond.
+    public var acceptBudget = 64
+    /// Bytes read from one connection in one turn. 64 KiB, the usual size of a socket's receive window at first.
+    public var readBudget = 64 << 10
+    /// Connections whose private output is written in one turn: as long as four slices of the fan-out.
+    public var flushBudget = 2_048
+    /// TCP_NOTSENT_LOWAT of subscribers, in bytes (tcp(7)). Measured: without it a stalled reader holds 4 MiB of kernel memory.
+    public var notSentLowWater = 16 << 10
+    /// Events fetched by one epoll_wait. 512 keep a turn's handlers to some milliseconds.
+    public var eventBatch = 512
+    /// Timers set at the same time; more is an error of the user. A guess.
+    public var timerLimit = 1 << 20
+    /// Silence after which the kernel probes a connection, in seconds; then two probes at a third of that.
+    public var keepAliveSeconds = 30
+    /// First pause of a listener when descriptors or slots run out, in milliseconds; doubles up to the second number.
+    public var acceptPauseMilliseconds = 10
+    /// Longest pause of a listener, in milliseconds.
+    public var acceptPauseMaxMilliseconds = 1_000
+
+    /// Creates the default configuration for a number of connections.
+    public init(capacity: Int = 19_000) {
+        self.capacity = capacity
+    }
+}

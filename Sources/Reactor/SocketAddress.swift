@@ -1,0 +1,128 @@
+/// Internet addresses as plain values: parsed, printed and compared without any type of the C library in sight.
+internal import CEpollShim
+
+/// An IPv4 or IPv6 address with a port.
+public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
+    /// The version of the Internet protocol.
+    public enum Family: UInt8, Sendable {
+        case ipv4 = 4
+        case ipv6 = 6
+    }
+
+    /// IPv4 or IPv6.
+    public let family: Family
+    /// The port, 0 to 65535.
+    public var port: UInt16
+    /// The bytes of the address in network order, left-aligned: 4 or 16 of them are used.
+    private let high: UInt64
+    private let low: UInt64
+    /// The scope of a link-local IPv6 address (an interface's index), else 0.
+    private let scope: UInt32
+
+    /// Creates an address from its 4 or 16 bytes in network order; nil for any other count.
+    public init?(ipBytes: [UInt8], port: UInt16) {
+        guard ipBytes.count == 4 || ipBytes.count == 16 else { return nil }
+        let padded = ipBytes + [UInt8](repeating: 0, count: 16 - ipBytes.count)
+        self.init(family: ipBytes.count == 4 ? .ipv4 : .ipv6, padded: padded, port: port, scope: 0)
+    }
+
+    /// Parses a numeric address without a port, brackets around IPv6 allowed: `127.0.0.1`, `::1`, `[::1]`. Names are not
+    /// resolved (see ``Resolver``).
+    public init?(ip text: String, port: UInt16) {
+        var digits = text[...]
+        if digits.hasPrefix("[") {
+            guard digits.hasSuffix("]") else { return nil }
+            digits = digits.dropFirst().dropLast()
+        }
+        var raw = ces_address()
+        // The C string lives through the call, `raw` is ours.
+        guard unsafe ces_parse_ip(String(digits), &raw) == 0 else { return nil }
+        raw.port = port
+        self.init(raw)
+    }
+
+    /// Parses a numeric address with its port: `127.0.0.1:80`, `[::1]:80`.
+    public init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        let host = text[..<colon]
+        guard host.hasPrefix("[") || !host.contains(":") else { return nil }
+        self.init(ip: String(host), port: port)
+    }
+
+    private init(family: Family, padded: [UInt8], port: UInt16, scope: UInt32) {
+        precondition(padded.count == 16)
+        self.family = family
+        self.port = port
+        self.scope = scope
+        high = padded[0..<8].reduce(0) { $0 << 8 | UInt64($1) }
+        low = padded[8..<16].reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// 127.0.0.1 with a port.
+    public static func loopback(port: UInt16) -> SocketAddress {
+        SocketAddress(family: .ipv4, padded: [127, 0, 0, 1] + [UInt8](repeating: 0, count: 12), port: port, scope: 0)
+    }
+
+    /// The bytes of the address in network order: 4 or 16.
+    public var ipBytes: [UInt8] {
+        let all = stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: high >> UInt64($0)) }
+        guard family == .ipv6 else { return Array(all.prefix(4)) }
+        return all + stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: low >> UInt64($0)) }
+    }
+
+    /// Whether the address is of this host alone: 127.0.0.0/8 or ::1.
+    public var isLoopback: Bool {
+        family == .ipv4 ? high >> 56 == 127 : high == 0 && low == 1
+    }
+
+    /// Whether the address stands for all of this host: 0.0.0.0 or ::.
+    public var isUnspecified: Bool { high == 0 && low == 0 }
+
+    /// The address without the port: `1.2.3.4`, `::1`.
+    public var ip: String {
+        var raw = self.raw
+        var room = [CChar](repeating: 0, count: 64)
+        return unsafe room.withUnsafeMutableBufferPointer { buffer in
+            // 64 bytes hold every address; the text is copied before `room` goes.
+            guard let start = buffer.baseAddress, unsafe ces_format_ip(&raw, start, buffer.count) == 0 else {
+                return "?"
+            }
+            return unsafe String(cString: start)
+        }
+    }
+
+    /// The address with its port: `1.2.3.4:80`, `[::1]:80`.
+    public var description: String { family == .ipv4 ? "\(ip):\(port)" : "[\(ip)]:\(port)" }
+
+    // MARK: The shim's form
+
+    /// An IPv4 peer of an IPv6 listener arrives as ::ffff:1.2.3.4: it becomes the IPv4 address that it is, so that one host
+    /// has one address. Nil for a family that is not of the Internet.
+    init?(_ raw: ces_address) {
+        guard let family = Family(rawValue: raw.family) else { return nil }
+        // The tuple of 16 bytes is copied out of a local.
+        let bytes = unsafe withUnsafeBytes(of: raw.bytes) { unsafe Array($0) }
+        let mapped: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
+        if family == .ipv6, Array(bytes[0..<12]) == mapped {
+            let four = bytes[12...] + [UInt8](repeating: 0, count: 12)
+            self.init(family: .ipv4, padded: Array(four), port: raw.port, scope: 0)
+        } else {
+            self.init(family: family, padded: bytes, port: raw.port, scope: raw.scope)
+        }
+    }
+
+    var raw: ces_address {
+        var raw = ces_address()
+        raw.family = family.rawValue
+        raw.port = port
+        raw.scope = scope
+        let bytes = ipBytes
+        unsafe withUnsafeMutableBytes(of: &raw.bytes) { room in
+            // At most 16 bytes into a tuple of 16.
+            for index in bytes.indices { unsafe room[index] = bytes[index] }
+        }
+        return raw
+    }
+}

@@ -1,0 +1,52 @@
+/// The two functions through which every byte of a connection passes. Nothing else in the module reads or writes a
+/// connection, so that another transport (TLS) can take its place here, and nobody else notices.
+internal import CEpollShim
+
+/// What a read or a write came to.
+enum TransferResult {
+    /// That many bytes, more than 0.
+    case bytes(Int)
+    /// Nothing now; readiness will tell when to try again.
+    case blocked
+    /// Reading only: the peer has ended its stream.
+    case ended
+    /// A positive errno.
+    case failed(Int32)
+}
+
+extension Reactor {
+    /// Reads once, into the shared receive buffer.
+    mutating func transportReceive(_ slot: Int) -> TransferResult {
+        while true {
+            // The slab is as large as it says and lives as long as the reactor.
+            let start = unsafe receiveBuffer.start
+            let result = unsafe ces_receive(connections[slot].fd, start, receiveBuffer.capacity)
+            if result > 0 {
+                statistics.receives += 1
+                statistics.bytesReceived += UInt64(result)
+                return .bytes(result)
+            }
+            if result == 0 { return .ended }
+            let code = Int32(-result)
+            if code == SystemErrno.interrupted { continue }
+            return code == SystemErrno.wouldBlock ? .blocked : .failed(code)
+        }
+    }
+
+    /// Writes once. The bytes are not kept: what was not taken is to be offered again.
+    mutating func transportSend(_ slot: Int, _ bytes: UnsafeRawBufferPointer) -> TransferResult {
+        guard let start = bytes.baseAddress else { return .blocked }
+        while true {
+            // The caller's range is valid during the call.
+            let result = unsafe ces_send(connections[slot].fd, start, bytes.count)
+            if result >= 0 {
+                statistics.sends += 1
+                statistics.bytesSent += UInt64(result)
+                return .bytes(result)
+            }
+            let code = Int32(-result)
+            if code == SystemErrno.interrupted { continue }
+            return code == SystemErrno.wouldBlock ? .blocked : .failed(code)
+        }
+    }
+}

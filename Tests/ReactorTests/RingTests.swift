@@ -1,0 +1,167 @@
+import CEpollShim
+import Glibc
+import Testing
+
+@testable import Reactor
+
+@Suite struct RingTests {
+    @Test func holdsTheLastBytesContiguously() throws {
+        var ring = try BroadcastRing(capacity: 1)
+        #expect(ring.capacity % 4_096 == 0)
+        var all: [UInt8] = []
+        for number in 0..<200 {
+            let next = line(number, length: 37)
+            next.withUnsafeBytes { ring.append($0) }
+            all += next
+            let (from, to) = (ring.start, ring.end)
+            #expect(to == UInt64(all.count))
+            #expect(Array(ring.bytes(from, to)) == Array(all[Int(from)...]))
+        }
+        let atStart = ring.isLineStart(ring.end)
+        let inside = ring.isLineStart(ring.end - 1)
+        let end = ring.endOfLine(ring.end - 40)
+        #expect(atStart && !inside)
+        #expect(end == ring.end - 37)
+    }
+
+    @Test func everySubscriberGetsTheSameAcrossWraps() throws {
+        let harness = try Harness { $0.ringCapacity = 64 << 10 }
+        let pairs = try (0..<5).map { _ in try harness.pair() }
+        harness.reactor.publish(Array("before anybody follows\n".utf8))
+        for (id, _) in pairs { harness.reactor.subscribe(id) }
+        var expected: [UInt8] = []
+        var got = [[UInt8]](repeating: [], count: pairs.count)
+        for number in 0..<2_000 {
+            harness.reactor.publish(line(number))
+            expected += line(number)
+            guard number % 7 == 6 else { continue }
+            try harness.turn()
+            for (index, pair) in pairs.enumerated() { got[index] += pair.peer.read() ?? [] }
+        }
+        try harness.turn()
+        for (index, pair) in pairs.enumerated() { got[index] += pair.peer.read() ?? [] }
+        #expect(got.allSatisfy { $0 == expected })
+        #expect(harness.reactor.ringEnd > 3 * 64 << 10)
+        // One send for each of them in each turn, whatever the number of lines.
+        #expect(harness.reactor.statistics.sends == 5 * 286)
+    }
+
+    @Test func privateRepliesGoBetweenTwoLines() throws {
+        let harness = try Harness()
+        let (id, peer) = try harness.pair(buffer: 4_096)
+        harness.reactor.subscribe(id)
+        let long = line(1, length: 300_000)
+        harness.reactor.publish(long + line(2))
+        try harness.turn()
+        #expect(harness.flags(id).isSuperset(of: [.midLine, .blocked]))
+        harness.reactor.send(id, Array("reply\n".utf8))
+        harness.reactor.publish(line(3))
+        var got: [UInt8] = []
+        let expected = long + Array("reply\n".utf8) + line(2) + line(3)
+        try harness.until {
+            got += peer.read() ?? []
+            return got.count == expected.count
+        }
+        #expect(got == expected)
+        harness.reactor.send(id, Array("reply\n".utf8))
+        harness.reactor.publish(line(4))
+        try harness.turn()
+        #expect(peer.read() == Array("reply\n".utf8) + line(4))
+    }
+
+    @Test func overrunClosesTheSlowAndNobodyElse() throws {
+        let harness = try Harness { $0.ringCapacity = 64 << 10 }
+        let (slow, slowPeer) = try harness.pair(buffer: 4_096)
+        let (fast, fastPeer) = try harness.pair()
+        harness.reactor.subscribe(slow)
+        harness.reactor.subscribe(fast)
+        var (expected, got): ([UInt8], [UInt8]) = ([], [])
+        for number in 0..<3_000 where harness.handler.closed.isEmpty {
+            harness.reactor.publish(line(number))
+            expected += line(number)
+            try harness.turn()
+            got += fastPeer.read() ?? []
+        }
+        try harness.turn()
+        got += fastPeer.read() ?? []
+        #expect(harness.handler.closed == [slow: .slowConsumer])
+        #expect(harness.reactor.statistics.ringOverruns == 1)
+        #expect(got == expected)
+        #expect(harness.isOpen(fast))
+        #expect(harness.reactor.subscriberCount == 1)
+        withExtendedLifetime(slowPeer) {}
+    }
+
+    @Test func fanOutLetsOthersInBetweenSlices() throws {
+        _ = try DescriptorLimit.raise()
+        let harness = try Harness {
+            $0.capacity = 2_100
+            $0.fanOutSlice = 128
+        }
+        let pairs = try (0..<2_000).map { _ in try harness.pair() }
+        for (id, _) in pairs { harness.reactor.subscribe(id) }
+        let (talker, peer) = try harness.pair()
+        harness.reactor.publish(line(1))
+        var turns = 0
+        repeat {
+            try peer.write("x")
+            try harness.turn(-1)
+            turns += 1
+            #expect(harness.handler.input[talker]?.count == turns)
+            #expect(harness.reactor.statistics.sends <= UInt64(128 * turns))
+            // News in mid-round reaches those who were visited before as well.
+            if turns == 8 { harness.reactor.publish(line(2)) }
+        } while harness.reactor.fanOutBacklog > 0
+        #expect(turns >= 16 && turns <= 33)
+        let expected = line(1) + line(2)
+        #expect(pairs.allSatisfy { $0.peer.read() == expected })
+    }
+
+    @Test func finishingDeliversWhatWasPublishedBefore() throws {
+        let harness = try Harness()
+        let (id, peer) = try harness.pair(buffer: 4_096)
+        harness.reactor.subscribe(id)
+        harness.reactor.publish(line(1, length: 200_000))
+        try harness.turn()
+        harness.reactor.publish(line(2))
+        harness.reactor.send(id, Array("reply\n".utf8))
+        harness.reactor.unsubscribe(id)
+        harness.reactor.publish(line(3))
+        harness.reactor.send(id, Array("redirect\n".utf8))
+        harness.reactor.finish(id, .redirected, lingerMilliseconds: 10_000, keepReading: true)
+        var got: [UInt8] = []
+        try harness.until {
+            while let more = peer.read(), !more.isEmpty { got += more }
+            return harness.flags(id).contains(.writeShut)
+        }
+        got += peer.read() ?? []
+        #expect(got == line(1, length: 200_000) + Array("reply\n".utf8) + line(2) + Array("redirect\n".utf8))
+        #expect(harness.reactor.subscriberCount == 0)
+        #expect(!harness.flags(id).contains(.following))
+    }
+
+    @Test func aRoundVisitsEveryoneWhoStays() {
+        var state: UInt64 = 7
+        func next(_ bound: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int((state >> 33) % UInt64(bound))
+        }
+        for _ in 0..<200 {
+            var fanOut = FanOut()
+            var indices: [UInt32: UInt32] = [:]
+            for slot in 0..<UInt32(40) { indices[slot] = fanOut.add(slot) }
+            var visited: Set<UInt32> = []
+            while let slot = fanOut.next(end: 1) {
+                visited.insert(slot)
+                guard next(3) == 0, let victim = indices.keys.sorted().dropFirst(next(indices.count)).first else {
+                    continue
+                }
+                let index = indices[victim]!
+                indices[victim] = nil
+                if let moved = fanOut.remove(at: index) { indices[moved] = index }
+            }
+            #expect(visited.isSuperset(of: indices.keys))
+            #expect(fanOut.servedEnd == 1)
+        }
+    }
+}
