@@ -7,30 +7,219 @@ public import Codecs
 /// The driver calls `start` first; then, for each thing that happens, the input of that name; after one or several
 /// inputs `turnEnding`; then it carries out `outbox.outputs` in order and empties the outbox. Carrying out an output
 /// never calls back: its result comes as a later input. `timeReached` is due at `nextDeadline`.
-public struct Node {
-    public private(set) var id: ServerID
+///
+/// This file composes the parts; each concern has a file of its own, `Node+Concern.swift`.
+public struct Node: Sendable {
+    /// This incarnation. It changes only before the first client was served.
+    public internal(set) var id: ServerID
     public var outbox = Outbox()
 
+    /// The instant of the present input.
+    var now: Instant
+
+    let configuration: NodeConfiguration
+    let cryptography: Cryptography
+    var random: SplitMix64
+    var timers = TimerQueue()
+    var counters = NodeStatistics()
+
+    /// Network time is `networkTimeBase` plus the time since `started`: the wall clock is looked at once.
+    let started: Instant
+    var networkTimeBase: UInt64
+
+    var phase = Phase.joining
+    /// Has had a client: its own past counts, so it merges with others instead of joining them.
+    var hasServed = false
+    /// Clients that came before this server served.
+    var heldSessions: [SessionID] = []
+
+    var servers = ServerTable()
+    /// By server index. This server has index 0.
+    var members: [Member] = []
+    /// By server index: what each server is known to hold, and was sent.
+    var queues: [StoreAndForwardQueue] = []
+    var store = StreamStore()
+    var links: [Link] = []
+    var overlay = Overlay()
+    var overlayIsDirty = true
+    /// Streams with new records since the last push.
+    var advanced: [Int] = []
+    /// Streams whose next record waits for its dependency.
+    var waiting: [Int] = []
+    var digestTimerIsSet = false
+    var announceSoonIsSet = false
+    var announced: Instant
+    var storeBytesAnnounced = 0
+    /// The store is searched for stable records when it is as large as this.
+    var releaseAtBytes = Node.releaseStep
+
+    var registry: Registry
+    var reservations: Reservations
+    var sessions = SessionTable()
+    var jobs: [UInt64: SessionJob] = [:]
+    var nextJob: UInt64 = 0
+    /// Registrations that wait for a second holder, in order of their record.
+    var unheldClaims: [(seq: UInt64, job: UInt64)] = []
+    var hashJobs: [HashID: UInt64] = [:]
+    var nextHash: UInt64 = 0
+    var claimCounter: UInt32 = 0
+    /// The latest delivered activity of each claim: the dependency of its next one from another server.
+    var lastActivity: [ClaimID: StreamPosition] = [:]
+    /// Key of the digests of users' secrets: of this process alone.
+    let verifierKey: [UInt8]
+
+    var requests: [UInt64: Request] = [:]
+    var nextRequest: UInt64 = 0
+    var tickets = Tickets()
+    var loadClock: UInt64 = 0
+
+    enum Phase: Sendable {
+        /// The state transfer is not in: clients wait.
+        case joining
+        case serving
+        case leaving
+    }
+
+    static let ownIndex = 0
+    static let releaseStep = 4 << 20
+
+    /// - Parameters:
+    ///   - seed: of the node's generator; drawn anew by the driver at each start.
+    ///   - wallClock: milliseconds since 1970.
     public init(
         configuration: NodeConfiguration, cryptography: Cryptography, seed: UInt64, wallClock: UInt64, at now: Instant
     ) {
-        id = ServerID(startStamp: wallClock, random: seed)
+        self.now = now
+        self.configuration = configuration
+        self.cryptography = cryptography
+        random = SplitMix64(seed: seed)
+        id = ServerID(startStamp: wallClock, random: random.next())
+        verifierKey = random.bytes(32)
+        started = now
+        announced = now
+        networkTimeBase = wallClock
+        registry = Registry(limit: configuration.limits.claims)
+        reservations = Reservations(limit: configuration.limits.reservations)
+        addOwnServer()
     }
 
-    public mutating func start(at now: Instant) {}
-    public mutating func clientOpened(_ id: SessionID, address: [UInt8], at now: Instant) {}
-    public mutating func clientReceived(
-        _ id: SessionID, _ bytes: Span<UInt8>, seen: Int, atEnd: Bool, at now: Instant
-    ) -> Int { bytes.count }
-    public mutating func clientClosed(_ id: SessionID, at now: Instant) {}
-    public mutating func linkOpened(_ id: LinkID, dial: DialID?, at now: Instant) {}
-    public mutating func linkReceived(_ id: LinkID, _ bytes: Span<UInt8>, at now: Instant) -> Int { bytes.count }
-    public mutating func linkClosed(_ id: LinkID, at now: Instant) {}
-    public mutating func dialFailed(_ id: DialID, text: String, at now: Instant) {}
-    public mutating func hashed(_ id: HashID, digest: [UInt8]?, at now: Instant) {}
-    public mutating func timeReached(at now: Instant) {}
-    public mutating func turnEnding(at now: Instant) {}
-    public mutating func shutdown(at now: Instant) {}
-    public var nextDeadline: Instant? { nil }
-    public var statistics: NodeStatistics { NodeStatistics() }
+    private mutating func addOwnServer() {
+        let index = serverIndex(of: id)
+        precondition(index == Self.ownIndex, "this server is the first that it knows")
+        members[index].address = configuration.address
+        members[index].status = .reachable
+    }
+
+    /// Milliseconds since 1970 as this network counts them. Later steps of the wall clock have no influence.
+    func networkTime() -> UInt64 { networkTimeBase &+ now.milliseconds(since: started) }
+
+    // MARK: Life
+
+    public mutating func start(at now: Instant) {
+        self.now = now
+        timers.set(.announce, at: now.adding(milliseconds: configuration.timing.announceInterval))
+        if configuration.bootstrap == nil {
+            serve(alone: true)
+        }
+        updateOverlay()
+    }
+
+    /// Clients are served from now on.
+    mutating func serve(alone: Bool) {
+        guard phase == .joining else { return }
+        phase = .serving
+        outbox.report(.ready(alone: alone))
+        for id in heldSessions {
+            guard let slot = sessions.slot(of: id) else { continue }
+            sessions.setHeld(false, of: slot)
+            outbox.append(.resume(id))
+        }
+        heldSessions = []
+        announceSoon()
+    }
+
+    /// Leaves in order: tells the others, closes clients and links. The driver flushes and ends.
+    public mutating func shutdown(at now: Instant) {
+        self.now = now
+        guard phase != .leaving else { return }
+        phase = .leaving
+        for slot in sessions.sessions.indices where sessions.sessions[slot].state != .free {
+            finish(slot, .shutdown, keepsReading: false)
+        }
+        announce()
+        pushRecords()
+        for index in links.indices { close(index, .shutdown, saying: .shutdown) }
+    }
+
+    public var nextDeadline: Instant? { timers.nextDeadline }
+
+    public mutating func timeReached(at now: Instant) {
+        self.now = now
+        while let timer = timers.takeDue(at: now) { fire(timer) }
+    }
+
+    private mutating func fire(_ timer: NodeTimer) {
+        switch timer {
+        case .announce:
+            timers.set(.announce, at: now.adding(milliseconds: configuration.timing.announceInterval))
+            checkMembers()
+            announce()
+        case .announceSoon:
+            announceSoonIsSet = false
+            announce()
+        case .dial: overlayIsDirty = true
+        case .joinPatience: serve(alone: false)
+        case .digests: sendDigests()
+        case .linkCheck(let id): checkLink(id)
+        case .graft(let index): graftMissing(index)
+        case .request(let id): retryRequest(id)
+        case .registration(let job): claimAcknowledgementExpired(job)
+        case .tickets: expireTickets()
+        case .reservations: expireReservations()
+        case .dependency: expireDependencies()
+        }
+    }
+
+    /// After the inputs of a turn: dials what is to be dialled and pushes what has come to the links.
+    public mutating func turnEnding(at now: Instant) {
+        self.now = now
+        if overlayIsDirty { updateOverlay() }
+        pushRecords()
+        advanced.removeAll(keepingCapacity: true)
+        boundStore()
+    }
+
+    // MARK: Servers
+
+    /// The index of a server, entered into every table when it is new.
+    mutating func serverIndex(of id: ServerID) -> Int {
+        if let index = servers.index(of: id) { return index }
+        let index = servers.insert(id)
+        members.append(Member(id: id, heard: now))
+        queues.append(StoreAndForwardQueue())
+        store.ensure(streams: servers.count)
+        for queue in queues.indices { queues[queue].ensure(streams: servers.count) }
+        for link in links.indices { links[link].ensure(streams: servers.count) }
+        precondition(members.count == servers.count && store.streams.count == servers.count, "tables grow together")
+        return index
+    }
+
+    /// The table of servers is bounded: what is told of further ones is ignored.
+    func hasRoom(for id: ServerID) -> Bool {
+        servers.index(of: id) != nil || servers.count < configuration.limits.members
+    }
+
+    public var statistics: NodeStatistics {
+        var statistics = counters
+        statistics.members = members.count { $0.status == .reachable }
+        statistics.links = links.count { $0.isOpen }
+        statistics.sessions = sessions.liveCount
+        statistics.claims = registry.claims.count
+        statistics.registryDigest = registry.digest
+        statistics.storeRecords = store.recordCount
+        statistics.storeBytes = store.byteCount
+        statistics.isServing = phase == .serving
+        statistics.queues = queueStatistics
+        return statistics
+    }
 }

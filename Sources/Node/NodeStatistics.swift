@@ -26,6 +26,8 @@ public struct NodeStatistics: Hashable, Sendable {
     /// Records that came with a gap before them; the link is asked to push again.
     public var recordsOutOfOrder: UInt64 = 0
     public var activitiesDelivered: UInt64 = 0
+    /// Records delivered although what their sender sent before, elsewhere, had not come in ten seconds.
+    public var dependenciesExpired: UInt64 = 0
     /// Records given up at the store's bound, and records stepped over because a peer had given them up.
     public var recordsGivenUp: UInt64 = 0
     public var recordsSkipped: UInt64 = 0
@@ -55,6 +57,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var ticketsGranted: UInt64 = 0
     public var ticketsRefused: UInt64 = 0
     public var ticketsUsed: UInt64 = 0
+    /// Registrations answered before a second server was known to hold the claim.
+    public var claimsUnconfirmed: UInt64 = 0
     /// Requests to other servers that nobody answered in time.
     public var requestsTimedOut: UInt64 = 0
     public var invalidMessages: UInt64 = 0
@@ -71,8 +75,8 @@ public struct NodeStatistics: Hashable, Sendable {
         /// Records held here that the neighbour has not acknowledged.
         public var records: UInt64
         public var bytes: Int
-        /// Age of the oldest of them in milliseconds.
-        public var oldestMilliseconds: UInt64
+        /// When the oldest of them came; nil if there is none.
+        public var oldest: Instant?
     }
 
     public init() {}

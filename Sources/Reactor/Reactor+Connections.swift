@@ -175,17 +175,19 @@ extension Reactor {
         statistics.open -= 1
     }
 
-    /// Tells what ended. The handler may end more meanwhile: the list is walked to its then end, each once.
+    /// Tells what has ended so far. What ends meanwhile waits for the next turn: a handler that dials again at once, and
+    /// fails at once, must not keep the turn from ending.
     mutating func tellEnded<Handler: ReactorHandler & ~Copyable>(_ handler: inout Handler) {
-        var index = 0
-        while index < ended.count {
+        let count = ended.count
+        guard count > 0 else { return }
+        for index in 0..<count {
             let id = ConnectionID(rawValue: ended[index])
             let reason = connections[Int(id.slot)].reason
             releaseSlot(Int(id.slot))
             handler.closed(id, reason: reason, in: &self)
-            index += 1
         }
-        ended.removeAll(keepingCapacity: true)
+        ended.removeFirst(count)
+        retryPausedListeners()
     }
 
     mutating func freeEnded() {

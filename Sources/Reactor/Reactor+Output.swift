@@ -241,8 +241,7 @@ extension Reactor {
         let flags = connections[slot].flags
         guard flags.contains(.finishing), !connections[slot].isOutputClosed else { return }
         connections[slot].flags.insert(.writeShut)
-        // It fails only if the peer is gone; reading finds that as well.
-        _ = ces_shutdown_write(connections[slot].fd)
+        transportEnd(slot)
         endIfFinished(slot)
     }
 

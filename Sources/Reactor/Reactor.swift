@@ -11,7 +11,7 @@
 /// 7. the one flush: connections with private output, then a slice of the subscribers of the ring;
 /// 8. frees: descriptors and slots of what ended.
 ///
-/// What ends in steps 6 and 7 is told in the next turn, which then does not wait. A slot is freed when `closed` is
+/// What ends in steps 5 to 7 is told in the next turn, which then does not wait. A slot is freed when `closed` is
 /// told, its descriptor in step 8 of the turn in which it ended: no event of a batch can meet a successor of its connection,
 /// and if epoll still names a predecessor, the generation in the epoll word tells (counted as a stale event).
 ///
@@ -147,10 +147,9 @@ public struct Reactor: ~Copyable {
 
     /// Rounds up, so that a deadline is due when the wait ends.
     private func waitMilliseconds(atMost limit: Int) -> Int32 {
-        let listener = listeners.lazy.compactMap(\.resumeAt).min()
-        guard let next = [deadlines.next, timers.next, listener].compactMap({ $0 }).min() else {
-            return Int32(clamping: limit)
-        }
+        var next = min(deadlines.next ?? .max, timers.next ?? .max)
+        for listener in listeners { next = min(next, listener.resumeAt ?? .max) }
+        guard next < .max else { return Int32(clamping: limit) }
         let time = SystemClock.monotonicNanoseconds
         let milliseconds = next <= time ? 0 : (next - time + 999_999) / 1_000_000
         let wanted = Int32(clamping: milliseconds)

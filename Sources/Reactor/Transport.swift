@@ -1,5 +1,5 @@
-/// The two functions through which every byte of a connection passes. Nothing else in the module reads or writes a
-/// connection, so that another transport (TLS) can take its place here, and nobody else notices.
+/// The functions through which every byte of a connection passes, and the end of its stream. Nothing else in the module
+/// reads or writes a connection, so that another transport (TLS) can take its place here, and nobody else notices.
 internal import CEpollShim
 
 /// What a read or a write came to.
@@ -48,5 +48,11 @@ extension Reactor {
             if code == SystemErrno.interrupted { continue }
             return code == SystemErrno.wouldBlock ? .blocked : .failed(code)
         }
+    }
+
+    /// Ends our side of the stream, after the last byte.
+    mutating func transportEnd(_ slot: Int) {
+        // It fails only if the peer is gone; reading finds that as well.
+        _ = ces_shutdown_write(connections[slot].fd)
     }
 }

@@ -98,6 +98,41 @@ import Testing
         #expect(harness.handler.events == [.closed(id, .dialRefused)])
     }
 
+    @Test func aDialThatFailsAtOnceIsToldOnceATurn() throws {
+        let harness = try Harness()
+        let nowhere = SocketAddress(ipBytes: [255, 255, 255, 255], port: 1)!
+        harness.handler.onClosed = { _, reactor in _ = try? reactor.dial(nowhere, deadlineMilliseconds: 1_000) }
+        _ = try harness.reactor.dial(nowhere, deadlineMilliseconds: 1_000)
+        for turn in 1...5 {
+            try harness.turn(-1)
+            #expect(harness.handler.closed.count == turn)
+        }
+        #expect(harness.handler.closed.values.allSatisfy { $0 == .dialFailed })
+    }
+
+    @Test func errorsOfDialsAreToldApart() {
+        #expect(SystemErrno.dialReason(ECONNREFUSED) == .dialRefused)
+        #expect(SystemErrno.dialReason(ETIMEDOUT) == .dialTimedOut)
+        #expect(SystemErrno.dialReason(ENETUNREACH) == .dialFailed)
+        #expect(SystemErrno.isOfOneAccept(ECONNABORTED) && !SystemErrno.isOfOneAccept(EMFILE))
+        #expect(SystemErrno.isLost(ETIMEDOUT) && SystemErrno.isReset(EPIPE) && !SystemErrno.isReset(ETIMEDOUT))
+    }
+
+    @Test func aSlotFreedWhileATurnEndsIsUsedAtOnce() throws {
+        let harness = try Harness {
+            $0.capacity = 1
+            $0.acceptPauseMilliseconds = 1_000
+        }
+        let (first, _) = try harness.tcp()
+        let address = try #require(harness.localAddress)
+        let second = try Peer(connectingTo: address)
+        harness.handler.onTurnEnding = { $0.close(first, .limit) }
+        let before = SystemClock.monotonicNanoseconds
+        try harness.until { harness.handler.accepted.count == 2 }
+        #expect(SystemClock.monotonicNanoseconds - before < 900_000_000)
+        withExtendedLifetime(second) {}
+    }
+
     @Test func givesUpADialAtItsDeadline() throws {
         // A listener with a full queue answers nobody.
         let silent = ces_tcp_socket(4)

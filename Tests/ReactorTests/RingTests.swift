@@ -140,6 +140,29 @@ import Testing
         #expect(!harness.flags(id).contains(.following))
     }
 
+    @Test func aSubscriberThatIsGoneIsLeftOut() throws {
+        let harness = try Harness()
+        let (gone, peer) = try harness.tcp()
+        let (here, other) = try harness.tcp()
+        harness.reactor.subscribe(gone)
+        harness.reactor.subscribe(here)
+        harness.reactor.pauseReading(gone)
+        peer.reset()
+        try harness.until { harness.flags(gone).contains(.unpolled) }
+        var expected: [UInt8] = []
+        for number in 0..<3 {
+            harness.reactor.publish(line(number))
+            expected += line(number)
+            try harness.turn()
+        }
+        #expect(harness.flags(gone).contains(.writeDead))
+        #expect(harness.reactor.subscriberCount == 1)
+        try other.wait(POLLIN)
+        #expect(other.read() == expected)
+        let again = harness.reactor.subscribe(gone)
+        #expect(!again)
+    }
+
     @Test func aRoundVisitsEveryoneWhoStays() {
         var state: UInt64 = 7
         func next(_ bound: Int) -> Int {

@@ -25,6 +25,7 @@ struct Recorder: ReactorHandler {
     var peers: [SocketAddress] = []
     /// Consumes everything unless the test says otherwise.
     var onReceived: (ConnectionID, [UInt8], Bool, inout Reactor) -> Int = { _, bytes, _, _ in bytes.count }
+    var onClosed: (ConnectionID, inout Reactor) -> Void = { _, _ in }
     var onTimer: (UInt64, inout Reactor) -> Void = { _, _ in }
     var onTurnEnding: (inout Reactor) -> Void = { _ in }
 
@@ -57,6 +58,7 @@ struct Recorder: ReactorHandler {
         #expect(!isOpen)
         events.append(.closed(id, reason))
         closed[id] = reason
+        onClosed(id, &reactor)
     }
 
     mutating func signalled(_ signal: Int32, in reactor: inout Reactor) { events.append(.signalled(signal)) }

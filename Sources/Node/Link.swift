@@ -1,0 +1,96 @@
+import Codecs
+
+/// One connection to another server, from its first byte to its last.
+struct Link: Sendable {
+    enum Phase: Sendable {
+        /// Until both ends have proved that they know the secret.
+        case proving
+        /// Until the other end has introduced itself.
+        case introducing
+        /// Until the other end's vector is here; nothing is pushed before.
+        case levelling
+        case open
+        /// Closing: what still comes is ignored.
+        case closing
+    }
+
+    /// What this link is to one stream.
+    struct Edge: Sendable {
+        /// Eager: we push the stream's records over this link. Else lazy: only digests.
+        var pushes = true
+        /// The other end was not pruned: it pushes to us.
+        var receives = true
+        /// The held seq or the announcement has changed since the last digest.
+        var isDirty = false
+        /// The highest seq of which the other end knows, by push or digest, that it is held here.
+        var toldHeld: UInt64 = 0
+        /// The highest announcement of the origin that the other end is known to have.
+        var announcement: UInt64 = 0
+        /// The highest announcement that a digest told of.
+        var toldAnnouncement: UInt64 = 0
+    }
+
+    let id: LinkID
+    /// Nil for an accepted connection.
+    let dial: DialID?
+    /// The address that was dialled.
+    let dialled: PeerAddress?
+    var phase = Phase.proving
+    var handshake: Handshake
+    var hasPreamble = false
+
+    /// Index of the server at the other end; -1 before its introduction.
+    var neighbour = -1
+    var opened: Instant
+    var lastHeard: Instant
+    var lastSent: Instant
+
+    /// By stream.
+    var edges: [Edge] = []
+    /// Streams with a dirty edge.
+    var dirty: [Int] = []
+    /// There may be records to push beyond those that arose or arrived in this turn.
+    var hasBacklog = false
+
+    /// The vector that our LEVEL said, for a joiner that takes it as its own.
+    var levelSaid: [UInt64] = []
+    /// Claims still to be sent, by their place in the registry; nil if no state is owed.
+    var nextClaim: Int?
+    var hasSentState = false
+
+    /// Bytes of records and state pushed, and consumed by the other end; their difference is on the way.
+    var pushedBytes: UInt64 = 0
+    var creditedBytes: UInt64 = 0
+    /// Bytes consumed here, and the figure that the other end was last told.
+    var consumedBytes: UInt64 = 0
+    var toldBytes: UInt64 = 0
+
+    var isWantedHere = true
+    var isWantedThere = true
+    /// Since when neither end wants it.
+    var surplusSince: Instant?
+
+    init(id: LinkID, dial: DialID?, dialled: PeerAddress?, handshake: Handshake, at now: Instant) {
+        self.id = id
+        self.dial = dial
+        self.dialled = dialled
+        self.handshake = handshake
+        opened = now
+        lastHeard = now
+        lastSent = now
+    }
+
+    var isOpen: Bool { phase == .open }
+    /// Past the introduction: the neighbour is known.
+    var isIntroduced: Bool { phase == .levelling || phase == .open }
+
+    mutating func ensure(streams count: Int) {
+        while edges.count < count { edges.append(Edge()) }
+    }
+
+    mutating func markDirty(_ index: Int) {
+        guard !edges[index].isDirty else { return }
+        edges[index].isDirty = true
+        dirty.append(index)
+    }
+}

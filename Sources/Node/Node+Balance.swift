@@ -1,0 +1,99 @@
+import Codecs
+
+/// Leave for a client that another server wants to send here: it is counted as one of ours at once, so that a burst
+/// does not stampede, and is not sent on when it comes.
+struct Tickets: Sendable {
+    private struct Ticket {
+        var holder: Unicast.TicketHolder
+        var source: ServerID
+        var request: UInt64
+        var expires: Instant
+    }
+
+    /// In order of expiry.
+    private var tickets: [Ticket] = []
+
+    var count: Int { tickets.count }
+    var nextExpiry: Instant? { tickets.first?.expires }
+
+    /// Whether this very request was granted before: it was sent twice.
+    func isGranted(source: ServerID, request: UInt64) -> Bool {
+        tickets.contains { $0.source == source && $0.request == request }
+    }
+
+    mutating func grant(_ holder: Unicast.TicketHolder, source: ServerID, request: UInt64, until expires: Instant) {
+        tickets.append(Ticket(holder: holder, source: source, request: request, expires: expires))
+    }
+
+    /// Takes the oldest ticket of the holder. Returns whether there was one.
+    mutating func use(_ holder: Unicast.TicketHolder) -> Bool {
+        guard let index = tickets.firstIndex(where: { $0.holder == holder }) else { return false }
+        tickets.remove(at: index)
+        return true
+    }
+
+    /// Returns how many tickets went out of date.
+    mutating func expire(at now: Instant) -> Int {
+        let passed = tickets.prefix { $0.expires <= now }.count
+        tickets.removeFirst(passed)
+        return passed
+    }
+}
+
+/// Even load at login: a client goes to a server that has at least two fewer, with that server's leave.
+extension Node {
+    /// How many servers are asked for a ticket at one login: each refusal brings the newest load of who refused.
+    static let ticketAttempts = 3
+    /// The difference from which on a client is sent elsewhere (the client protocol's rule).
+    static let loadDifference: UInt32 = 2
+
+    /// Logged-in clients, and those that were given leave to come.
+    var load: UInt32 { UInt32(sessions.liveCount + tickets.count) }
+
+    /// To be called after each change of `load`.
+    mutating func loadChanged() {
+        loadClock += 1
+        announceSoon()
+    }
+
+    /// The server with the fewest clients, if it has enough fewer than this one would have; those in `tried` refused.
+    func redirectTarget(ownLoad: UInt32, besides tried: [Int]) -> Int? {
+        let candidates = reachableOthers.filter { server in
+            guard let announcement = members[server].announcement, announcement.isServing else { return false }
+            return !tried.contains(server) && expectedLoad(server) + Self.loadDifference <= ownLoad
+        }
+        return candidates.min { (expectedLoad($0), servers[$0]) < (expectedLoad($1), servers[$1]) }
+    }
+
+    private func expectedLoad(_ server: Int) -> UInt32 { members[server].load + members[server].ticketsAsked }
+
+    mutating func forgetTicketAsked(_ server: Int) {
+        precondition(members[server].ticketsAsked > 0, "each ticket is asked for and answered once")
+        members[server].ticketsAsked -= 1
+    }
+
+    // MARK: As the target
+
+    mutating func grantTicket(
+        _ holder: Unicast.TicketHolder, sourceLoad: UInt32, source: ServerID, request: UInt64
+    ) -> Bool {
+        if tickets.isGranted(source: source, request: request) { return true }
+        guard phase == .serving, tickets.count < configuration.limits.tickets,
+            UInt64(load) + UInt64(Self.loadDifference) <= UInt64(sourceLoad)
+        else {
+            counters.ticketsRefused += 1
+            return false
+        }
+        let expires = now.adding(milliseconds: configuration.timing.ticket)
+        if tickets.count == 0 { timers.set(.tickets, at: expires) }
+        tickets.grant(holder, source: source, request: request, until: expires)
+        counters.ticketsGranted += 1
+        loadChanged()
+        return true
+    }
+
+    mutating func expireTickets() {
+        if tickets.expire(at: now) > 0 { loadChanged() }
+        if let next = tickets.nextExpiry { timers.set(.tickets, at: next) }
+    }
+}

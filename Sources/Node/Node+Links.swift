@@ -1,0 +1,352 @@
+import Codecs
+
+/// Links from their first byte to their last: preamble, proof, introduction, frames, heartbeats, end.
+extension Node {
+    // MARK: Inputs
+
+    /// A connection to or from another server is there. `dial` is nil for an accepted one.
+    public mutating func linkOpened(_ id: LinkID, dial: DialID?, at now: Instant) {
+        self.now = now
+        precondition(linkIndex(id) == nil, "a link is opened once")
+        var link: Link
+        let start = outbox.bytes.count
+        outbox.bytes.append(contentsOf: Preamble.bytes)
+        if let dial {
+            let (handshake, hello) = Handshake.dialling(nonce: random.bytes(PeerFrame.Limit.nonceBytes))
+            hello.encode(into: &outbox.bytes)
+            link = Link(id: id, dial: dial, dialled: overlay.address(of: dial), handshake: handshake, at: now)
+        } else {
+            link = Link(id: id, dial: nil, dialled: nil, handshake: .accepting(), at: now)
+        }
+        outbox.append(.sendLink(id, start..<outbox.bytes.count))
+        link.ensure(streams: servers.count)
+        links.append(link)
+        timers.set(.linkCheck(id), at: now.adding(milliseconds: checkInterval))
+        if links.count > configuration.limits.links || phase == .leaving {
+            refuse(links.count - 1, phase == .leaving ? .shutdown : .tooManyLinks, .tooManyLinks, "no link is free")
+        }
+    }
+
+    /// Bytes from the other server; returns how many were consumed. The rest is the beginning of a frame.
+    public mutating func linkReceived(_ id: LinkID, _ bytes: Span<UInt8>, at now: Instant) -> Int {
+        self.now = now
+        guard var index = linkIndex(id) else { return bytes.count }
+        links[index].lastHeard = now
+        var offset = 0
+        if !links[index].hasPreamble {
+            switch Preamble.speaker(of: bytes) {
+            case .undecided: return 0
+            case .client:
+                close(index, .notAPeer, saying: nil)
+                return bytes.count
+            case .server:
+                links[index].hasPreamble = true
+                offset = Preamble.bytes.count
+            }
+        }
+        while links[index].phase != .closing {
+            let isProven = links[index].handshake.isProven
+            let limit = isProven ? PeerFrame.Limit.provenBytes : PeerFrame.Limit.unprovenBytes
+            do throws(FrameFault) {
+                guard let header = try PeerFrame.header(of: bytes, at: offset, limit: limit),
+                    bytes.count - offset >= header.size
+                else { return offset }
+                try receive(header, bytes, at: offset..<offset + header.size, link: index)
+                offset += header.size
+            } catch {
+                refuse(index, .protocolError, .brokenFrame, "broken frame: \(error)")
+            }
+            guard let present = linkIndex(id) else { return bytes.count }
+            index = present
+        }
+        return bytes.count
+    }
+
+    /// The connection is gone, whatever the cause.
+    public mutating func linkClosed(_ id: LinkID, at now: Instant) {
+        self.now = now
+        guard let index = linkIndex(id) else { return }
+        let link = links.remove(at: index)
+        if let dial = link.dial { endDial(dial, of: link) }
+        overlayIsDirty = true
+        guard link.neighbour >= 0 else { return }
+        if link.phase != .closing {
+            outbox.report(.linkDown(servers[link.neighbour], members[link.neighbour].address, .lost))
+        }
+        replaceParent(lost: id)
+        announceSoon()
+    }
+
+    private mutating func endDial(_ dial: DialID, of link: Link) {
+        let timing = configuration.timing
+        if link.isIntroduced || link.neighbour >= 0 {
+            overlay.linkEnded(
+                dial, lasted: now.milliseconds(since: link.opened), min: timing.redialMin, max: timing.redialMax,
+                at: now, random: &random)
+        } else {
+            overlay.attemptEnded(dial, min: timing.redialMin, max: timing.redialMax, at: now, random: &random)
+            bootstrapFailed(link.dialled, "the connection ended before the other server had introduced itself")
+        }
+    }
+
+    // MARK: Finding, sending, closing
+
+    func linkIndex(_ id: LinkID) -> Int? { links.firstIndex { $0.id == id } }
+
+    /// The link to a neighbour that is past its introduction and not closing.
+    func linkIndex(toServer server: Int) -> Int? {
+        links.firstIndex { $0.neighbour == server && $0.isIntroduced }
+    }
+
+    mutating func send(_ frame: PeerFrame, link index: Int) {
+        outbox.send(frame, to: links[index].id)
+        links[index].lastSent = now
+    }
+
+    /// Tells the other end why, and closes.
+    mutating func refuse(
+        _ index: Int, _ refusal: PeerFrame.Refusal, _ reason: LinkCloseReason, _ text: String
+    ) {
+        guard links[index].phase != .closing else { return }
+        outbox.send(.refusal(refusal, text: text), to: links[index].id)
+        outbox.report(.linkRefused(links[index].id, refusal))
+        close(index, reason, saying: nil)
+    }
+
+    mutating func close(
+        _ index: Int, _ reason: LinkCloseReason, saying farewell: PeerFrame.Refusal?
+    ) {
+        guard links[index].phase != .closing else { return }
+        if let farewell, links[index].isIntroduced { outbox.send(.bye(farewell), to: links[index].id) }
+        if links[index].neighbour >= 0 {
+            let server = links[index].neighbour
+            outbox.report(.linkDown(servers[server], members[server].address, .closed(reason)))
+        }
+        links[index].phase = .closing
+        outbox.append(.closeLink(links[index].id, reason))
+        replaceParent(lost: links[index].id)
+        overlayIsDirty = true
+    }
+
+    // MARK: Liveness
+
+    private var checkInterval: UInt64 { max(1, configuration.timing.heartbeat / 2) }
+
+    mutating func checkLink(_ id: LinkID) {
+        guard let index = linkIndex(id) else { return }
+        let timing = configuration.timing
+        let link = links[index]
+        timers.set(.linkCheck(id), at: now.adding(milliseconds: checkInterval))
+        guard link.phase != .closing else { return }
+        if !link.isIntroduced {
+            if now.milliseconds(since: link.opened) >= timing.handshake { close(index, .handshakeTimeout, saying: nil) }
+            return
+        }
+        if now.milliseconds(since: link.lastHeard) >= timing.silence {
+            close(index, .silent, saying: nil)
+            return
+        }
+        // A check comes every half interval, so a heartbeat is late by at most that.
+        if now.milliseconds(since: link.lastSent) >= checkInterval { send(.heartbeat, link: index) }
+        checkSurplus(index)
+    }
+
+    // MARK: Frames
+
+    private mutating func receive(
+        _ header: PeerFrame.Header, _ bytes: Span<UInt8>, at range: Range<Int>, link index: Int
+    ) throws(FrameFault) {
+        counters.framesReceived += 1
+        guard let kind = PeerFrame.Kind(rawValue: header.kind) else {
+            // A newer version may say more; before the proof nobody says more.
+            guard links[index].handshake.isProven else {
+                throw .invalidValue(field: "frame type", value: UInt64(header.kind))
+            }
+            counters.framesUnknown += 1
+            return
+        }
+        if kind == .records {
+            guard links[index].isOpen else { return unexpected(index) }
+            try receiveRecords(bytes, frame: range, link: index)
+            return consume(range.count, link: index)
+        }
+        var body: [UInt8] = []
+        body.reserveCapacity(range.count)
+        for offset in range.lowerBound + PeerFrame.Limit.headerBytes..<range.upperBound { body.append(bytes[offset]) }
+        let frame = try PeerFrame.decode(kind, body: body)
+        if kind == .claims { consume(range.count, link: index) }
+        receive(frame, link: index)
+    }
+
+    private mutating func receive(_ frame: PeerFrame, link index: Int) {
+        if case .refusal(let refusal, let text) = frame { return refused(index, refusal, text) }
+        if case .bye(let reason) = frame, links[index].isIntroduced { return receiveBye(reason, link: index) }
+        switch links[index].phase {
+        case .proving: prove(frame, link: index)
+        case .introducing:
+            guard case .introduction(let introduction) = frame else { return unexpected(index) }
+            receive(introduction, link: index)
+        case .levelling:
+            guard case .level(let level) = frame else { return unexpected(index) }
+            receive(level, link: index)
+        case .open: receiveOpen(frame, link: index)
+        case .closing: break
+        }
+    }
+
+    private mutating func receiveOpen(_ frame: PeerFrame, link index: Int) {
+        switch frame {
+        case .claims(let claims): receive(claims, link: index)
+        case .members(let announcements):
+            for announcement in announcements { receive(announcement, link: index, isPushed: false) }
+        case .stateEnd: serve(alone: false)
+        case .gap(let position): receiveGap(position, link: index)
+        case .have(let digests): onIHave(digests, link: index)
+        case .prune(let origin): onPrune(origin, link: index)
+        case .graft(let origin, let held, let number):
+            onGraft(origin, held: held, announcement: number, link: index)
+        case .announcement(let announcement): receive(announcement, link: index, isPushed: true)
+        case .unicast(let unicast): receive(unicast, link: index)
+        case .credit(let consumed): receiveCredit(consumed, link: index)
+        case .heartbeat: break
+        case .want(let isWanted):
+            links[index].isWantedThere = isWanted
+        case .hello, .challenge, .proof, .welcome, .refusal, .introduction, .level, .bye: unexpected(index)
+        }
+    }
+
+    private mutating func receiveBye(_ reason: PeerFrame.Refusal, link index: Int) {
+        let server = links[index].neighbour
+        outbox.report(.linkDown(servers[server], members[server].address, .peerSaidBye(reason)))
+        links[index].phase = .closing
+        outbox.append(.closeLink(links[index].id, .peerLeft))
+        replaceParent(lost: links[index].id)
+        overlayIsDirty = true
+    }
+
+    mutating func unexpected(_ index: Int) {
+        refuse(index, .protocolError, .unexpectedFrame, "a frame that does not belong here")
+    }
+
+    private mutating func refused(_ index: Int, _ refusal: PeerFrame.Refusal, _ text: String) {
+        let dialled = links[index].dialled
+        if let dialled, refusal == .oneself { overlay.remove(dialled) }
+        if let dialled, dialled == configuration.bootstrap, !hasServed, phase == .joining,
+            [.wrongSecret, .version, .oneself, .addressTaken].contains(refusal)
+        {
+            outbox.report(.joinRefused(dialled, refusal, text))
+        } else {
+            outbox.report(.linkRefused(links[index].id, refusal))
+        }
+        close(index, .refusedByPeer, saying: nil)
+    }
+
+    // MARK: Proof and introduction
+
+    private mutating func prove(_ frame: PeerFrame, link index: Int) {
+        var nonces = random
+        let result = links[index].handshake.handle(
+            frame, nonce: nonces.bytes(PeerFrame.Limit.nonceBytes), secret: configuration.secret,
+            cryptography: cryptography)
+        random = nonces
+        switch result {
+        case .send(let answer): send(answer, link: index)
+        case .proven(let answer):
+            links[index].phase = .introducing
+            if let answer { send(answer, link: index) }
+            // The dialler introduces itself first: the acceptor's introduction tells what it knows of the address.
+            if links[index].dial != nil { introduce(to: links[index].dialled, link: index) }
+        case .refuse(let refusal, let reason, let text): refuse(index, refusal, reason, text)
+        case .unexpected: unexpected(index)
+        }
+    }
+
+    private mutating func introduce(to address: PeerAddress?, link index: Int) {
+        let stamps = members.dropFirst().filter { $0.address == address }.map(\.id.startStamp)
+        send(
+            .introduction(
+                PeerFrame.Introduction(
+                    id: id, address: configuration.address, networkTime: networkTime(),
+                    knownStamp: stamps.max() ?? 0, hasServed: hasServed)),
+            link: index)
+    }
+
+    private mutating func receive(_ introduction: PeerFrame.Introduction, link index: Int) {
+        if introduction.id == id || introduction.address == configuration.address {
+            if introduction.id != id { outbox.report(.addressConflict(introduction.id, introduction.address)) }
+            let refusal: PeerFrame.Refusal = introduction.id == id ? .oneself : .addressTaken
+            return refuse(index, refusal, .oneself, "this server is at \(configuration.address) itself")
+        }
+        if introduction.knownStamp >= id.startStamp, !hasServed {
+            return takeNewIdentity(after: introduction.knownStamp, link: index)
+        }
+        guard hasRoom(for: introduction.id) else {
+            return refuse(index, .tooManyLinks, .tooManyLinks, "the table of members is full")
+        }
+        if let holder = livingHolder(of: introduction.address, besides: introduction.id) {
+            let text = "\(introduction.address) is held by the living server \(holder)"
+            return refuse(index, .addressTaken, .addressTaken, text)
+        }
+        let isAcceptor = links[index].dial == nil
+        if isAcceptor { introduce(to: introduction.address, link: index) }
+        let server = serverIndex(of: introduction.id)
+        guard resolveDuplicate(of: index, server: server) else { return }
+        adoptNetworkTime(introduction, isDialler: !isAcceptor)
+        links[index].neighbour = server
+        links[index].phase = .levelling
+        outbox.report(.linkUp(introduction.id, introduction.address, dialled: !isAcceptor))
+        noteAlive(server, address: introduction.address)
+        if phase == .joining {
+            timers.set(.joinPatience, at: now.adding(milliseconds: configuration.timing.joinPatience))
+        }
+        sendLevel(link: index, peerAdopts: !introduction.hasServed)
+        overlayIsDirty = true
+    }
+
+    /// A stamp that was heard of for this server's address is not smaller than its own: it starts again under a greater
+    /// one, which is possible as long as it has served nobody.
+    private mutating func takeNewIdentity(after stamp: UInt64, link index: Int) {
+        guard stamp < UInt64.max else { return unexpected(index) }
+        precondition(store.streams[Self.ownIndex].held == 0, "a server that served nobody has made no record")
+        id = ServerID(startStamp: stamp + 1, random: random.next())
+        servers.rename(Self.ownIndex, to: id)
+        members[Self.ownIndex].id = id
+        members[Self.ownIndex].announcement = nil
+        for other in links.indices { close(other, .newIdentity, saying: nil) }
+    }
+
+    /// Another server at that address that is surely alive: it has a link to this one that was heard of just now.
+    private func livingHolder(of address: PeerAddress, besides id: ServerID) -> ServerID? {
+        for link in links where link.isIntroduced && members[link.neighbour].address == address {
+            let other = servers[link.neighbour]
+            if other != id, now.milliseconds(since: link.lastHeard) < 2 * configuration.timing.heartbeat {
+                return other
+            }
+        }
+        return nil
+    }
+
+    /// Two servers may dial each other at once. Both keep the link that the smaller of them dialled; of two that were
+    /// dialled by the same one, the newer, since it would not dial if it held the older for alive.
+    /// Returns whether the new link stays.
+    private mutating func resolveDuplicate(of index: Int, server: Int) -> Bool {
+        guard let old = linkIndex(toServer: server), old != index else { return true }
+        let isOldOurs = links[old].dial != nil
+        let isNewOurs = links[index].dial != nil
+        let isNewKept = isOldOurs == isNewOurs || isNewOurs == (id < servers[server])
+        if isNewKept {
+            close(old, .duplicateLink, saying: .duplicateLink)
+        } else {
+            links[index].neighbour = server
+            links[index].phase = .levelling
+            close(index, .duplicateLink, saying: .duplicateLink)
+        }
+        return isNewKept
+    }
+
+    /// A server without a past takes the network's time as its own.
+    private mutating func adoptNetworkTime(_ introduction: PeerFrame.Introduction, isDialler: Bool) {
+        guard isDialler, phase == .joining, !hasServed else { return }
+        networkTimeBase = introduction.networkTime &- now.milliseconds(since: started)
+    }
+}

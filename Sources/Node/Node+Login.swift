@@ -1,0 +1,233 @@
+import Codecs
+
+/// A REGISTER or LOGIN under way: the session's input waits for its answer.
+struct SessionJob: Sendable {
+    enum Stage: Sendable {
+        /// Asking an arbiter who holds the name.
+        case lookingUp
+        /// The secret is with a helper thread.
+        case hashing
+        /// Asking arbiters to keep the name.
+        case reserving
+        /// The claim is made; a second server has to hold it.
+        case recorded
+        /// Asking another server to take the client.
+        case ticketing
+    }
+
+    enum Kind: Sendable { case register, login }
+
+    var session: SessionID
+    var kind: Kind
+    var stage: Stage
+    var name: [UInt8]
+    var secret: [UInt8]
+    /// Of a login: the claim to check against; of a registration: the claim made.
+    var claim: Claim?
+    /// Arbiters still to be asked, the next one first.
+    var arbiters: [Int] = []
+    /// Arbiters that keep the name for this claim.
+    var granted: [Int] = []
+    /// Servers that refused a ticket.
+    var tried: [Int] = []
+}
+
+/// LOGIN: who is it, is it them, and should they be here?
+extension Node {
+    mutating func handleLogin(
+        _ username: TextMember, _ secret: TextMember, line: Span<UInt8>, of slot: Int
+    ) {
+        guard case .text(let text) = username else {
+            return invalid("LOGIN needs a \"username\" that is a string", slot)
+        }
+        let name = text.decoded(in: line)
+        if name == sessions.users[Int(SessionTable.anonymous)].name {
+            return loggedIn(slot, user: SessionTable.anonymous)
+        }
+        guard case .text(let secretText) = secret else {
+            return invalid("LOGIN by name needs a \"secret\" that is a string", slot)
+        }
+        var job = SessionJob(
+            session: sessions.id(of: slot), kind: .login, stage: .lookingUp, name: name,
+            secret: secretText.decoded(in: line))
+        if let claim = knownClaim(of: name) {
+            job.claim = claim
+            let id = begin(job, slot: slot)
+            return verify(id)
+        }
+        job.arbiters = Array(arbiters(of: name).filter { $0 != Self.ownIndex }.prefix(2))
+        lookUpNext(begin(job, slot: slot))
+    }
+
+    /// The claim to a name, as far as this server knows: registered, or being registered with it as an arbiter.
+    func knownClaim(of name: [UInt8]) -> Claim? { registry.claim(of: name) ?? reservations.claim(of: name) }
+
+    // MARK: Jobs
+
+    mutating func begin(_ job: SessionJob, slot: Int) -> UInt64 {
+        precondition(sessions.sessions[slot].job == 0, "a session has one job at a time")
+        nextJob += 1
+        jobs[nextJob] = job
+        sessions.setJob(nextJob, of: slot)
+        outbox.append(.pause(job.session))
+        return nextJob
+    }
+
+    /// Takes the job off its session, whose input goes on. Returns the session's slot.
+    mutating func end(_ id: UInt64) -> (job: SessionJob, slot: Int)? {
+        guard let job = jobs.removeValue(forKey: id), let slot = sessions.slot(of: job.session) else { return nil }
+        sessions.setJob(0, of: slot)
+        outbox.append(.resume(job.session))
+        return (job, slot)
+    }
+
+    /// The client is gone before its answer.
+    mutating func abandonJob(of slot: Int) {
+        let id = sessions.sessions[slot].job
+        guard id != 0, let job = jobs.removeValue(forKey: id) else { return }
+        sessions.setJob(0, of: slot)
+        // A claim that is recorded stays: the client may come back with the secret that it chose.
+        if job.kind == .register, job.stage != .recorded { release(job) }
+    }
+
+    private mutating func fail(_ id: UInt64, _ reply: ServerReply) {
+        counters.loginsFailed += 1
+        guard let (_, slot) = end(id) else { return }
+        leave(slot)
+        self.reply(reply, to: slot)
+        finish(slot, .loginFailed, keepsReading: false)
+    }
+
+    // MARK: Looking up
+
+    private mutating func lookUpNext(_ id: UInt64) {
+        guard var job = jobs[id] else { return }
+        guard !job.arbiters.isEmpty, requests.count < configuration.limits.requests else {
+            return fail(id, .unknownUser(username: job.name.span))
+        }
+        let arbiter = job.arbiters.removeFirst()
+        jobs[id] = job
+        request(.lookUp(name: job.name), of: arbiter, for: id)
+    }
+
+    mutating func lookUpAnswered(_ claim: Claim?, job id: UInt64) {
+        guard var job = jobs[id], job.stage == .lookingUp else { return }
+        // The record may have come in the meantime.
+        guard let claim = claim ?? knownClaim(of: job.name), claim.name == job.name else {
+            return lookUpNext(id)
+        }
+        job.claim = claim
+        jobs[id] = job
+        verify(id)
+    }
+
+    // MARK: Verifying
+
+    /// A claim that was verified here before costs no hash.
+    private mutating func verify(_ id: UInt64) {
+        guard var job = jobs[id], let claim = job.claim else { return }
+        if let known = registry.verifier(of: claim) {
+            let isRight = Handshake.areEqual(known, verifier(of: job.secret, claim: claim.id))
+            return isRight ? verified(id) : fail(id, .wrongSecretAtLogin)
+        }
+        job.stage = .hashing
+        jobs[id] = job
+        if !hash(job.secret, salt: claim.salt, cost: claim.cost, for: id) {
+            fail(id, .loginFailed("the server is too busy to check secrets, try again later"))
+        }
+    }
+
+    /// Gives a secret to the helper threads. Returns false if too many wait there.
+    mutating func hash(_ secret: [UInt8], salt: [UInt8], cost: UInt8, for job: UInt64) -> Bool {
+        guard hashJobs.count < configuration.limits.hashJobs else { return false }
+        nextHash += 1
+        let id = HashID(rawValue: nextHash)
+        hashJobs[id] = job
+        outbox.append(.hash(id, secret: secret, salt: salt, cost: cost))
+        return true
+    }
+
+    /// A hash is done; nil if the helper threads could not take it.
+    public mutating func hashed(_ id: HashID, digest: [UInt8]?, at now: Instant) {
+        self.now = now
+        guard let jobID = hashJobs.removeValue(forKey: id), let job = jobs[jobID], job.stage == .hashing else { return }
+        switch job.kind {
+        case .register: registrationHashed(jobID, digest: digest)
+        case .login:
+            guard let digest, let claim = job.claim else {
+                return fail(jobID, .loginFailed("the server is too busy to check secrets, try again later"))
+            }
+            guard Handshake.areEqual(digest, claim.digest) else { return fail(jobID, .wrongSecretAtLogin) }
+            registry.setVerifier(verifier(of: job.secret, claim: claim.id), of: claim)
+            verified(jobID)
+        }
+    }
+
+    private mutating func verified(_ id: UInt64) {
+        guard let (job, slot) = end(id), let claim = job.claim else { return }
+        let user = sessions.userIndex(
+            name: claim.name, claim: claim.id, verifier: verifier(of: job.secret, claim: claim.id))
+        loggedIn(slot, user: user)
+    }
+
+    // MARK: Logged in
+
+    /// The client is who it says. It stays, or goes where there are fewer.
+    private mutating func loggedIn(_ slot: Int, user: Int32) {
+        counters.logins += 1
+        hasServed = true
+        let wasLive = sessions.sessions[slot].state == .live
+        sessions.setUser(user, of: slot)
+        // A second LOGIN on a connection changes who it is, not where.
+        guard !wasLive else { return succeed(slot) }
+        if tickets.use(ticketHolder(slot)) {
+            counters.ticketsUsed += 1
+            return succeed(slot)
+        }
+        let job = SessionJob(
+            session: sessions.id(of: slot), kind: .login, stage: .ticketing, name: [], secret: [])
+        guard let target = redirectTarget(ownLoad: load + 1, besides: []) else { return succeed(slot) }
+        askTicket(of: target, job: begin(job, slot: slot))
+    }
+
+    private func ticketHolder(_ slot: Int) -> Unicast.TicketHolder {
+        sessions.user(of: slot).claim.map { .claim($0) } ?? .address(sessions.address(of: slot))
+    }
+
+    /// LOGIN_SUCCESS; from here on the client gets every activity.
+    private mutating func succeed(_ slot: Int) {
+        reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
+        guard sessions.sessions[slot].state != .live else { return }
+        sessions.setState(.live, of: slot)
+        outbox.append(.follow(sessions.id(of: slot)))
+        loadChanged()
+    }
+
+    // MARK: Going elsewhere
+
+    private mutating func askTicket(of target: Int, job id: UInt64) {
+        guard let job = jobs[id], let slot = sessions.slot(of: job.session) else { return }
+        members[target].ticketsAsked += 1
+        request(.requestTicket(ticketHolder(slot), sourceLoad: load + 1), of: target, for: id)
+    }
+
+    mutating func ticketAnswered(_ isGranted: Bool, by target: Int, job id: UInt64) {
+        guard var job = jobs[id], job.stage == .ticketing else { return }
+        if !isGranted {
+            job.tried.append(target)
+            jobs[id] = job
+            if job.tried.count < Self.ticketAttempts,
+                let next = redirectTarget(ownLoad: load + 1, besides: job.tried)
+            {
+                return askTicket(of: next, job: id)
+            }
+        }
+        guard let (_, slot) = end(id) else { return }
+        guard isGranted, phase == .serving else { return succeed(slot) }
+        counters.redirects += 1
+        let address = members[target].address
+        reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
+        reply(.redirect(hostname: Array(address.host.utf8), port: address.port), to: slot)
+        finish(slot, .redirected, keepsReading: true)
+    }
+}

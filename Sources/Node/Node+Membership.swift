@@ -1,0 +1,143 @@
+import Codecs
+
+/// Who is in the network: announcements, and what follows from their absence.
+extension Node {
+    /// An interval without an announcement may be chance; three are not.
+    static let silentIntervals: UInt64 = 3
+
+    // MARK: Own announcement
+
+    /// Announces this server soon: at once, unless the last announcement was just now.
+    mutating func announceSoon() {
+        guard !announceSoonIsSet, phase != .leaving else { return }
+        announceSoonIsSet = true
+        let earliest = announced.adding(milliseconds: configuration.timing.announceGap)
+        timers.set(.announceSoon, at: max(now, earliest))
+    }
+
+    mutating func announce() {
+        guard phase != .joining || links.contains(where: \.isOpen) else { return }
+        announced = now
+        storeBytesAnnounced = store.byteCount
+        let own = Announcement(
+            id: id, number: members[Self.ownIndex].announcementNumber + 1, address: configuration.address,
+            weight: configuration.weight, load: load, loadClock: loadClock, isServing: phase == .serving,
+            isLeaving: phase == .leaving, registryDigest: registry.digest,
+            neighbours: links.filter(\.isOpen).map { servers[$0.neighbour] },
+            held: servers.ids.indices.map { StreamPosition(origin: servers[$0], seq: store.streams[$0].held) })
+        members[Self.ownIndex].announcement = own
+        counters.announcementsSent += 1
+        broadcast(own, of: Self.ownIndex, besides: nil)
+    }
+
+    // MARK: Others' announcements
+
+    /// `isPushed` tells an announcement that came down its tree from one that was part of a state transfer.
+    mutating func receive(_ announcement: Announcement, link index: Int, isPushed: Bool) {
+        guard announcement.id != id, hasRoom(for: announcement.id) else { return }
+        if announcement.address == configuration.address { return noteRival(announcement) }
+        counters.announcementsReceived += 1
+        let origin = serverIndex(of: announcement.id)
+        let edge = links[index].edges[origin]
+        links[index].edges[origin].announcement = max(edge.announcement, announcement.number)
+        let isNew = announcement.number > members[origin].announcementNumber
+        if isPushed { notePush(of: origin, isNew: isNew, link: index) }
+        guard isNew, members[origin].status != .departed else { return }
+        members[origin].announcement = announcement
+        members[origin].noteLoad(announcement.load, clock: announcement.loadClock)
+        acknowledge(announcement, of: origin)
+        // Without a tree yet, the way by which we heard of it is the way to it.
+        if members[origin].parent == nil, !isPushed { members[origin].parent = links[index].id }
+        broadcast(announcement, of: origin, besides: links[index].id)
+        if announcement.isLeaving {
+            depart(origin, .left)
+        } else {
+            noteAlive(origin, address: announcement.address)
+        }
+    }
+
+    /// Another server says that it is at our address. If it came after us, somebody configured it wrongly.
+    private mutating func noteRival(_ announcement: Announcement) {
+        guard announcement.id > id else { return }
+        outbox.report(.addressConflict(announcement.id, announcement.address))
+    }
+
+    private mutating func acknowledge(_ announcement: Announcement, of origin: Int) {
+        for position in announcement.held where position.seq < 1 << 63 {
+            guard let stream = servers.index(of: position.origin) else { continue }
+            queues[origin].acknowledge(stream, through: position.seq)
+        }
+        confirmClaims()
+    }
+
+    /// Passes an announcement on down the tree of its server.
+    private mutating func broadcast(_ announcement: Announcement, of origin: Int, besides source: LinkID?) {
+        for index in links.indices where links[index].isOpen && links[index].id != source {
+            guard links[index].edges[origin].announcement < announcement.number else { continue }
+            if links[index].edges[origin].pushes {
+                push(announcement, of: origin, link: index)
+            } else {
+                markDirty(origin, link: index)
+            }
+        }
+    }
+
+    mutating func push(_ announcement: Announcement, of origin: Int, link index: Int) {
+        // The server itself needs no news of itself.
+        guard links[index].neighbour != origin else { return }
+        links[index].edges[origin].announcement = announcement.number
+        send(.announcement(announcement), link: index)
+    }
+
+    // MARK: Status
+
+    /// The server has shown itself: an introduction or a new announcement.
+    mutating func noteAlive(_ server: Int, address: PeerAddress) {
+        members[server].heard = now
+        if members[server].address != address {
+            members[server].address = address
+            overlayIsDirty = true
+        }
+        switch members[server].status {
+        case .reachable, .departed: return
+        case .unheard: outbox.report(.memberJoined(servers[server], address))
+        case .unreachable: outbox.report(.memberReachable(servers[server], address))
+        }
+        members[server].status = .reachable
+        overlayIsDirty = true
+        announceSoon()
+        departPredecessors(of: server)
+    }
+
+    /// An older incarnation at the same address has been followed by this one; an older one is heard of late.
+    private mutating func departPredecessors(of server: Int) {
+        let address = members[server].address
+        let incarnations = members.indices.dropFirst().filter { members[$0].isOwed && members[$0].address == address }
+        guard let latest = incarnations.max(by: { members[$0].id < members[$1].id }) else { return }
+        for other in incarnations where other != latest { depart(other, .succeeded) }
+    }
+
+    private mutating func depart(_ server: Int, _ cause: DepartureCause) {
+        guard members[server].status != .departed else { return }
+        members[server].status = .departed
+        overlayIsDirty = true
+        outbox.report(.memberDeparted(servers[server], members[server].address, cause))
+    }
+
+    /// Who was silent for too long is unreachable: no arbiter and no target of load.
+    mutating func checkMembers() {
+        let patience = Self.silentIntervals * max(configuration.timing.announceInterval, configuration.timing.silence)
+        for server in members.indices.dropFirst() where members[server].status == .reachable {
+            guard linkIndex(toServer: server) == nil, now.milliseconds(since: members[server].heard) >= patience else {
+                continue
+            }
+            members[server].status = .unreachable
+            overlayIsDirty = true
+            outbox.report(.memberUnreachable(servers[server], members[server].address))
+        }
+        releaseStable()
+    }
+
+    /// Members that are reachable, this one not included.
+    var reachableOthers: [Int] { members.indices.dropFirst().filter { members[$0].status == .reachable } }
+}

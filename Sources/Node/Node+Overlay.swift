@@ -1,0 +1,74 @@
+import Codecs
+
+/// Which links this server keeps: wishes, dials, surplus.
+extension Node {
+    // MARK: Inputs
+
+    /// The attempt came to nothing: nobody there, or the name does not resolve.
+    public mutating func dialFailed(_ id: DialID, text: String, at now: Instant) {
+        self.now = now
+        let timing = configuration.timing
+        let address = overlay.address(of: id)
+        overlay.attemptEnded(id, min: timing.redialMin, max: timing.redialMax, at: now, random: &random)
+        overlayIsDirty = true
+        bootstrapFailed(address, text)
+    }
+
+    /// Without its one neighbour a server serves what it knows, and goes on dialling.
+    mutating func bootstrapFailed(_ address: PeerAddress?, _ text: String) {
+        guard let address, address == configuration.bootstrap, phase == .joining else { return }
+        outbox.report(.bootstrapUnreachable(address, text))
+        serve(alone: true)
+    }
+
+    // MARK: Wishes
+
+    /// Compares the links that there are with those that should be.
+    mutating func updateOverlay() {
+        overlayIsDirty = false
+        guard phase != .leaving else { return }
+        let wanted = wantedAddresses()
+        for index in links.indices where links[index].isIntroduced {
+            let isWanted = wanted.contains(members[links[index].neighbour].address)
+            guard links[index].isWantedHere != isWanted else { continue }
+            links[index].isWantedHere = isWanted
+            if links[index].isOpen { send(.want(isWanted), link: index) }
+        }
+        let linked = links.filter { $0.isIntroduced }.map { members[$0.neighbour].address }
+        var missing = wanted.filter { !linked.contains($0) }
+        if linked.isEmpty, let bootstrap = configuration.bootstrap, !missing.contains(bootstrap) {
+            missing.append(bootstrap)
+        }
+        overlay.setTargets(missing, at: now)
+        for (dial, address) in overlay.takeDue(at: now) { outbox.append(.dial(dial, address)) }
+        if let next = overlay.nextAttempt { timers.set(.dial, at: next) }
+    }
+
+    /// The neighbours on the ring of all members, so that parts that cannot reach each other keep trying; and, of those
+    /// that can be reached, the replacements.
+    private func wantedAddresses() -> [PeerAddress] {
+        let all = members.dropFirst().filter { $0.isOwed }.map(\.address)
+        let reachable = members.dropFirst().filter { $0.status == .reachable }.map(\.address)
+        var wanted = Overlay.wanted(by: configuration.address, among: all)
+        for address in Overlay.wanted(by: configuration.address, among: reachable) where !wanted.contains(address) {
+            wanted.append(address)
+        }
+        return wanted
+    }
+
+    /// A link that neither end has wanted for a while is closed by the end that dialled it.
+    mutating func checkSurplus(_ index: Int) {
+        guard links[index].isOpen, !links[index].isWantedHere, !links[index].isWantedThere else {
+            links[index].surplusSince = nil
+            return
+        }
+        guard let since = links[index].surplusSince else {
+            links[index].surplusSince = now
+            return
+        }
+        // As long as a wanted link is missing here, the surplus one may be what holds the network together.
+        guard links[index].dial != nil, overlay.isComplete(links.compactMap(\.dial)) else { return }
+        guard now.milliseconds(since: since) >= configuration.timing.surplusGrace else { return }
+        close(index, .surplusLink, saying: .surplusLink)
+    }
+}

@@ -1,0 +1,345 @@
+import Codecs
+import DequeModule
+
+/// Records: made here, accepted from links, delivered to clients, pushed to neighbours, forgotten.
+extension Node {
+    // MARK: Made here
+
+    /// Appends a record to this server's own stream; `payload` appends exactly `payloadBytes` bytes. Returns its seq.
+    @discardableResult
+    mutating func originate(
+        _ header: RecordHeader, payloadBytes: Int, payload: (inout [UInt8]) -> Void
+    ) -> UInt64 {
+        store.append(to: Self.ownIndex, at: now) { bytes in
+            header.encode(payloadBytes: payloadBytes, into: &bytes)
+            let start = bytes.count
+            payload(&bytes)
+            precondition(bytes.count - start == payloadBytes, "a payload is as large as was said")
+        }
+        counters.recordsOriginated += 1
+        held(Self.ownIndex)
+        return store.streams[Self.ownIndex].held
+    }
+
+    // MARK: Accepted from links
+
+    /// A frame of records: every record of a peer comes in here, whether pushed, replayed or grafted.
+    mutating func receiveRecords(
+        _ bytes: Span<UInt8>, frame: Range<Int>, link index: Int
+    ) throws(FrameFault) {
+        let prefix = try RecordsFrame.prefix(of: bytes, frame: frame)
+        let origin: Int
+        if let known = servers.index(of: prefix.origin) {
+            origin = known
+        } else {
+            guard hasRoom(for: prefix.origin) else { return }
+            origin = serverIndex(of: prefix.origin)
+        }
+        var offset = prefix.recordsStart
+        var isNew = false
+        for number in 0..<prefix.count {
+            let size = try RecordHeader.recordSize(in: bytes.extracting(0..<frame.upperBound), at: offset)
+            let range = offset..<offset + size
+            switch try accept(bytes, range, of: origin, seq: prefix.first + UInt64(number)) {
+            case .new: isNew = true
+            case .duplicate: counters.recordsDuplicate += 1
+            case .outOfOrder: return recoverOrder(origin, link: index)
+            }
+            offset += size
+        }
+        guard offset == frame.upperBound else { throw .trailingBytes(frame.upperBound - offset) }
+        guard prefix.count > 0 else { return }
+        counters.recordsReceived += UInt64(prefix.count)
+        queues[links[index].neighbour].acknowledge(origin, through: prefix.first + UInt64(prefix.count) - 1)
+        notePush(of: origin, isNew: isNew, link: index)
+    }
+
+    enum Acceptance {
+        case new, duplicate
+        /// A seq before it is missing.
+        case outOfOrder
+    }
+
+    /// The one way into a stream of another server: order and uniqueness rest on it alone.
+    private mutating func accept(
+        _ bytes: Span<UInt8>, _ range: Range<Int>, of origin: Int, seq: UInt64
+    ) throws(FrameFault) -> Acceptance {
+        // A record of ours from elsewhere is a copy: nobody else appends to this server's stream.
+        guard origin != Self.ownIndex else { return .duplicate }
+        let held = store.streams[origin].held
+        if seq <= held { return .duplicate }
+        if seq > held + 1 { return .outOfOrder }
+        let (header, payload) = try RecordHeader.decode(in: bytes, at: range)
+        if header.kind == RecordKind.claim.rawValue {
+            var reader = WireReader(copy(bytes, payload))
+            let claim = try Claim(from: &reader)
+            try reader.finish()
+            merge(claim)
+        }
+        store.append(to: origin, at: now) { segment in
+            segment.reserveCapacity(segment.count + range.count)
+            for offset in range { segment.append(bytes[offset]) }
+        }
+        self.held(origin)
+        return .new
+    }
+
+    private func copy(_ bytes: Span<UInt8>, _ range: Range<Int>) -> [UInt8] {
+        var copy: [UInt8] = []
+        copy.reserveCapacity(range.count)
+        for offset in range { copy.append(bytes[offset]) }
+        return copy
+    }
+
+    /// Records came with a gap before them, which a link in good order never brings: ask for all after what is held.
+    private mutating func recoverOrder(_ origin: Int, link index: Int) {
+        counters.recordsOutOfOrder += 1
+        graft(origin, link: index)
+    }
+
+    /// A stream has a new record or was stepped over some: deliver, push on, tell by digest.
+    mutating func held(_ index: Int) {
+        if advanced.last != index { advanced.append(index) }
+        deliver(index)
+        markDirty(index)
+    }
+
+    mutating func receiveGap(_ position: StreamPosition, link index: Int) {
+        guard let origin = servers.index(of: position.origin), origin != Self.ownIndex, position.seq < 1 << 63 else {
+            return
+        }
+        let held = store.streams[origin].held
+        guard position.seq > held else { return }
+        let skipped = position.seq - held
+        counters.recordsSkipped += skipped
+        outbox.report(.gap(position, records: skipped))
+        store.step(origin, over: position.seq)
+        queues[links[index].neighbour].acknowledge(origin, through: position.seq)
+        self.held(origin)
+    }
+
+    // MARK: Delivered
+
+    /// Delivers what the stream has, and what waited for it.
+    private mutating func deliver(_ index: Int) {
+        guard deliverStream(index), !waiting.isEmpty else { return }
+        var isProgress = true
+        while isProgress {
+            isProgress = false
+            for index in waiting where deliverStream(index) { isProgress = true }
+            waiting.removeAll { store.streams[$0].waitsFor == nil }
+        }
+    }
+
+    /// Delivers the stream's records in order, as far as they wait for nothing. Returns whether there was one.
+    private mutating func deliverStream(_ index: Int) -> Bool {
+        let before = store.streams[index].delivered
+        while store.streams[index].delivered < store.streams[index].held {
+            let seq = store.streams[index].delivered + 1
+            guard let place = store.location(of: seq, in: index) else {
+                store.setDelivered(index, store.streams[index].oldest - 1)
+                continue
+            }
+            guard deliverRecord(seq, of: index, segment: place.segment, range: place.range) else { break }
+            store.setDelivered(index, seq)
+        }
+        return store.streams[index].delivered > before
+    }
+
+    private mutating func deliverRecord(
+        _ seq: UInt64, of index: Int, segment: Int, range: Range<Int>
+    ) -> Bool {
+        let bytes = store.streams[index].segments[segment].bytes
+        guard let (header, payload) = try? RecordHeader.decode(in: bytes.span, at: range) else {
+            preconditionFailure("a record's header was decoded before it was stored")
+        }
+        guard header.kind == RecordKind.activity.rawValue else { return true }
+        if let dependency = header.dependency, dependency != store.streams[index].forgiven, !isDelivered(dependency) {
+            wait(index, for: dependency)
+            return false
+        }
+        if let claim = header.claim {
+            lastActivity[claim] = StreamPosition(origin: servers[index], seq: seq)
+        }
+        counters.activitiesDelivered += 1
+        guard sessions.liveCount > 0 else { return true }
+        let start = outbox.bytes.count
+        outbox.bytes.append(contentsOf: bytes[payload])
+        outbox.append(.publish(start..<outbox.bytes.count))
+        return true
+    }
+
+    private func isDelivered(_ position: StreamPosition) -> Bool {
+        guard let index = servers.index(of: position.origin) else { return false }
+        return store.streams[index].delivered >= position.seq
+    }
+
+    private mutating func wait(_ index: Int, for dependency: StreamPosition) {
+        guard store.streams[index].waitsFor != dependency else { return }
+        store.setWaiting(index, for: dependency, since: now)
+        waiting.append(index)
+        timers.set(.dependency, at: now.adding(milliseconds: Self.dependencyPatience))
+    }
+
+    /// How long a record waits for the one that its sender sent before it elsewhere. What is this late was given up or
+    /// forgotten; order yields to reach.
+    static let dependencyPatience: UInt64 = 10_000
+
+    mutating func expireDependencies() {
+        for index in waiting {
+            let since = store.streams[index].waitsSince
+            guard now.milliseconds(since: since) >= Self.dependencyPatience else {
+                timers.set(.dependency, at: since.adding(milliseconds: Self.dependencyPatience))
+                continue
+            }
+            counters.dependenciesExpired += 1
+            store.forgive(index)
+            deliver(index)
+        }
+        waiting.removeAll { store.streams[$0].waitsFor == nil }
+    }
+
+    // MARK: Pushed
+
+    /// Pushes to each neighbour what it lacks of the streams on whose tree the link is eager.
+    mutating func pushRecords() {
+        for index in links.indices where links[index].isOpen {
+            if links[index].nextClaim != nil { pushState(link: index) }
+            guard links[index].nextClaim == nil else { continue }
+            if links[index].hasBacklog {
+                pushBacklog(link: index)
+            } else {
+                for origin in advanced where !push(origin, link: index) { links[index].hasBacklog = true }
+            }
+        }
+    }
+
+    /// One frame of each stream in turn, until nothing is left or the credit is used up: fresh records of one stream do
+    /// not wait behind the backlog of another.
+    private mutating func pushBacklog(link index: Int) {
+        let server = links[index].neighbour
+        var isComplete = false
+        while !isComplete, hasCredit(index) {
+            isComplete = true
+            for step in 0..<servers.count where hasCredit(index) {
+                let origin = (queues[server].nextOrigin + step) % servers.count
+                if !push(origin, link: index, frames: 1) { isComplete = false }
+            }
+            queues[server].nextOrigin = (queues[server].nextOrigin + 1) % servers.count
+        }
+        links[index].hasBacklog = !isComplete
+    }
+
+    /// Bytes of one frame of records, unless a single record is larger.
+    static let frameBytes = 32 << 10
+
+    func hasCredit(_ index: Int) -> Bool {
+        links[index].pushedBytes - links[index].creditedBytes < UInt64(configuration.limits.linkWindowBytes)
+    }
+
+    /// Pushes records of one stream. Returns whether nothing of it is left to push over this link.
+    private mutating func push(_ origin: Int, link index: Int, frames: Int = .max) -> Bool {
+        guard links[index].edges[origin].pushes else { return true }
+        let server = links[index].neighbour
+        var frames = frames
+        while queues[server].sent[origin] < store.streams[origin].held {
+            guard frames > 0, hasCredit(index) else { return false }
+            frames -= 1
+            let next = queues[server].sent[origin] + 1
+            let oldest = store.streams[origin].oldest
+            if next < oldest {
+                send(.gap(StreamPosition(origin: servers[origin], seq: oldest - 1)), link: index)
+                queues[server].markSent(origin, through: oldest - 1)
+                continue
+            }
+            let start = outbox.bytes.count
+            let (count, _) = store.appendFrame(
+                of: origin, origin: servers[origin], from: next, limit: Self.frameBytes, into: &outbox.bytes)
+            outbox.append(.sendLink(links[index].id, start..<outbox.bytes.count))
+            links[index].pushedBytes += UInt64(outbox.bytes.count - start)
+            links[index].lastSent = now
+            counters.recordsSent += UInt64(count)
+            queues[server].markSent(origin, through: next + UInt64(count) - 1)
+            links[index].edges[origin].toldHeld = queues[server].sent[origin]
+        }
+        return true
+    }
+
+    // MARK: Credit
+
+    /// Bytes of records or state were taken in; the other end is told after every quarter of its window.
+    mutating func consume(_ count: Int, link index: Int) {
+        links[index].consumedBytes += UInt64(count)
+        let quarter = UInt64(configuration.limits.linkWindowBytes / 4)
+        guard links[index].consumedBytes - links[index].toldBytes >= quarter, links[index].phase != .closing else {
+            return
+        }
+        links[index].toldBytes = links[index].consumedBytes
+        send(.credit(consumed: links[index].consumedBytes), link: index)
+    }
+
+    mutating func receiveCredit(_ consumed: UInt64, link index: Int) {
+        guard consumed >= links[index].creditedBytes, consumed <= links[index].pushedBytes else {
+            return refuse(index, .protocolError, .brokenFrame, "credit for what was not sent")
+        }
+        links[index].creditedBytes = consumed
+    }
+
+    // MARK: Forgotten
+
+    /// The highest seq of a stream that every member that is owed it has acknowledged; its origin holds it anyhow.
+    private func stable(_ index: Int) -> UInt64 {
+        var stable = store.streams[index].held
+        for member in members.indices.dropFirst() where members[member].isOwed && member != index {
+            stable = min(stable, queues[member].acknowledged[index])
+        }
+        return stable
+    }
+
+    /// Forgets what everybody has.
+    mutating func releaseStable() {
+        for index in store.streams.indices where store.streams[index].oldest <= store.streams[index].held {
+            // What is not delivered yet is still needed here.
+            store.release(index, through: min(stable(index), store.streams[index].delivered))
+        }
+        releaseAtBytes = store.byteCount + max(Self.releaseStep, store.byteCount / 4)
+    }
+
+    /// Keeps the store within its bound: what is stable goes first; if that does not suffice, the oldest is given up,
+    /// counted and told.
+    mutating func boundStore() {
+        if store.byteCount >= releaseAtBytes { releaseStable() }
+        if store.byteCount > storeBytesAnnounced + configuration.limits.storeBytes / 16 {
+            // The others' acknowledgements come with their announcements; so do ours for them.
+            storeBytesAnnounced = store.byteCount
+            announceSoon()
+        }
+        guard store.byteCount > configuration.limits.storeBytes else { return }
+        releaseStable()
+        while store.byteCount > configuration.limits.storeBytes, let (index, seqs) = store.giveUpOldest() {
+            if store.streams[index].delivered < seqs.upperBound { deliver(index) }
+            let firstOwed = max(seqs.lowerBound, stable(index) + 1)
+            guard firstOwed <= seqs.upperBound else { continue }
+            let records = seqs.upperBound - firstOwed + 1
+            counters.recordsGivenUp += records
+            outbox.report(.givenUp(StreamPosition(origin: servers[index], seq: seqs.upperBound), records: records))
+        }
+    }
+
+    // MARK: Insight
+
+    var queueStatistics: [NodeStatistics.Queue] {
+        var result: [NodeStatistics.Queue] = []
+        for server in members.indices.dropFirst() where members[server].status != .departed {
+            guard members[server].wasNeighbour else { continue }
+            let depth = queues[server].depth(in: store)
+            let oldest = queues[server].oldest(in: store)
+            result.append(
+                NodeStatistics.Queue(
+                    neighbour: servers[server], address: members[server].address,
+                    isLinked: linkIndex(toServer: server) != nil, records: depth.records, bytes: depth.bytes,
+                    oldest: oldest))
+        }
+        return result
+    }
+}

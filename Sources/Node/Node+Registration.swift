@@ -1,0 +1,182 @@
+import Codecs
+
+/// REGISTER: one name, one user, in the whole network.
+///
+/// The claim goes to the name's first arbiter and, when that one grants it, to the second. Since all ask in the same
+/// order, of two that register a name at the same moment exactly one gets past the first arbiter. Each arbiter keeps
+/// the name until it holds the claim's record. The client is told when two servers hold the record.
+extension Node {
+    /// How many arbiters have to keep a name.
+    static let arbitersNeeded = 2
+
+    mutating func handleRegister(
+        _ username: TextMember, _ secret: TextMember, line: Span<UInt8>, of slot: Int
+    ) {
+        guard sessions.sessions[slot].user < 0 else {
+            return invalid("REGISTER is not possible after a login on the same connection", slot)
+        }
+        guard case .text(let nameText) = username else {
+            return invalid("REGISTER needs a \"username\" that is a string", slot)
+        }
+        guard case .text(let secretText) = secret else {
+            return invalid("REGISTER needs a \"secret\" that is a string", slot)
+        }
+        let name = nameText.decoded(in: line)
+        guard !name.isEmpty else { return invalid("REGISTER needs a \"username\" that is not empty", slot) }
+        guard name.count <= Claim.Limit.userNameBytes else {
+            return refuse(slot, .registerFailed(InfoText("a user name has at most \(Claim.Limit.userNameBytes) bytes")))
+        }
+        guard name != sessions.users[Int(SessionTable.anonymous)].name, knownClaim(of: name) == nil else {
+            return refuse(slot, .alreadyRegistered(username: name.span))
+        }
+        var job = SessionJob(
+            session: sessions.id(of: slot), kind: .register, stage: .hashing, name: name,
+            secret: secretText.decoded(in: line))
+        claimCounter += 1
+        let claim = Claim(
+            id: ClaimID(stamp: networkTime(), origin: id, counter: claimCounter), name: name,
+            salt: random.bytes(Claim.Limit.saltBytes), cost: configuration.hashCost, digest: [])
+        job.claim = claim
+        let jobID = begin(job, slot: slot)
+        if !hash(job.secret, salt: claim.salt, cost: claim.cost, for: jobID) { registrationBusy(jobID) }
+    }
+
+    private mutating func refuse(_ slot: Int, _ reply: ServerReply) {
+        counters.registrationsFailed += 1
+        self.reply(reply, to: slot)
+        finish(slot, .registerFailed, keepsReading: false)
+    }
+
+    private mutating func fail(_ id: UInt64, _ reply: ServerReply) {
+        guard let job = jobs[id] else { return }
+        release(job)
+        guard let (_, slot) = end(id) else { return }
+        refuse(slot, reply)
+    }
+
+    private mutating func registrationBusy(_ id: UInt64) {
+        fail(id, .registerFailed("the server is too busy to register users, try again later"))
+    }
+
+    // MARK: Asking the arbiters
+
+    /// All members that can be reached, in the order in which they are asked about the name.
+    func arbiters(of name: [UInt8]) -> [Int] {
+        let candidates = [id] + reachableOthers.map { servers[$0] }
+        return Registry.arbiters(of: name, among: candidates).compactMap { servers.index(of: $0) }
+    }
+
+    mutating func registrationHashed(_ id: UInt64, digest: [UInt8]?) {
+        guard var job = jobs[id] else { return }
+        guard let digest, digest.count == Claim.Limit.digestBytes else { return registrationBusy(id) }
+        job.claim?.digest = digest
+        job.stage = .reserving
+        job.arbiters = arbiters(of: job.name)
+        jobs[id] = job
+        reserveNext(id)
+    }
+
+    private mutating func reserveNext(_ id: UInt64) {
+        guard var job = jobs[id], let claim = job.claim else { return }
+        guard job.granted.count < Self.arbitersNeeded, !job.arbiters.isEmpty else { return record(id) }
+        let arbiter = job.arbiters.removeFirst()
+        jobs[id] = job
+        if arbiter == Self.ownIndex {
+            reservationAnswered(arbitrate(claim), by: arbiter, job: id)
+        } else if requests.count < configuration.limits.requests {
+            request(.reserve(claim), of: arbiter, for: id)
+        } else {
+            registrationBusy(id)
+        }
+    }
+
+    /// As an arbiter: may this claim have its name?
+    mutating func arbitrate(_ claim: Claim) -> Unicast.Verdict {
+        if let present = registry.claim(of: claim.name) { return present.id == claim.id ? .granted : .registered }
+        let expires = now.adding(milliseconds: configuration.timing.reservation)
+        if reservations.nextExpiry == nil { timers.set(.reservations, at: expires) }
+        let verdict = reservations.reserve(claim, until: expires)
+        if verdict == .busy { outbox.report(.limitReached("reservations")) }
+        return verdict
+    }
+
+    mutating func expireReservations() {
+        reservations.expire(at: now)
+        if let next = reservations.nextExpiry { timers.set(.reservations, at: next) }
+    }
+
+    /// An arbiter's verdict; nil if it did not answer in time, then the next in order is asked.
+    mutating func reservationAnswered(_ verdict: Unicast.Verdict?, by arbiter: Int, job id: UInt64) {
+        guard var job = jobs[id], job.stage == .reserving else { return }
+        switch verdict {
+        case .granted:
+            job.granted.append(arbiter)
+            jobs[id] = job
+            reserveNext(id)
+        case nil: reserveNext(id)
+        case .busy: registrationBusy(id)
+        case .registered, .reserved: fail(id, .alreadyRegistered(username: job.name.span))
+        }
+    }
+
+    /// The registration came to nothing: the arbiters that kept the name need not.
+    mutating func release(_ job: SessionJob) {
+        guard let claim = job.claim else { return }
+        for arbiter in job.granted {
+            if arbiter == Self.ownIndex {
+                reservations.release(claim.id, name: claim.name)
+            } else {
+                post(.release(claim.id, name: claim.name), to: servers[arbiter], request: 0)
+            }
+        }
+    }
+
+    // MARK: Recording
+
+    /// The name is ours: the claim becomes a record, which every server gets.
+    private mutating func record(_ id: UInt64) {
+        guard var job = jobs[id], let claim = job.claim else { return }
+        guard merge(claim), registry.claim(of: claim.name)?.id == claim.id else {
+            return fail(id, .alreadyRegistered(username: job.name.span))
+        }
+        registry.setVerifier(verifier(of: job.secret, claim: claim.id), of: claim)
+        var payload: [UInt8] = []
+        claim.encode(into: &payload)
+        let seq = originate(
+            RecordHeader(kind: RecordKind.claim.rawValue), payloadBytes: payload.count
+        ) { bytes in bytes.append(contentsOf: payload) }
+        job.stage = .recorded
+        jobs[id] = job
+        counters.registrations += 1
+        unheldClaims.append((seq, id))
+        timers.set(.registration(id), at: now.adding(milliseconds: configuration.timing.claimAcknowledgement))
+        confirmClaims()
+    }
+
+    /// Tells the clients whose claims a second server holds. Alone in the network, one is all there are.
+    mutating func confirmClaims() {
+        guard !unheldClaims.isEmpty else { return }
+        let others = reachableOthers
+        let holders = others.map { queues[$0].acknowledged[Self.ownIndex] }
+        let held = others.isEmpty ? store.streams[Self.ownIndex].held : holders.max() ?? 0
+        var confirmed = 0
+        while confirmed < unheldClaims.count, unheldClaims[confirmed].seq <= held {
+            registrationSucceeded(unheldClaims[confirmed].job)
+            confirmed += 1
+        }
+        unheldClaims.removeFirst(confirmed)
+    }
+
+    /// No second server has shown that it holds the claim: availability first.
+    mutating func claimAcknowledgementExpired(_ id: UInt64) {
+        guard unheldClaims.contains(where: { $0.job == id }) else { return }
+        unheldClaims.removeAll { $0.job == id }
+        counters.claimsUnconfirmed += 1
+        registrationSucceeded(id)
+    }
+
+    private mutating func registrationSucceeded(_ id: UInt64) {
+        guard let (job, slot) = end(id) else { return }
+        reply(.registerSuccess(username: job.name.span), to: slot)
+    }
+}

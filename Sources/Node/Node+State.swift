@@ -1,0 +1,144 @@
+import Codecs
+
+/// Levelling a link, and the transfer of state: claims and members. A join, a merge and a gap all use it.
+extension Node {
+    /// Says what this server holds. The vector is read before the state is sent, so that nothing has to be frozen: what
+    /// changes meanwhile comes as a record.
+    mutating func sendLevel(link index: Int, peerAdopts: Bool) {
+        var entries: [PeerFrame.Level.Entry] = []
+        for origin in servers.ids.indices {
+            let stream = store.streams[origin]
+            entries.append(PeerFrame.Level.Entry(origin: servers[origin], held: stream.held, oldest: stream.oldest))
+            links[index].edges[origin].toldHeld = stream.held
+        }
+        links[index].levelSaid = peerAdopts ? entries.map(\.held) : []
+        send(.level(PeerFrame.Level(registryDigest: registry.digest, entries: entries)), link: index)
+    }
+
+    /// What the neighbour holds. From here on the link carries records.
+    mutating func receive(_ level: PeerFrame.Level, link index: Int) {
+        let server = links[index].neighbour
+        for entry in level.entries where hasRoom(for: entry.origin) {
+            let origin = serverIndex(of: entry.origin)
+            adoptBaseline(entry, origin: origin)
+            queues[server].acknowledge(origin, through: entry.held)
+        }
+        adoptionByPeer(link: index)
+        for origin in servers.ids.indices {
+            queues[server].rewind(origin, to: queues[server].acknowledged[origin])
+        }
+        links[index].phase = .open
+        links[index].hasBacklog = true
+        members[server].wasNeighbour = true
+        for origin in servers.ids.indices { markDirty(origin, link: index) }
+        sendMembers(link: index)
+        links[index].nextClaim = level.registryDigest == registry.digest ? registry.claims.count : 0
+        send(.want(links[index].isWantedHere), link: index)
+        confirmClaims()
+    }
+
+    /// A stream that was never seen here begins after what the neighbour had before: a server without a past owes and
+    /// is owed nothing of it; one with a past gets what the neighbour still holds.
+    private mutating func adoptBaseline(_ entry: PeerFrame.Level.Entry, origin: Int) {
+        guard origin != Self.ownIndex, store.streams[origin].held == 0 else { return }
+        let baseline = hasServed ? entry.oldest - min(entry.oldest, 1) : entry.held
+        guard baseline > 0 else { return }
+        store.step(origin, over: baseline)
+        held(origin)
+    }
+
+    /// The neighbour has no past: for streams new to it, it takes the vector that we said as its own.
+    private mutating func adoptionByPeer(link index: Int) {
+        let server = links[index].neighbour
+        for (origin, held) in links[index].levelSaid.enumerated()
+        where queues[server].acknowledged[origin] == 0 && origin != server {
+            queues[server].acknowledge(origin, through: held)
+        }
+        links[index].levelSaid = []
+    }
+
+    // MARK: Sending
+
+    static let claimsPerFrame = 256
+    static let membersPerFrame = 16
+
+    /// The announcements of all members, as many as are known. The neighbour tells its own by itself.
+    private mutating func sendMembers(link index: Int) {
+        var batch: [Announcement] = []
+        for origin in members.indices where origin != links[index].neighbour {
+            guard members[origin].status != .departed else { continue }
+            guard let announcement = members[origin].announcement else { continue }
+            links[index].edges[origin].announcement = announcement.number
+            batch.append(announcement)
+            if batch.count == Self.membersPerFrame {
+                send(.members(batch), link: index)
+                batch = []
+            }
+        }
+        if !batch.isEmpty { send(.members(batch), link: index) }
+    }
+
+    /// Sends claims in bounded chunks as far as there is credit, then that the state is complete. Records follow after
+    /// it.
+    mutating func pushState(link index: Int) {
+        guard var place = links[index].nextClaim else { return }
+        while place < registry.claims.count {
+            guard hasCredit(index) else {
+                links[index].nextClaim = place
+                return
+            }
+            let end = min(place + Self.claimsPerFrame, registry.claims.count)
+            send(claims: Array(registry.claims[place..<end]), link: index)
+            place = end
+        }
+        links[index].nextClaim = nil
+        send(.stateEnd, link: index)
+    }
+
+    private mutating func send(claims: [Claim], link index: Int) {
+        let start = outbox.bytes.count
+        send(.claims(claims), link: index)
+        links[index].pushedBytes += UInt64(outbox.bytes.count - start)
+    }
+
+    // MARK: Receiving
+
+    /// Claims from a neighbour's state. What is new here is told to the other neighbours: they may never get the
+    /// records of which the claims came.
+    mutating func receive(_ claims: [Claim], link index: Int) {
+        let news = claims.filter { merge($0) }
+        guard !news.isEmpty else { return }
+        for other in links.indices where other != index && links[other].isOpen && links[other].nextClaim == nil {
+            send(claims: news, link: other)
+        }
+    }
+
+    /// Merges a claim into the registry. Returns whether that changed it.
+    @discardableResult
+    mutating func merge(_ claim: Claim) -> Bool {
+        reservations.release(claim.id, name: claim.name)
+        switch registry.merge(claim) {
+        case .inserted: return true
+        case .known: return false
+        case .replaced(let loser):
+            claimLost(loser)
+            return true
+        case .lost:
+            claimLost(claim)
+            return false
+        case .full:
+            outbox.report(.limitReached("claims"))
+            return false
+        }
+    }
+
+    /// The claim gave way to an older one: whoever is logged in by it is told and closed.
+    private mutating func claimLost(_ claim: Claim) {
+        counters.claimConflicts += 1
+        outbox.report(.claimConflict(name: claim.name, loser: claim.id))
+        for slot in sessions.slots(of: claim.id) where sessions.sessions[slot].state != .closing {
+            reply(.authenticationFail("the name was registered earlier in another part of the network"), to: slot)
+            finish(slot, .claimLost, keepsReading: false)
+        }
+    }
+}

@@ -1,0 +1,123 @@
+import Codecs
+
+/// A request of this server to another one, sent again until it is answered or its time is up.
+struct Request: Sendable {
+    /// The session's job that waits for the answer.
+    var job: UInt64
+    var destination: Int
+    var body: Unicast.Body
+    var deadline: Instant
+}
+
+/// Messages to servers that need not be neighbours. The link over which an origin's records come is the next hop
+/// towards it: the trees are a routing table for nothing.
+extension Node {
+    /// Parents may point in a circle while a tree is repaired.
+    static let hopLimit: UInt8 = 32
+
+    // MARK: Requests
+
+    /// Asks another server; the answer, or that none came in time, goes to the job.
+    mutating func request(_ body: Unicast.Body, of destination: Int, for job: UInt64) {
+        nextRequest += 1
+        let deadline = now.adding(milliseconds: configuration.timing.requestTimeout)
+        requests[nextRequest] = Request(job: job, destination: destination, body: body, deadline: deadline)
+        sendRequest(nextRequest)
+    }
+
+    private mutating func sendRequest(_ id: UInt64) {
+        guard let request = requests[id] else { return }
+        post(request.body, to: servers[request.destination], request: id)
+        let retry = now.adding(milliseconds: configuration.timing.requestRetry)
+        timers.set(.request(id), at: min(retry, request.deadline))
+    }
+
+    mutating func retryRequest(_ id: UInt64) {
+        guard let request = requests[id] else { return }
+        if now < request.deadline { return sendRequest(id) }
+        requests[id] = nil
+        counters.requestsTimedOut += 1
+        if case .requestTicket = request.body { forgetTicketAsked(request.destination) }
+        requestFailed(request)
+    }
+
+    /// Sends without waiting for an answer.
+    mutating func post(_ body: Unicast.Body, to destination: ServerID, request: UInt64) {
+        forward(
+            Unicast(source: id, destination: destination, request: request, hopLimit: Self.hopLimit, body: body))
+    }
+
+    // MARK: Routing
+
+    private mutating func forward(_ unicast: Unicast) {
+        guard let server = servers.index(of: unicast.destination), let hop = nextHop(to: server) else {
+            counters.unicastsDropped += 1
+            return
+        }
+        send(.unicast(unicast), link: hop)
+    }
+
+    private func nextHop(to server: Int) -> Int? {
+        if let direct = linkIndex(toServer: server), links[direct].isOpen { return direct }
+        guard let parent = members[server].parent, let index = linkIndex(parent), links[index].isOpen else {
+            return nil
+        }
+        return index
+    }
+
+    mutating func receive(_ unicast: Unicast, link index: Int) {
+        guard unicast.destination == id else {
+            guard unicast.hopLimit > 1 else {
+                counters.unicastsDropped += 1
+                return
+            }
+            var onward = unicast
+            onward.hopLimit -= 1
+            counters.unicastsForwarded += 1
+            return forward(onward)
+        }
+        switch unicast.body {
+        case .reserve(let claim):
+            answer(unicast, .reserved(arbitrate(claim)))
+        case .release(let claim, let name): reservations.release(claim, name: name)
+        case .lookUp(let name): answer(unicast, .found(knownClaim(of: name)))
+        case .requestTicket(let holder, let sourceLoad):
+            let isGranted = grantTicket(
+                holder, sourceLoad: sourceLoad, source: unicast.source, request: unicast.request)
+            answer(unicast, .ticket(isGranted: isGranted, load: load, loadClock: loadClock))
+        case .reserved, .found, .ticket: receiveAnswer(unicast)
+        }
+    }
+
+    private mutating func answer(_ unicast: Unicast, _ body: Unicast.Body) {
+        post(body, to: unicast.source, request: unicast.request)
+    }
+
+    private mutating func receiveAnswer(_ unicast: Unicast) {
+        // The second answer to a request that was sent twice finds nothing.
+        guard let request = requests[unicast.request], servers[request.destination] == unicast.source else { return }
+        switch (request.body, unicast.body) {
+        case (.reserve, .reserved(let verdict)):
+            requests[unicast.request] = nil
+            reservationAnswered(verdict, by: request.destination, job: request.job)
+        case (.lookUp, .found(let claim)):
+            requests[unicast.request] = nil
+            lookUpAnswered(claim, job: request.job)
+        case (.requestTicket, .ticket(let isGranted, let load, let loadClock)):
+            requests[unicast.request] = nil
+            forgetTicketAsked(request.destination)
+            members[request.destination].noteLoad(load, clock: loadClock)
+            ticketAnswered(isGranted, by: request.destination, job: request.job)
+        default: break
+        }
+    }
+
+    private mutating func requestFailed(_ request: Request) {
+        switch request.body {
+        case .reserve: reservationAnswered(nil, by: request.destination, job: request.job)
+        case .lookUp: lookUpAnswered(nil, job: request.job)
+        case .requestTicket: ticketAnswered(false, by: request.destination, job: request.job)
+        case .reserved, .release, .found, .ticket: preconditionFailure("only requests are waited for")
+        }
+    }
+}

@@ -1,0 +1,144 @@
+import Codecs
+
+/// The client connections of this server: one small value each, in an array indexed by the driver's slot, so that a
+/// session costs no object and no look-up.
+struct SessionTable: Sendable {
+    enum State: UInt8, Sendable {
+        /// No client has this slot.
+        case free
+        case new
+        /// Logged in and fed from the log. (A session that is fed from a floor will be a state of its own here.)
+        case live
+        /// Sent elsewhere: its activities still count until it closes.
+        case redirected
+        /// Got its last reply: what still comes is ignored.
+        case closing
+    }
+
+    struct Session: Sendable {
+        var generation: UInt32 = 0
+        var state = State.free
+        var splitter = ClientLineSplitter()
+        /// A request of it is under way: its input waits. 0 if none.
+        var job: UInt64 = 0
+        /// Its input waits until this server serves.
+        var isHeld = false
+        /// Index of its user in `users`; -1 before the login.
+        var user: Int32 = -1
+        /// Network address, 16 bytes.
+        var addressHigh: UInt64 = 0
+        var addressLow: UInt64 = 0
+    }
+
+    /// A user with sessions here; shared by all of them.
+    struct User: Sendable {
+        var name: [UInt8]
+        /// Nil for the anonymous user.
+        var claim: ClaimID?
+        /// Keyed digest of the secret: each message is checked against it.
+        var verifier: [UInt8]
+        var sessions = 0
+    }
+
+    static let anonymous: Int32 = 0
+
+    private(set) var sessions: [Session] = []
+    private(set) var users: [User] = [User(name: Array("anonymous".utf8), claim: nil, verifier: [])]
+    private var userOf: [ClaimID: Int32] = [:]
+    private var freeUsers: [Int32] = []
+    /// Live sessions: this server's load.
+    private(set) var liveCount = 0
+
+    // MARK: Sessions
+
+    mutating func open(_ id: SessionID, address: [UInt8]) {
+        precondition(address.count == 16, "an address is 16 bytes")
+        let slot = Int(id.slot)
+        while sessions.count <= slot { sessions.append(Session()) }
+        precondition(sessions[slot].state == .free, "a slot is given to one connection at a time")
+        sessions[slot] = Session(generation: id.generation, state: .new)
+        for index in 0..<8 {
+            sessions[slot].addressHigh = sessions[slot].addressHigh << 8 | UInt64(address[index])
+            sessions[slot].addressLow = sessions[slot].addressLow << 8 | UInt64(address[index + 8])
+        }
+    }
+
+    /// The slot of a session that is still there.
+    func slot(of id: SessionID) -> Int? {
+        let slot = Int(id.slot)
+        guard slot < sessions.count, sessions[slot].generation == id.generation, sessions[slot].state != .free else {
+            return nil
+        }
+        return slot
+    }
+
+    func id(of slot: Int) -> SessionID { SessionID(slot: UInt32(slot), generation: sessions[slot].generation) }
+
+    func address(of slot: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for word in [sessions[slot].addressHigh, sessions[slot].addressLow] {
+            for index in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * index))) }
+        }
+        return bytes
+    }
+
+    mutating func close(_ slot: Int) {
+        setUser(nil, of: slot)
+        setState(.free, of: slot)
+    }
+
+    mutating func setState(_ state: State, of slot: Int) {
+        if sessions[slot].state == .live { liveCount -= 1 }
+        if state == .live { liveCount += 1 }
+        sessions[slot].state = state
+    }
+
+    mutating func setJob(_ job: UInt64, of slot: Int) { sessions[slot].job = job }
+    mutating func setHeld(_ isHeld: Bool, of slot: Int) { sessions[slot].isHeld = isHeld }
+
+    mutating func nextLine(
+        in bytes: Span<UInt8>, from start: Int, searched: Int, of slot: Int
+    ) -> ClientLineSplitter.Step {
+        sessions[slot].splitter.next(in: bytes, from: start, searched: searched)
+    }
+
+    // MARK: Users
+
+    /// The user of a session; the anonymous one has no claim.
+    func user(of slot: Int) -> User { users[Int(sessions[slot].user)] }
+
+    /// Logs the session in as the user of a claim, or out (nil).
+    mutating func setUser(_ index: Int32?, of slot: Int) {
+        let old = sessions[slot].user
+        if let index { users[Int(index)].sessions += 1 }
+        sessions[slot].user = index ?? -1
+        guard old >= 0 else { return }
+        users[Int(old)].sessions -= 1
+        if old != Self.anonymous, users[Int(old)].sessions == 0 { removeUser(old) }
+    }
+
+    /// The index of the user of a claim, made if this is its first session here.
+    mutating func userIndex(name: [UInt8], claim: ClaimID, verifier: [UInt8]) -> Int32 {
+        if let index = userOf[claim] {
+            users[Int(index)].verifier = verifier
+            return index
+        }
+        let user = User(name: name, claim: claim, verifier: verifier)
+        let index = freeUsers.popLast() ?? Int32(users.count)
+        if Int(index) == users.count { users.append(user) } else { users[Int(index)] = user }
+        userOf[claim] = index
+        return index
+    }
+
+    private mutating func removeUser(_ index: Int32) {
+        if let claim = users[Int(index)].claim { userOf[claim] = nil }
+        users[Int(index)] = User(name: [], claim: nil, verifier: [])
+        freeUsers.append(index)
+    }
+
+    /// The slots of all sessions of a claim. Complexity: linear in the table; used only when a claim is lost.
+    func slots(of claim: ClaimID) -> [Int] {
+        guard let index = userOf[claim] else { return [] }
+        return sessions.indices.filter { sessions[$0].state != .free && sessions[$0].user == index }
+    }
+}

@@ -1,0 +1,191 @@
+import Codecs
+import DequeModule
+
+/// Every record that some member may still lack, kept once, in memory, whatever the number of neighbours.
+///
+/// A *stream* is what arose at one server, its origin: records 1, 2, 3 … Streams are addressed by the dense index that
+/// `ServerTable` gives their origin. Each keeps two counters: `held`, the highest contiguous seq that this server has,
+/// decides new, duplicate and gap; `delivered`, what has gone to the clients' log, lags behind only while a record
+/// waits for its dependency. All ways in (push, replay, graft, gap, baseline) change `held` here and nowhere else.
+struct StreamStore: Sendable {
+    struct Stream: Sendable {
+        var held: UInt64 = 0
+        var delivered: UInt64 = 0
+        /// Bytes of all records ever appended: differences of it are sizes of parts of the stream.
+        var endByte: UInt64 = 0
+        var segments = Deque<Segment>()
+        /// What the record after `delivered` waits for.
+        var waitsFor: StreamPosition?
+        var waitsSince = Instant(nanoseconds: 0)
+        /// The dependency that was waited for in vain.
+        var forgiven: StreamPosition?
+
+        /// The lowest seq still held; `held` + 1 if none is.
+        var oldest: UInt64 { segments.first?.first ?? held + 1 }
+    }
+
+    /// Consecutive records in one piece of memory, in the form in which they cross links.
+    struct Segment: Sendable {
+        var first: UInt64
+        /// Bytes of the stream before this segment.
+        var startByte: UInt64
+        /// When the first record came.
+        var since: Instant
+        var bytes: [UInt8] = []
+        /// Where each record begins in `bytes`.
+        var starts: [UInt32] = []
+
+        var last: UInt64 { first + UInt64(starts.count) - 1 }
+
+        func range(of seq: UInt64) -> Range<Int> {
+            let index = Int(seq - first)
+            let end = index + 1 < starts.count ? Int(starts[index + 1]) : bytes.count
+            return Int(starts[index])..<end
+        }
+    }
+
+    /// A segment takes no further record beyond this size: small enough to be freed soon, large enough to be rare.
+    static let segmentBytes = 64 << 10
+
+    private(set) var streams: [Stream] = []
+    /// Bytes of all records that are held.
+    private(set) var byteCount = 0
+
+    mutating func ensure(streams count: Int) {
+        while streams.count < count { streams.append(Stream()) }
+    }
+
+    // MARK: Ways in
+
+    /// Appends the next record of a stream; `write` appends its bytes, header included.
+    mutating func append(to index: Int, at now: Instant, write: (inout [UInt8]) -> Void) {
+        streams[index].openSegment(at: now)
+        let last = streams[index].segments.count - 1
+        let start = streams[index].segments[last].bytes.count
+        write(&streams[index].segments[last].bytes)
+        let added = streams[index].segments[last].bytes.count - start
+        precondition(added > 0, "a record is not empty")
+        streams[index].segments[last].starts.append(UInt32(start))
+        streams[index].held += 1
+        streams[index].endByte += UInt64(added)
+        byteCount += added
+        precondition(streams[index].segments[last].last == streams[index].held, "segments end at what is held")
+    }
+
+    /// The stream is taken to be held and delivered up to `seq`, without its records: a joiner owes nobody the past,
+    /// and what a sender has given up cannot come.
+    mutating func step(_ index: Int, over seq: UInt64) {
+        guard seq > streams[index].held else { return }
+        release(index, through: streams[index].held)
+        streams[index].held = seq
+        streams[index].delivered = max(streams[index].delivered, seq)
+        streams[index].waitsFor = nil
+    }
+
+    mutating func setDelivered(_ index: Int, _ seq: UInt64) {
+        precondition(seq <= streams[index].held, "what is delivered is held")
+        streams[index].delivered = seq
+        streams[index].waitsFor = nil
+    }
+
+    mutating func setWaiting(_ index: Int, for position: StreamPosition, since: Instant) {
+        streams[index].waitsFor = position
+        streams[index].waitsSince = since
+    }
+
+    /// The next record of the stream waits no longer for its dependency.
+    mutating func forgive(_ index: Int) {
+        streams[index].forgiven = streams[index].waitsFor
+        streams[index].waitsFor = nil
+    }
+
+    // MARK: Reading
+
+    /// Where the record is, nil if it is not held any more.
+    func location(of seq: UInt64, in index: Int) -> (segment: Int, range: Range<Int>)? {
+        guard seq >= streams[index].oldest, seq <= streams[index].held else { return nil }
+        let segment = streams[index].segmentIndex(of: seq)
+        return (segment, streams[index].segments[segment].range(of: seq))
+    }
+
+    /// Appends one frame with records of the stream from `seq` on: as many as one segment has, up to `limit` bytes but
+    /// at least one.
+    func appendFrame(
+        of index: Int, origin: ServerID, from seq: UInt64, limit: Int, into bytes: inout [UInt8]
+    ) -> (count: Int, byteCount: Int) {
+        let segmentIndex = streams[index].segmentIndex(of: seq)
+        let start = Int(seq - streams[index].segments[segmentIndex].first)
+        let starts = streams[index].segments[segmentIndex].starts
+        let from = Int(starts[start])
+        var end = start + 1
+        while end < starts.count, Int(starts[end]) - from < limit { end += 1 }
+        // `end` may have stepped over the limit by one record, never by more.
+        if end - start > 1, end < starts.count, Int(starts[end]) - from > limit { end -= 1 }
+        let to = end < starts.count ? Int(starts[end]) : streams[index].segments[segmentIndex].bytes.count
+        RecordsFrame.encodeHeader(origin: origin, first: seq, count: end - start, recordBytes: to - from, into: &bytes)
+        bytes.append(contentsOf: streams[index].segments[segmentIndex].bytes[from..<to])
+        return (end - start, to - from)
+    }
+
+    /// Bytes of the records after `seq`, as far as they are held.
+    func byteCount(after seq: UInt64, in index: Int) -> Int {
+        let stream = streams[index]
+        guard seq < stream.held else { return 0 }
+        let from = max(seq + 1, stream.oldest)
+        guard let place = location(of: from, in: index) else { return 0 }
+        return Int(stream.endByte - stream.segments[place.segment].startByte) - place.range.lowerBound
+    }
+
+    /// When the segment of the first held record after `seq` was begun.
+    func since(after seq: UInt64, in index: Int) -> Instant? {
+        guard let place = location(of: max(seq + 1, streams[index].oldest), in: index) else { return nil }
+        return streams[index].segments[place.segment].since
+    }
+
+    /// Records that are held, over all streams.
+    var recordCount: UInt64 { streams.reduce(0) { $0 + ($1.held + 1 - $1.oldest) } }
+
+    // MARK: Ways out
+
+    /// Drops the segments whose records are all at or below `seq`.
+    mutating func release(_ index: Int, through seq: UInt64) {
+        while let first = streams[index].segments.first, first.last <= seq {
+            byteCount -= first.bytes.count
+            streams[index].segments.removeFirst()
+        }
+    }
+
+    /// Gives up the oldest segment of all streams; returns the stream and what it held, nil if nothing is held.
+    mutating func giveUpOldest() -> (index: Int, seqs: ClosedRange<UInt64>)? {
+        var oldest: Int?
+        for index in streams.indices {
+            guard let first = streams[index].segments.first else { continue }
+            if let best = oldest, streams[best].segments[0].since <= first.since { continue }
+            oldest = index
+        }
+        guard let oldest else { return nil }
+        let seqs = streams[oldest].segments[0].first...streams[oldest].segments[0].last
+        release(oldest, through: seqs.upperBound)
+        return (oldest, seqs)
+    }
+}
+
+extension StreamStore.Stream {
+    mutating func openSegment(at now: Instant) {
+        if let last = segments.last, last.bytes.count < StreamStore.segmentBytes { return }
+        segments.append(StreamStore.Segment(first: held + 1, startByte: endByte, since: now))
+    }
+
+    /// Complexity: logarithmic in the number of segments.
+    func segmentIndex(of seq: UInt64) -> Int {
+        var low = 0
+        var high = segments.count - 1
+        precondition(high >= 0, "only a held record is looked for")
+        while low < high {
+            let middle = (low + high + 1) / 2
+            if segments[middle].first <= seq { low = middle } else { high = middle - 1 }
+        }
+        precondition(segments[low].first <= seq && seq <= segments[low].last, "only a held record is looked for")
+        return low
+    }
+}
