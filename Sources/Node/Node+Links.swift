@@ -171,8 +171,7 @@ extension Node {
             return consume(range.count, link: index)
         }
         var body: [UInt8] = []
-        body.reserveCapacity(range.count)
-        for offset in range.lowerBound + PeerFrame.Limit.headerBytes..<range.upperBound { body.append(bytes[offset]) }
+        body.append(bytes: bytes.extracting(range.lowerBound + PeerFrame.Limit.headerBytes..<range.upperBound))
         let frame = try PeerFrame.decode(kind, body: body)
         if kind == .claims { consume(range.count, link: index) }
         receive(frame, link: index)

@@ -71,24 +71,18 @@ extension Node {
         if seq > held + 1 { return .outOfOrder }
         let (header, payload) = try RecordHeader.decode(in: bytes, at: range)
         if header.kind == RecordKind.claim.rawValue {
-            var reader = WireReader(copy(bytes, payload))
+            var content: [UInt8] = []
+            content.append(bytes: bytes.extracting(payload))
+            var reader = WireReader(content)
             let claim = try Claim(from: &reader)
             try reader.finish()
             merge(claim)
         }
         store.append(to: origin, at: now) { segment in
-            segment.reserveCapacity(segment.count + range.count)
-            for offset in range { segment.append(bytes[offset]) }
+            segment.append(bytes: bytes.extracting(range))
         }
         self.held(origin)
         return .new
-    }
-
-    private func copy(_ bytes: Span<UInt8>, _ range: Range<Int>) -> [UInt8] {
-        var copy: [UInt8] = []
-        copy.reserveCapacity(range.count)
-        for offset in range { copy.append(bytes[offset]) }
-        return copy
     }
 
     /// Records came with a gap before them, which a link in good order never brings: ask for all after what is held.
