@@ -28,64 +28,66 @@
 
 import Testing
 
-@Suite struct TranscriptReplayTests {
-    @Test func allRecordingsAreThere() {
-        #expect(Transcript.all.count == 319)
-        #expect(Set(Transcript.all.map(\.client)).count == 17)
-    }
-
-    @Test(.timeLimit(.minutes(5)), arguments: Transcript.all)
-    func realServersAnswerTheRecordedClient(_ transcript: Transcript) throws {
-        if transcript.isRedirectedAtLogin {
-            try replayWithRedirect(transcript)
-        } else {
-            try withServer { server in
-                try Replay(transcript, ports: [server.port, server.port]).run(helper: server.port)
-            }
+extension LightTests {
+    @Suite(.timeLimit(.minutes(10))) struct TranscriptReplayTests {
+        @Test func allRecordingsAreThere() {
+            #expect(Transcript.all.count == 319)
+            #expect(Set(Transcript.all.map(\.client)).count == 17)
         }
-    }
 
-    /// Whether a login is redirected depends on what the first server has heard of the second one's load. If that was
-    /// stale, the recording is played again in a fresh network.
-    private func replayWithRedirect(_ transcript: Transcript) throws {
-        for attempt in 1...5 {
-            do {
-                try withNetwork(2) { network in
-                    let others = try makeFirstServerBusier(network)
-                    defer { for other in others { other.close() } }
-                    try Replay(transcript, ports: network.ports).run(helper: network.ports[1])
+        @Test(arguments: Transcript.all)
+        func realServersAnswerTheRecordedClient(_ transcript: Transcript) throws {
+            if transcript.isRedirectedAtLogin {
+                try replayWithRedirect(transcript)
+            } else {
+                try withServer { server in
+                    try Replay(transcript, ports: [server.port, server.port]).run(helper: server.port)
                 }
-                return
-            } catch let fault as HarnessError {
-                guard fault.description.contains(Replay.notRedirected), attempt < 5 else { throw fault }
             }
         }
-    }
 
-    /// Two clients at the first server. With bob at the second one, a third at the first is sent away.
-    private func makeFirstServerBusier(_ network: Network) throws -> [TestClient] {
-        var clients: [TestClient] = []
-        let first = try TestClient(port: network.ports[0])
-        try first.login()
-        clients.append(first)
-        let second = try TestClient(port: network.ports[1])
-        try second.login()
-        clients.append(second)
-        try wait(for: "a second client that stays at the first server", seconds: 20, every: 100) {
-            let third = try TestClient(port: network.ports[0])
-            try third.login()
-            // It stays if its own activity comes back.
-            try third.say(#"{"probe":1}"#)
-            let answer = try third.reply()
-            guard answer.command == "REDIRECT" else {
-                clients.append(third)
-                return true
+        /// Whether a login is redirected depends on what the first server has heard of the second one's load. If that was
+        /// stale, the recording is played again in a fresh network.
+        private func replayWithRedirect(_ transcript: Transcript) throws {
+            for attempt in 1...5 {
+                do {
+                    try withNetwork(2) { network in
+                        let others = try makeFirstServerBusier(network)
+                        defer { for other in others { other.close() } }
+                        try Replay(transcript, ports: network.ports).run(helper: network.ports[1])
+                    }
+                    return
+                } catch let fault as HarnessError {
+                    guard fault.description.contains(Replay.notRedirected), attempt < 5 else { throw fault }
+                }
             }
-            return false
         }
-        second.close()
-        try network.waitForSessions(2)
-        return clients
+
+        /// Two clients at the first server. With bob at the second one, a third at the first is sent away.
+        private func makeFirstServerBusier(_ network: Network) throws -> [TestClient] {
+            var clients: [TestClient] = []
+            let first = try TestClient(port: network.ports[0])
+            try first.login()
+            clients.append(first)
+            let second = try TestClient(port: network.ports[1])
+            try second.login()
+            clients.append(second)
+            try wait(for: "a second client that stays at the first server", seconds: 20, every: 100) {
+                let third = try TestClient(port: network.ports[0])
+                try third.login()
+                // It stays if its own activity comes back.
+                try third.say(#"{"probe":1}"#)
+                let answer = try third.reply()
+                guard answer.command == "REDIRECT" else {
+                    clients.append(third)
+                    return true
+                }
+                return false
+            }
+            second.close()
+            try network.waitForSessions(2)
+            return clients
+        }
     }
 }
 

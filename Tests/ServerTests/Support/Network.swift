@@ -88,6 +88,27 @@ final class Network {
         }
     }
 
+    /// Gives every server `count` clients and waits until all have settled.
+    func fill(_ swarm: ClientSwarm, each count: Int, seconds: Double = 60) throws {
+        try swarm.fill(ports, each: count, seconds: seconds)
+        try settle(swarm, seconds: seconds)
+    }
+
+    /// Lets the swarm follow its redirects until the servers agree with it where everybody is.
+    ///
+    /// A login that is followed by a redirect looks complete before the redirect comes, so only the servers know.
+    func settle(_ swarm: ClientSwarm, spreadMax: Int = .max, seconds: Double = 60) throws {
+        var loads: [Int] = []
+        do {
+            try swarm.run("clients that have settled", seconds: seconds) {
+                swarm.step(milliseconds: 50)
+                guard swarm.loggedIn == swarm.members.count else { return false }
+                loads = try statistics().map(\.sessions)
+                return loads == swarm.load(of: ports) && (loads.max() ?? 0) - (loads.min() ?? 0) <= spreadMax
+            }
+        } catch { throw HarnessError("\(error); the servers count \(loads), the swarm \(swarm.load(of: ports))") }
+    }
+
     func kill9() { for server in servers { server.kill9() } }
 
     var recentErrors: String { servers.map(\.program.recentErrors).joined(separator: "\n") }
