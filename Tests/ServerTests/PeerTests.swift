@@ -33,17 +33,19 @@ extension LightTests {
         }
 
         /// The first byte of a link is 0; what follows here is no link.
-        @Test(
-            arguments: [
-                [0], [0, 0], [0] + Array("GET / HTTP/1.1\r\n\r\n".utf8), [0] + [UInt8](repeating: 0xff, count: 4096),
-                [0] + [UInt8](repeating: 0, count: 100_000),
-                [0] + Array("{\"command\":\"LOGIN\",\"username\":\"anonymous\"}\n".utf8),
-            ] as [[UInt8]])
-        func garbageOnALinkIsClosedWithoutEffect(_ bytes: [UInt8]) throws {
+        private static let garbage: [(name: String, rest: [UInt8])] = [
+            ("nothing more", []), ("a zero", [0]), ("HTTP", Array("GET / HTTP/1.1\r\n\r\n".utf8)),
+            ("ones", [UInt8](repeating: 0xff, count: 4096)), ("zeros", [UInt8](repeating: 0, count: 100_000)),
+            ("a client's line", Array(Line.login("anonymous", nil).utf8)),
+        ]
+
+        @Test(arguments: garbage.map(\.name))
+        func garbageOnALinkIsClosedWithoutEffect(_ name: String) throws {
+            let bytes = try #require(Self.garbage.first { $0.name == name }).rest
             try besideANetwork { network in
                 for port in network.ports {
                     let peer = try TestClient(port: port)
-                    try peer.sendWhileOpen(bytes)
+                    try peer.sendWhileOpen([0] + bytes)
                     peer.shutdownWriting()
                     try expectEnd(of: peer)
                 }

@@ -175,7 +175,17 @@ final class ClientSwarm {
 
     var summary: String {
         "\(loggedIn) of \(members.count) logged in, \(deliveries) deliveries, \(outstanding) outstanding, "
-            + "\(violationCount) violations \(violations)"
+            + "\(violationCount) violations \(violations), lacking: \(lacking.prefix(10))"
+    }
+
+    /// Who has not received what, in words.
+    private var lacking: [String] {
+        members.indices.filter { members[$0].state == .loggedIn && !members[$0].isPaused }.flatMap { index in
+            senders.indices.filter { members[index].last[$0] < senders[$0].target }.map {
+                "client \(index) at \(members[index].port): \(members[index].last[$0]) of sender \($0)'s "
+                    + "\(senders[$0].sent) sent, \(senders[$0].target) planned"
+            }
+        }
     }
 
     /// One turn: waits at most this long, then handles all that is ready.
