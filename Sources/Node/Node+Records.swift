@@ -94,6 +94,8 @@ extension Node {
     /// A stream has a new record or was stepped over some: deliver, push on, tell by digest.
     mutating func held(_ index: Int) {
         if advanced.last != index { advanced.append(index) }
+        // A server holds what arose at it: nobody need tell it.
+        queues[index].acknowledge(index, through: store.streams[index].held)
         deliver(index)
         markDirty(index)
     }
@@ -175,7 +177,7 @@ extension Node {
     private mutating func wait(_ index: Int, for dependency: StreamPosition) {
         guard store.streams[index].waitsFor != dependency else { return }
         store.setWaiting(index, for: dependency, since: now)
-        waiting.append(index)
+        if !waiting.contains(index) { waiting.append(index) }
         timers.set(.dependency, at: now.adding(milliseconds: Self.dependencyPatience))
     }
 
