@@ -81,10 +81,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "pando-client",
-            dependencies: [
-                "CEpollShim", "Codecs", "Reactor",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
+            dependencies: ["Codecs", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: settings
         ),
         .executableTarget(
@@ -94,6 +91,7 @@ let package = Package(
         ),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CEpollShim"], swiftSettings: testSettings),
         .testTarget(name: "CodecsTests", dependencies: ["Codecs"], swiftSettings: testSettings),
+        .testTarget(name: "ClientTests", dependencies: ["pando-client"], swiftSettings: testSettings),
         .testTarget(name: "NodeTests", dependencies: ["Node", "Codecs"], swiftSettings: testSettings),
         .testTarget(name: "SimulatorTests", dependencies: ["Simulator"], swiftSettings: testSettings),
         // The real programs as real processes.

@@ -1,4 +1,5 @@
-// Sockets: with _GNU_SOURCE their address parameters are transparent unions, which Swift cannot pass; options are macros.
+// Sockets: with _GNU_SOURCE their address parameters are transparent unions, which Swift cannot pass; options are
+// macros.
 #define _GNU_SOURCE
 #include "CEpollShim.h"
 

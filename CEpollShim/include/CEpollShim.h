@@ -1,5 +1,5 @@
-/// What Swift cannot call itself: macros, variadic functions, transparent unions, calls that its Glibc module lacks, and
-/// OpenSSL. No policy, no state, no loop lives here.
+/// What Swift cannot call itself: macros, variadic functions, transparent unions, calls that its Glibc module lacks,
+/// and OpenSSL. No policy, no state, no loop lives here.
 ///
 /// Every function that can fail returns a negated errno on failure, so that no call of the Swift runtime in between can
 /// overwrite the cause. Restarting after EINTR is the caller's decision.
@@ -7,7 +7,8 @@
 #define CEPOLLSHIM_H
 
 // No system header beyond these two: with _GNU_SOURCE some types (fd_set) look different from those that Swift's Glibc
-// module was built with, and a program that imports both would not compile. The sources define it, this header does not.
+// module was built with, and a program that imports both would not compile. The sources define it, this header does
+// not.
 #include <stddef.h>
 #include <stdint.h>
 

@@ -88,9 +88,11 @@ struct Link: Sendable {
         while edges.count < count { edges.append(Edge()) }
     }
 
-    mutating func markDirty(_ index: Int) {
-        guard !edges[index].isDirty else { return }
+    /// Returns whether the edge was clean before.
+    mutating func markDirty(_ index: Int) -> Bool {
+        guard !edges[index].isDirty else { return false }
         edges[index].isDirty = true
         dirty.append(index)
+        return true
     }
 }

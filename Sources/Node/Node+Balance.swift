@@ -85,7 +85,7 @@ extension Node {
             return false
         }
         let expires = now.adding(milliseconds: configuration.timing.ticket)
-        if tickets.count == 0 { timers.set(.tickets, at: expires) }
+        timers.set(.tickets, at: expires)
         tickets.grant(holder, source: source, request: request, until: expires)
         counters.ticketsGranted += 1
         loadChanged()

@@ -171,8 +171,7 @@ extension Node {
             return consume(range.count, link: index)
         }
         var body: [UInt8] = []
-        body.reserveCapacity(range.count)
-        for offset in range.lowerBound + PeerFrame.Limit.headerBytes..<range.upperBound { body.append(bytes[offset]) }
+        body.append(bytes: bytes.extracting(range.lowerBound + PeerFrame.Limit.headerBytes..<range.upperBound))
         let frame = try PeerFrame.decode(kind, body: body)
         if kind == .claims { consume(range.count, link: index) }
         receive(frame, link: index)
@@ -262,12 +261,12 @@ extension Node {
     }
 
     private mutating func introduce(to address: PeerAddress?, link index: Int) {
-        let stamps = members.dropFirst().filter { $0.address == address }.map(\.id.startStamp)
+        let known = members.dropFirst().filter { $0.address == address }.map(\.id)
         send(
             .introduction(
                 PeerFrame.Introduction(
                     id: id, address: configuration.address, networkTime: networkTime(),
-                    knownStamp: stamps.max() ?? 0, hasServed: hasServed)),
+                    known: known.max() ?? ServerID(startStamp: 0, random: 0), hasServed: hasServed)),
             link: index)
     }
 
@@ -277,8 +276,8 @@ extension Node {
             let refusal: PeerFrame.Refusal = introduction.id == id ? .oneself : .addressTaken
             return refuse(index, refusal, .oneself, "this server is at \(configuration.address) itself")
         }
-        if introduction.knownStamp >= id.startStamp, !hasServed {
-            return takeNewIdentity(after: introduction.knownStamp, link: index)
+        if introduction.known != id, introduction.known.startStamp >= id.startStamp, !hasServed {
+            return takeNewIdentity(after: introduction.known.startStamp, link: index)
         }
         guard hasRoom(for: introduction.id) else {
             return refuse(index, .tooManyLinks, .tooManyLinks, "the table of members is full")

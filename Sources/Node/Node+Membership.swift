@@ -9,8 +9,7 @@ extension Node {
 
     /// Announces this server soon: at once, unless the last announcement was just now.
     mutating func announceSoon() {
-        guard !announceSoonIsSet, phase != .leaving else { return }
-        announceSoonIsSet = true
+        guard phase != .leaving else { return }
         let earliest = announced.adding(milliseconds: configuration.timing.announceGap)
         timers.set(.announceSoon, at: max(now, earliest))
     }
@@ -35,7 +34,7 @@ extension Node {
     /// `isPushed` tells an announcement that came down its tree from one that was part of a state transfer.
     mutating func receive(_ announcement: Announcement, link index: Int, isPushed: Bool) {
         guard announcement.id != id, hasRoom(for: announcement.id) else { return }
-        if announcement.address == configuration.address { return noteRival(announcement) }
+        if announcement.address == configuration.address { return noteNamesake(announcement) }
         counters.announcementsReceived += 1
         let origin = serverIndex(of: announcement.id)
         let edge = links[index].edges[origin]
@@ -56,10 +55,15 @@ extension Node {
         }
     }
 
-    /// Another server says that it is at our address. If it came after us, somebody configured it wrongly.
-    private mutating func noteRival(_ announcement: Announcement) {
-        guard announcement.id > id else { return }
-        outbox.report(.addressConflict(announcement.id, announcement.address))
+    /// Another server is told to be at our address: an earlier life of this one, or, if it came after us, one that
+    /// somebody configured wrongly.
+    private mutating func noteNamesake(_ announcement: Announcement) {
+        guard announcement.id < id else {
+            return outbox.report(.addressConflict(announcement.id, announcement.address))
+        }
+        let origin = serverIndex(of: announcement.id)
+        members[origin].announcement = announcement
+        members[origin].status = .departed
     }
 
     private mutating func acknowledge(_ announcement: Announcement, of origin: Int) {
@@ -124,6 +128,19 @@ extension Node {
         outbox.report(.memberDeparted(servers[server], members[server].address, cause))
     }
 
+    /// The server did not answer in time. Without a link to it, that is all there is to judge by: it is no arbiter and
+    /// no target of load until it is heard of again.
+    mutating func suspect(_ server: Int) {
+        guard members[server].status == .reachable, linkIndex(toServer: server) == nil else { return }
+        setUnreachable(server)
+    }
+
+    private mutating func setUnreachable(_ server: Int) {
+        members[server].status = .unreachable
+        overlayIsDirty = true
+        outbox.report(.memberUnreachable(servers[server], members[server].address))
+    }
+
     /// Who was silent for too long is unreachable: no arbiter and no target of load.
     mutating func checkMembers() {
         let patience = Self.silentIntervals * max(configuration.timing.announceInterval, configuration.timing.silence)
@@ -131,9 +148,7 @@ extension Node {
             guard linkIndex(toServer: server) == nil, now.milliseconds(since: members[server].heard) >= patience else {
                 continue
             }
-            members[server].status = .unreachable
-            overlayIsDirty = true
-            outbox.report(.memberUnreachable(servers[server], members[server].address))
+            setUnreachable(server)
         }
         releaseStable()
     }

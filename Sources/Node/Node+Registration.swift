@@ -94,7 +94,7 @@ extension Node {
     mutating func arbitrate(_ claim: Claim) -> Unicast.Verdict {
         if let present = registry.claim(of: claim.name) { return present.id == claim.id ? .granted : .registered }
         let expires = now.adding(milliseconds: configuration.timing.reservation)
-        if reservations.nextExpiry == nil { timers.set(.reservations, at: expires) }
+        timers.set(.reservations, at: expires)
         let verdict = reservations.reserve(claim, until: expires)
         if verdict == .busy { outbox.report(.limitReached("reservations")) }
         return verdict

@@ -96,16 +96,13 @@ extension Node {
     }
 
     mutating func markDirty(_ origin: Int, link index: Int) {
-        links[index].markDirty(origin)
-        guard !digestTimerIsSet else { return }
-        digestTimerIsSet = true
+        guard links[index].markDirty(origin) else { return }
         timers.set(.digests, at: now.adding(milliseconds: configuration.timing.digestDelay))
     }
 
     /// One IHAVE a link for all that has changed. It is an acknowledgement for the neighbour that pushed, and news for
     /// one that is lazy.
     mutating func sendDigests() {
-        digestTimerIsSet = false
         for index in links.indices where links[index].isOpen {
             var digests: [PeerFrame.Digest] = []
             for origin in links[index].dirty {

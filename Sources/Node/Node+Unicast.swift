@@ -37,6 +37,7 @@ extension Node {
         if now < request.deadline { return sendRequest(id) }
         requests[id] = nil
         counters.requestsTimedOut += 1
+        suspect(request.destination)
         if case .requestTicket = request.body { forgetTicketAsked(request.destination) }
         requestFailed(request)
     }

@@ -46,8 +46,6 @@ public struct Node: Sendable {
     var advanced: [Int] = []
     /// Streams whose next record waits for its dependency.
     var waiting: [Int] = []
-    var digestTimerIsSet = false
-    var announceSoonIsSet = false
     var announced: Instant
     var storeBytesAnnounced = 0
     /// The store is searched for stable records when it is as large as this.
@@ -164,9 +162,7 @@ public struct Node: Sendable {
             timers.set(.announce, at: now.adding(milliseconds: configuration.timing.announceInterval))
             checkMembers()
             announce()
-        case .announceSoon:
-            announceSoonIsSet = false
-            announce()
+        case .announceSoon: announce()
         case .dial: overlayIsDirty = true
         case .joinPatience: serve(alone: false)
         case .digests: sendDigests()

@@ -17,7 +17,8 @@ enum NodeTimer: Hashable, Sendable {
     case dependency
 }
 
-/// Timers in order of their instants; timers of one instant in the order in which they were set.
+/// Timers in order of their instants; timers of one instant in the order in which they were set. Each timer is pending
+/// at most once, so the queue is as large as what the timers are about.
 struct TimerQueue: Sendable {
     private struct Entry: Comparable {
         var due: Instant
@@ -32,19 +33,31 @@ struct TimerQueue: Sendable {
     }
 
     private var heap = Heap<Entry>()
+    /// The counter of the entry that counts, of each pending timer. Looked up, never iterated.
+    private var pending: [NodeTimer: (due: Instant, counter: UInt64)] = [:]
     private var counter: UInt64 = 0
 
+    /// When the next timer may be due. Never later than the truth.
     var nextDeadline: Instant? { heap.min?.due }
-    var count: Int { heap.count }
+    var count: Int { pending.count }
 
+    /// The timer fires at `due`, or earlier if it was set for an earlier instant already.
     mutating func set(_ timer: NodeTimer, at due: Instant) {
+        if let present = pending[timer], present.due <= due { return }
         counter += 1
+        pending[timer] = (due, counter)
         heap.insert(Entry(due: due, counter: counter, timer: timer))
     }
 
     /// Takes the next timer that is due.
     mutating func takeDue(at now: Instant) -> NodeTimer? {
-        guard let first = heap.min, first.due <= now else { return nil }
-        return heap.removeMin().timer
+        while let first = heap.min, first.due <= now {
+            let entry = heap.removeMin()
+            // An entry that was overtaken by an earlier one of the same timer is void.
+            guard pending[entry.timer]?.counter == entry.counter else { continue }
+            pending[entry.timer] = nil
+            return entry.timer
+        }
+        return nil
     }
 }

@@ -1,5 +1,6 @@
-/// Bytes shared by many connections: what everybody is sent lies here once, and each reader is a position in it. The memory
-/// is mapped twice in a row, so that any range up to the capacity is contiguous and one send suffices, wrapped or not.
+/// Bytes shared by many connections: what everybody is sent lies here once, and each reader is a position in it. The
+/// memory is mapped twice in a row, so that any range up to the capacity is contiguous and one send suffices, wrapped
+/// or not.
 internal import CEpollShim
 internal import Glibc
 

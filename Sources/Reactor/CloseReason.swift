@@ -1,9 +1,10 @@
-/// Why a connection ended. One close path, one reason, one counter each: what a statistics page shows under these names is
-/// what happened.
+/// Why a connection ended. One close path, one reason, one counter each: what a statistics page shows under these names
+/// is what happened.
 
 /// Why a connection ended. The first cause wins: what happens to a connection that is already ending changes nothing.
 ///
-/// The reactor itself gives the first ones, its user any. `String(describing:)` is the name that counters and logs show.
+/// The reactor itself gives the first ones, its user any. `String(describing:)` is the name that counters and logs
+/// show.
 public enum CloseReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     // What the reactor finds.
 

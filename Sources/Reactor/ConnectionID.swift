@@ -1,7 +1,8 @@
-/// Names of what the reactor holds. They are values: keeping one keeps nothing alive, and using one after its end is harmless.
+/// Names of what the reactor holds. They are values: keeping one keeps nothing alive, and using one after its end is
+/// harmless.
 
-/// A connection, for as long as it lives. The slot is reused by later connections, the pair of slot and generation is not
-/// (until a slot has been used 2^32 times).
+/// A connection, for as long as it lives. The slot is reused by later connections, the pair of slot and generation is
+/// not (until a slot has been used 2^32 times).
 public struct ConnectionID: Hashable, Sendable, CustomStringConvertible {
     /// The index in the reactor's table; below its capacity.
     public let slot: UInt32

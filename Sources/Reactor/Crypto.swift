@@ -1,5 +1,5 @@
-/// The few primitives of OpenSSL that the daemon needs: digests, key derivation, comparison. Here because this module wraps
-/// the C shim; none of it touches a reactor.
+/// The few primitives of OpenSSL that the daemon needs: digests, key derivation, comparison. Here because this module
+/// wraps the C shim; none of it touches a reactor.
 internal import CEpollShim
 
 /// A primitive that OpenSSL refused, with its own text.

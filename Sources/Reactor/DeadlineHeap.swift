@@ -1,5 +1,5 @@
-/// Deadlines, one for each key at most, that can be moved and cancelled at any time. A heap that knows where each key is:
-/// unlike one with lazy deletion it cannot fill up with what was cancelled.
+/// Deadlines, one for each key at most, that can be moved and cancelled at any time. A heap that knows where each key
+/// is: unlike one with lazy deletion it cannot fill up with what was cancelled.
 
 /// A binary heap of deadlines, indexed by small keys.
 struct DeadlineHeap {

@@ -16,8 +16,8 @@ struct Descriptor: ~Copyable {
     }
 }
 
-/// Wakes a reactor from another thread, by an eventfd (eventfd(2)). Kept alive by whoever uses it, so that a helper that
-/// outlives the reactor does not write to a descriptor that is something else by then.
+/// Wakes a reactor from another thread, by an eventfd (eventfd(2)). Kept alive by whoever uses it, so that a helper
+/// that outlives the reactor does not write to a descriptor that is something else by then.
 public final class Waker: Sendable {
     private let descriptor: Int32
 

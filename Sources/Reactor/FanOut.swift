@@ -1,11 +1,12 @@
-/// Who follows the broadcast ring, and how far the present round of sending has come. Positions only: the cursors are in the
-/// connections, the bytes in the ring.
+/// Who follows the broadcast ring, and how far the present round of sending has come. Positions only: the cursors are
+/// in the connections, the bytes in the ring.
 
 /// The subscribers of the ring and the round through them.
 ///
-/// A round visits every subscriber once, from the last in the array to the first. Removing one moves the last into its place,
-/// and downwards that is always one that was visited before: none is left out, at worst one is visited twice. A round that is
-/// cut at the slice goes on where it stopped, and the next begins only when it is over, so that nobody starves.
+/// A round visits every subscriber once, from the last in the array to the first. Removing one moves the last into its
+/// place, and downwards that is always one that was visited before: none is left out, at worst one is visited twice. A
+/// round that is cut at the slice goes on where it stopped, and the next begins only when it is over, so that nobody
+/// starves.
 struct FanOut {
     /// Slots of the subscribers, dense.
     private(set) var slots: [UInt32] = []

@@ -1,5 +1,5 @@
-/// Threads for what may not be done on the reactor's: key derivation, name resolution, a slow file. Jobs go in through a
-/// bounded queue, results come back on the reactor's thread, which is woken by an eventfd.
+/// Threads for what may not be done on the reactor's: key derivation, name resolution, a slow file. Jobs go in through
+/// a bounded queue, results come back on the reactor's thread, which is woken by an eventfd.
 internal import CEpollShim
 internal import Glibc
 internal import Synchronization

@@ -31,7 +31,8 @@ extension Reactor {
 
     // MARK: Dialling
 
-    /// Begins to connect. `connected` or `closed` (with a reason that begins with `dial`) follows, never within this call.
+    /// Begins to connect. `connected` or `closed` (with a reason that begins with `dial`) follows, never within this
+    /// call.
     ///
     /// - Throws: if there is no slot (EMFILE) or no descriptor (socket(2)).
     public mutating func dial(
@@ -93,7 +94,8 @@ extension Reactor {
         updateInterest(slot)
     }
 
-    /// Changes how many unconsumed bytes a connection may hold. The handler is shown at least that many before it must take some.
+    /// Changes how many unconsumed bytes a connection may hold. The handler is shown at least that many before it must
+    /// take some.
     public mutating func setInputLimit(_ id: ConnectionID, bytes: Int) {
         precondition(bytes > 0 && bytes < 1 << 30)
         guard let slot = live(id) else { return }
@@ -123,17 +125,17 @@ extension Reactor {
 
     // MARK: Ending
 
-    /// Ends a connection at once; unsent output is lost and the peer may see a reset. `closed` follows later in this turn
-    /// or in the next. Harmless if the connection has ended already.
+    /// Ends a connection at once; unsent output is lost and the peer may see a reset. `closed` follows later in this
+    /// turn or in the next. Harmless if the connection has ended already.
     public mutating func close(_ id: ConnectionID, _ reason: CloseReason) {
         guard let slot = live(id) else { return }
         end(slot, reason)
     }
 
-    /// Ends a connection in order: everything published or sent so far goes out first, then our side of the stream is ended,
-    /// then input is read until the peer ends its side or the time is over; only then the connection is closed, so that
-    /// unread input cannot turn into a reset that robs the peer of our last words. What is sent after this call and before
-    /// the flush of this turn still goes out.
+    /// Ends a connection in order: everything published or sent so far goes out first, then our side of the stream is
+    /// ended, then input is read until the peer ends its side or the time is over; only then the connection is closed,
+    /// so that unread input cannot turn into a reset that robs the peer of our last words. What is sent after this call
+    /// and before the flush of this turn still goes out.
     ///
     /// - Parameters:
     ///   - reason: Why, in `closed`; also if the linger time passes or the peer resets meanwhile.
@@ -175,8 +177,8 @@ extension Reactor {
         statistics.open -= 1
     }
 
-    /// Tells what has ended so far. What ends meanwhile waits for the next turn: a handler that dials again at once, and
-    /// fails at once, must not keep the turn from ending.
+    /// Tells what has ended so far. What ends meanwhile waits for the next turn: a handler that dials again at once,
+    /// and fails at once, must not keep the turn from ending.
     mutating func tellEnded<Handler: ReactorHandler & ~Copyable>(_ handler: inout Handler) {
         let count = ended.count
         guard count > 0 else { return }

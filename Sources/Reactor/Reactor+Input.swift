@@ -26,7 +26,8 @@ extension Reactor {
     /// A hang-up or error while no input is wanted: epoll repeats it until something is done about it.
     private mutating func handleUnaskedHangUp(_ slot: Int, _ mask: UInt32) {
         guard connections[slot].flags.contains(.inputEnded) else {
-            // Paused. What the peer sent before may still be read when the user goes on, so only stop listening to epoll.
+            // Paused. What the peer sent before may still be read when the user goes on, so only stop listening to
+            // epoll.
             return unpoll(slot)
         }
         end(slot, .reset)

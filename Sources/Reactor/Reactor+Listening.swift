@@ -1,5 +1,5 @@
-/// Listening sockets: accepting within a budget, and standing still when descriptors or slots run out. A level-triggered
-/// listener that nobody accepts from would otherwise turn the loop without end.
+/// Listening sockets: accepting within a budget, and standing still when descriptors or slots run out. A
+/// level-triggered listener that nobody accepts from would otherwise turn the loop without end.
 internal import CEpollShim
 
 /// A listening socket.
@@ -12,8 +12,8 @@ struct Listener {
 }
 
 extension Reactor {
-    /// Listens on an address. Port 0 lets the kernel choose (see ``localAddress(of:)-listener``). The unspecified IPv6 address
-    /// takes IPv4 as well, any other address only its own family.
+    /// Listens on an address. Port 0 lets the kernel choose (see ``localAddress(of:)-listener``). The unspecified IPv6
+    /// address takes IPv4 as well, any other address only its own family.
     ///
     /// - Throws: with the call and the address: `bind 127.0.0.1:3780: Address already in use`.
     public mutating func listen(on address: SocketAddress, backlog: Int = 1_024) throws(SystemError) -> ListenerID {

@@ -1,17 +1,17 @@
 /// From the user to the kernel: private output, the broadcast ring, and the one flush of a turn.
 ///
-/// The order of a connection's bytes: the rest of a line of the ring that has been begun; private output; the ring. Only
-/// after `unsubscribe` or `finish` the ring's remaining bytes go before what is sent privately from then on.
+/// The order of a connection's bytes: the rest of a line of the ring that has been begun; private output; the ring.
+/// Only after `unsubscribe` or `finish` the ring's remaining bytes go before what is sent privately from then on.
 internal import CEpollShim
 
 extension Reactor {
     // MARK: Private output
 
-    /// Queues bytes for one connection; they go out in the flush of this turn, as far as the kernel takes them. To a subscriber of the
-    /// ring they go between two of its lines, so they should be whole lines.
+    /// Queues bytes for one connection; they go out in the flush of this turn, as far as the kernel takes them. To a
+    /// subscriber of the ring they go between two of its lines, so they should be whole lines.
     ///
-    /// If more than the output limit is waiting then, the connection is closed with `outputOverflow`. Once the connection
-    /// has ended its side of the stream, or the peer is gone, the bytes are dropped and counted.
+    /// If more than the output limit is waiting then, the connection is closed with `outputOverflow`. Once the
+    /// connection has ended its side of the stream, or the peer is gone, the bytes are dropped and counted.
     public mutating func send(_ id: ConnectionID, _ bytes: Span<UInt8>) {
         // The span is valid during the call.
         unsafe bytes.withUnsafeBytes { unsafe sendBytes(id, $0) }
@@ -42,8 +42,9 @@ extension Reactor {
     /// The position behind the last published byte: the count of all bytes ever published.
     public var ringEnd: UInt64 { ring.end }
 
-    /// Bytes published that some subscriber, ready to take them, has not been offered yet. Who keeps this below the ring's
-    /// capacity, by publishing less in a turn, makes sure that only a reader that is slow itself is closed as slow.
+    /// Bytes published that some subscriber, ready to take them, has not been offered yet. Who keeps this below the
+    /// ring's capacity, by publishing less in a turn, makes sure that only a reader that is slow itself is closed as
+    /// slow.
     public var fanOutBacklog: Int { Int(ring.end - fanOut.servedEnd) }
 
     /// The subscribers now.
@@ -51,8 +52,8 @@ extension Reactor {
 
     /// Makes a connection follow the ring from its present end.
     ///
-    /// - Returns: Whether it follows from here. False if it has ended or is ending, follows already, or has unsubscribed
-    ///   and not yet been sent all that was published before.
+    /// - Returns: Whether it follows from here. False if it has ended or is ending, follows already, or has
+    ///   unsubscribed and not yet been sent all that was published before.
     @discardableResult
     public mutating func subscribe(_ id: ConnectionID) -> Bool {
         guard let slot = live(id), connections[slot].state == .open else { return false }
@@ -67,15 +68,15 @@ extension Reactor {
         return true
     }
 
-    /// Ends following at the present end of the ring: what has been published so far is still delivered, then what is sent
-    /// privately from now on.
+    /// Ends following at the present end of the ring: what has been published so far is still delivered, then what is
+    /// sent privately from now on.
     public mutating func unsubscribe(_ id: ConnectionID) {
         guard let slot = live(id) else { return }
         stopFollowing(slot)
     }
 
-    /// Publishes whole lines, ending with a newline, to all subscribers. They go out in the flush of this turn, and, where
-    /// they are more than a slice or more than the kernel takes, of later turns.
+    /// Publishes whole lines, ending with a newline, to all subscribers. They go out in the flush of this turn, and,
+    /// where they are more than a slice or more than the kernel takes, of later turns.
     ///
     /// - Precondition: at most the ring's capacity.
     public mutating func publish(_ bytes: Span<UInt8>) {

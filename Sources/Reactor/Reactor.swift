@@ -12,13 +12,14 @@
 /// 8. frees: descriptors and slots of what ended.
 ///
 /// What ends in steps 5 to 7 is told in the next turn, which then does not wait. A slot is freed when `closed` is
-/// told, its descriptor in step 8 of the turn in which it ended: no event of a batch can meet a successor of its connection,
-/// and if epoll still names a predecessor, the generation in the epoll word tells (counted as a stale event).
+/// told, its descriptor in step 8 of the turn in which it ended: no event of a batch can meet a successor of its
+/// connection, and if epoll still names a predecessor, the generation in the epoll word tells (counted as a stale
+/// event).
 ///
 /// # Invariants
 ///
-/// - epoll is level-triggered. A connection is polled for input exactly while it wants some, for writability exactly while
-///   the last write was short.
+/// - epoll is level-triggered. A connection is polled for input exactly while it wants some, for writability exactly
+///   while the last write was short.
 /// - Every list has at most one entry for each connection; flags in the connection say on which it is.
 /// - After each growth of the ring every subscriber is visited, over several turns if need be.
 internal import CEpollShim

@@ -2,11 +2,11 @@
 
 /// The limits of a reactor.
 public struct ReactorConfiguration: Sendable {
-    /// Connections at the same time. At the limit, accepting pauses. The default leaves room for other descriptors below
-    /// the usual hard limit of 20,000.
+    /// Connections at the same time. At the limit, accepting pauses. The default leaves room for other descriptors
+    /// below the usual hard limit of 20,000.
     public var capacity: Int
-    /// Bytes of the broadcast ring, rounded up to whole pages. 8 MiB is 64,000 lines of 128 bytes: a guess at what a reader
-    /// may lag behind.
+    /// Bytes of the broadcast ring, rounded up to whole pages. 8 MiB is 64,000 lines of 128 bytes: a guess at what a
+    /// reader may lag behind.
     public var ringCapacity = 8 << 20
     /// Unconsumed input that a connection may hold, in bytes. Can be changed for each connection.
     public var inputLimit = 64 << 10
@@ -20,7 +20,8 @@ public struct ReactorConfiguration: Sendable {
     public var readBudget = 64 << 10
     /// Connections whose private output is written in one turn: as long as four slices of the fan-out.
     public var flushBudget = 2_048
-    /// TCP_NOTSENT_LOWAT of subscribers, in bytes (tcp(7)). Measured: without it a stalled reader holds 4 MiB of kernel memory.
+    /// TCP_NOTSENT_LOWAT of subscribers, in bytes (tcp(7)). Measured: without it a stalled reader holds 4 MiB of kernel
+    /// memory.
     public var notSentLowWater = 16 << 10
     /// Events fetched by one epoll_wait. 512 keep a turn's handlers to some milliseconds.
     public var eventBatch = 512

@@ -1,5 +1,5 @@
-/// What the reactor tells its user. Statically dispatched: `Reactor.run` is generic over the handler, so that no existential
-/// and no closure stands between a byte and the code that reads it.
+/// What the reactor tells its user. Statically dispatched: `Reactor.run` is generic over the handler, so that no
+/// existential and no closure stands between a byte and the code that reads it.
 
 /// The user of a reactor. Every call comes on the reactor's thread, with the reactor at hand to act on.
 ///
@@ -12,17 +12,17 @@ public protocol ReactorHandler: ~Copyable {
     /// A dial succeeded.
     mutating func connected(_ id: ConnectionID, in reactor: inout Reactor)
 
-    /// Bytes are waiting. Returns how many were consumed; the rest is kept (bounded by the connection's input limit) and
-    /// shown again together with what comes next.
+    /// Bytes are waiting. Returns how many were consumed; the rest is kept (bounded by the connection's input limit)
+    /// and shown again together with what comes next.
     ///
-    /// The handler must consume every complete unit in `bytes`, or pause reading: what it leaves is not shown again before
-    /// more bytes come, or reading is resumed. If it leaves as much as the input limit without having paused, the
-    /// connection is closed with `inputOverflow`.
+    /// The handler must consume every complete unit in `bytes`, or pause reading: what it leaves is not shown again
+    /// before more bytes come, or reading is resumed. If it leaves as much as the input limit without having paused,
+    /// the connection is closed with `inputOverflow`.
     ///
     /// - Parameters:
     ///   - bytes: What waits. Valid during the call only.
-    ///   - seen: How many of the leading bytes have been shown before, so that a scanner need not look at a long partial
-    ///     line again. 0 after a pause, since then they may hold complete units.
+    ///   - seen: How many of the leading bytes have been shown before, so that a scanner need not look at a long
+    ///     partial line again. 0 after a pause, since then they may hold complete units.
     ///   - atEnd: Whether the peer has ended its stream: nothing more will come, and what is not consumed is dropped.
     ///     Comes once, even without bytes (again only if the handler pauses in that very call and resumes later). The
     ///     connection is still open for writing then: it is the handler's turn to close or finish it.

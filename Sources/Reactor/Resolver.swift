@@ -1,4 +1,5 @@
-/// Host names to addresses. The call blocks, for many seconds if a name server is silent: it belongs into a helper's job.
+/// Host names to addresses. The call blocks, for many seconds if a name server is silent: it belongs into a helper's
+/// job.
 internal import CEpollShim
 
 /// What a look-up came to.
@@ -11,7 +12,8 @@ public enum Resolution: Hashable, Sendable {
 
 /// Looks names up.
 public enum Resolver {
-    /// No more addresses of a name than this are used. A guess: names with more are pools, and then any of them will do.
+    /// No more addresses of a name than this are used. A guess: names with more are pools, and then any of them will
+    /// do.
     static let addressesMax = 16
 
     /// Resolves a name or a numeric address (getaddrinfo(3)). Blocks.

@@ -1,10 +1,10 @@
-/// Memory of a fixed number of elements that never moves. An array would do, but for two things: its storage is counted and
-/// checked for uniqueness at each change, and its untouched part would be resident from the start.
+/// Memory of a fixed number of elements that never moves. An array would do, but for two things: its storage is counted
+/// and checked for uniqueness at each change, and its untouched part would be resident from the start.
 
 /// A fixed table, changed in place. Indices are checked in every build.
 ///
-/// Elements are initialised when they are first used: `initialize` must have been called for an index before it is accessed.
-/// The owner keeps that rule; elements must be trivial, since nothing deinitialises them.
+/// Elements are initialised when they are first used: `initialize` must have been called for an index before it is
+/// accessed. The owner keeps that rule; elements must be trivial, since nothing deinitialises them.
 @safe struct Slab<Element: BitwiseCopyable>: ~Copyable {
     private let base: UnsafeMutablePointer<Element>
     let capacity: Int

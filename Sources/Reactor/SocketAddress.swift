@@ -26,8 +26,8 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         self.init(family: ipBytes.count == 4 ? .ipv4 : .ipv6, padded: padded, port: port, scope: 0)
     }
 
-    /// Parses a numeric address without a port, brackets around IPv6 allowed: `127.0.0.1`, `::1`, `[::1]`. Names are not
-    /// resolved (see ``Resolver``).
+    /// Parses a numeric address without a port, brackets around IPv6 allowed: `127.0.0.1`, `::1`, `[::1]`. Names are
+    /// not resolved (see ``Resolver``).
     public init?(ip text: String, port: UInt16) {
         var digits = text[...]
         if digits.hasPrefix("[") {
@@ -98,8 +98,8 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
     // MARK: The shim's form
 
-    /// An IPv4 peer of an IPv6 listener arrives as ::ffff:1.2.3.4: it becomes the IPv4 address that it is, so that one host
-    /// has one address. Nil for a family that is not of the Internet.
+    /// An IPv4 peer of an IPv6 listener arrives as ::ffff:1.2.3.4: it becomes the IPv4 address that it is, so that one
+    /// host has one address. Nil for a family that is not of the Internet.
     init?(_ raw: ces_address) {
         guard let family = Family(rawValue: raw.family) else { return nil }
         // The tuple of 16 bytes is copied out of a local.

@@ -11,7 +11,7 @@ import Testing
         let name = Array(username.utf8)
         var output: [UInt8] = []
         ActivityRenderer.render(activity, of: line.span, username: name.span, into: &output)
-        #expect(output.count == ActivityRenderer.size(of: activity, username: name.span))
+        #expect(output.count == ActivityRenderer.size(of: activity, username: name))
         #expect(JSONOracle.isValid(output.dropLast()))
         return String(decoding: output, as: UTF8.self)
     }

@@ -180,7 +180,7 @@ extension PeerFrame.Introduction {
         bytes.appendServerID(id)
         address.encode(into: &bytes)
         bytes.appendInteger(networkTime)
-        bytes.appendInteger(knownStamp)
+        bytes.appendServerID(known)
         bytes.appendBoolean(hasServed)
     }
 
@@ -188,7 +188,7 @@ extension PeerFrame.Introduction {
         id = try reader.serverID()
         address = try PeerAddress(from: &reader)
         networkTime = try reader.integer()
-        knownStamp = try reader.integer()
+        known = try reader.serverID()
         hasServed = try reader.boolean("has served")
     }
 }

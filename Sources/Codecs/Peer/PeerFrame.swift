@@ -54,16 +54,16 @@ public enum PeerFrame: Hashable, Sendable {
         public var address: PeerAddress
         /// Milliseconds since 1970 as the sender's network counts them.
         public var networkTime: UInt64
-        /// The greatest start stamp that the sender knows for the receiver's address; 0 if none.
-        public var knownStamp: UInt64
+        /// The latest server that the sender knows at the receiver's address; all zeros if none.
+        public var known: ServerID
         /// It has served clients: its own past counts, so two such servers merge.
         public var hasServed: Bool
 
-        public init(id: ServerID, address: PeerAddress, networkTime: UInt64, knownStamp: UInt64, hasServed: Bool) {
+        public init(id: ServerID, address: PeerAddress, networkTime: UInt64, known: ServerID, hasServed: Bool) {
             self.id = id
             self.address = address
             self.networkTime = networkTime
-            self.knownStamp = knownStamp
+            self.known = known
             self.hasServed = hasServed
         }
     }

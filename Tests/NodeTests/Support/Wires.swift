@@ -1,0 +1,249 @@
+import Codecs
+
+@testable import Node
+
+/// Several nodes on perfect wires: bytes arrive at once and in order, time passes only when a test says so. For tests
+/// that read like prose; latency, loss and chance are the simulator's.
+final class Wires {
+    struct Wire {
+        var ends: [(node: Int, link: LinkID)]
+        var isOpen = true
+    }
+
+    struct Client {
+        var node: Int
+        var id: SessionID
+        var input: [UInt8] = []
+        var isPaused = false
+        var isFollowing = false
+        var isFinished: SessionCloseReason?
+        /// Everything that it was sent, line by line.
+        var lines: [String] = []
+    }
+
+    var nodes: [Node] = []
+    var clients: [Client] = []
+    var reports: [[Report]] = []
+    var now = Instant(nanoseconds: 1_000_000_000)
+    /// Frames sent so far, by kind, over all links.
+    var frames: [PeerFrame.Kind: Int] = [:]
+    /// Bytes of frames of records from one node to another.
+    var recordFrames: [(from: Int, to: Int, prefix: RecordsFrame.Prefix, byteCount: Int)] = []
+    /// Pairs of nodes that cannot connect.
+    var cut: Set<[Int]> = []
+    private var wires: [Wire] = []
+    private var nextSlot: UInt32 = 0
+    private var partial: [LinkID: [UInt8]] = [:]
+
+    static let secret = Array("network secret".utf8)
+
+    /// Adds a node that is told of `bootstrap`, and lets everything happen that happens without waiting.
+    @discardableResult
+    func add(
+        bootstrap: Int? = nil, secret: [UInt8] = Wires.secret, change: (inout NodeConfiguration) -> Void = { _ in }
+    ) -> Int {
+        var configuration = NodeConfiguration(address: address(nodes.count), secret: secret)
+        configuration.bootstrap = bootstrap.map { address($0) }
+        change(&configuration)
+        let cryptography = Cryptography { key, message in toyDigest(key + [0] + message) }
+        nodes.append(
+            Node(
+                configuration: configuration, cryptography: cryptography, seed: UInt64(nodes.count + 1),
+                wallClock: 1_700_000_000_000, at: now))
+        reports.append([])
+        let index = nodes.count - 1
+        nodes[index].start(at: now)
+        settle()
+        return index
+    }
+
+    func address(_ node: Int) -> PeerAddress { PeerAddress(host: "node\(node)", port: 3780) }
+
+    /// Carries out outputs until there are none.
+    func settle() {
+        var isBusy = true
+        while isBusy {
+            isBusy = false
+            for index in nodes.indices {
+                nodes[index].turnEnding(at: now)
+                guard !nodes[index].outbox.isEmpty else { continue }
+                isBusy = true
+                let outbox = nodes[index].outbox
+                nodes[index].outbox.removeAll()
+                for output in outbox.outputs { carryOut(output, bytes: outbox.bytes, of: index) }
+            }
+        }
+    }
+
+    /// Lets time pass; timers fire in steps of at most a millisecond's precision.
+    func pass(milliseconds: UInt64) {
+        let end = now.adding(milliseconds: milliseconds)
+        while let next = nodes.compactMap(\.nextDeadline).min(), next <= end {
+            now = max(now, next)
+            for index in nodes.indices where (nodes[index].nextDeadline ?? end.adding(milliseconds: 1)) <= now {
+                nodes[index].timeReached(at: now)
+            }
+            settle()
+        }
+        now = end
+    }
+
+    // MARK: Clients
+
+    func connect(to node: Int, address: UInt8 = 1) -> Int {
+        nextSlot += 1
+        let id = SessionID(slot: nextSlot, generation: 1)
+        clients.append(Client(node: node, id: id))
+        nodes[node].clientOpened(id, address: [UInt8](repeating: 0, count: 15) + [address], at: now)
+        return clients.count - 1
+    }
+
+    func say(_ line: String, by client: Int) {
+        clients[client].input += Array((line + "\n").utf8)
+        feed(client)
+        settle()
+    }
+
+    func end(_ client: Int) {
+        let (node, rest) = (clients[client].node, clients[client].input)
+        _ = nodes[node].clientReceived(clients[client].id, rest.span, seen: 0, atEnd: true, at: now)
+        settle()
+    }
+
+    func drop(_ client: Int) {
+        nodes[clients[client].node].clientClosed(clients[client].id, at: now)
+        settle()
+    }
+
+    private func feed(_ client: Int) {
+        guard !clients[client].isPaused, !clients[client].input.isEmpty else { return }
+        let bytes = clients[client].input
+        let consumed = nodes[clients[client].node].clientReceived(
+            clients[client].id, bytes.span, seen: 0, atEnd: false, at: now)
+        clients[client].input = Array(bytes[consumed...])
+    }
+
+    // MARK: Links
+
+    /// Breaks every wire between two nodes.
+    func breakWires(between left: Int, and right: Int) {
+        for index in wires.indices where wires[index].isOpen && Set(wires[index].ends.map(\.node)) == [left, right] {
+            closeWire(index)
+        }
+        settle()
+    }
+
+    private func closeWire(_ index: Int) {
+        guard wires[index].isOpen else { return }
+        wires[index].isOpen = false
+        for end in wires[index].ends { nodes[end.node].linkClosed(end.link, at: now) }
+    }
+
+    private func open(_ dial: DialID, to address: PeerAddress, of node: Int) {
+        let target = nodes.indices.first { self.address($0) == address }
+        guard let target, !cut.contains([node, target].sorted()) else {
+            return nodes[node].dialFailed(dial, text: "nobody there", at: now)
+        }
+        nextSlot += 1
+        let near = LinkID(slot: nextSlot, generation: 1)
+        nextSlot += 1
+        let far = LinkID(slot: nextSlot, generation: 1)
+        wires.append(Wire(ends: [(node, near), (target, far)]))
+        nodes[node].linkOpened(near, dial: dial, at: now)
+        nodes[target].linkOpened(far, dial: nil, at: now)
+    }
+
+    private func deliver(_ bytes: [UInt8], over link: LinkID, from node: Int) {
+        guard let index = wires.firstIndex(where: { $0.isOpen && $0.ends.contains { $0.link == link } }),
+            let end = wires[index].ends.first(where: { $0.link != link })
+        else { return }
+        note(bytes, from: node, to: end.node)
+        let all = (partial.removeValue(forKey: end.link) ?? []) + bytes
+        let consumed = nodes[end.node].linkReceived(end.link, all.span, at: now)
+        if consumed < all.count { partial[end.link] = Array(all[consumed...]) }
+    }
+
+    private func note(_ bytes: [UInt8], from: Int, to: Int) {
+        var offset = bytes.starts(with: Preamble.bytes) ? Preamble.bytes.count : 0
+        while let header = try? PeerFrame.header(of: bytes.span, at: offset, limit: .max) {
+            let range = offset..<offset + header.size
+            offset = range.upperBound
+            guard let kind = PeerFrame.Kind(rawValue: header.kind) else { continue }
+            frames[kind, default: 0] += 1
+            if kind == .records, let prefix = try? RecordsFrame.prefix(of: bytes.span, frame: range) {
+                recordFrames.append((from, to, prefix, header.size - RecordsFrame.headerBytes))
+            }
+        }
+    }
+
+    // MARK: Outputs
+
+    private func carryOut(_ output: Output, bytes: [UInt8], of node: Int) {
+        switch output {
+        case .sendLink(let link, let range): deliver(Array(bytes[range]), over: link, from: node)
+        case .closeLink(let link, _):
+            if let index = wires.firstIndex(where: { $0.ends.contains { $0.link == link } }) { closeWire(index) }
+        case .dial(let dial, let address): open(dial, to: address, of: node)
+        case .reply(let id, let range): give(bytes[range], to: client(id, of: node))
+        case .publish(let range):
+            for index in clients.indices where clients[index].node == node && clients[index].isFollowing {
+                give(bytes[range], to: index)
+            }
+        case .follow(let id): clients[client(id, of: node)].isFollowing = true
+        case .unfollow(let id): clients[client(id, of: node)].isFollowing = false
+        case .pause(let id): clients[client(id, of: node)].isPaused = true
+        case .resume(let id):
+            clients[client(id, of: node)].isPaused = false
+            feed(client(id, of: node))
+        case .finish(let id, let reason, _, _): clients[client(id, of: node)].isFinished = reason
+        case .hash(let id, let secret, let salt, _): nodes[node].hashed(id, digest: toyDigest(secret + salt), at: now)
+        case .report(let report): reports[node].append(report)
+        }
+    }
+
+    private func client(_ id: SessionID, of node: Int) -> Int {
+        clients.firstIndex { $0.id == id && $0.node == node }!
+    }
+
+    private func give(_ bytes: ArraySlice<UInt8>, to client: Int) {
+        clients[client].lines.append(String(decoding: bytes.dropLast(), as: UTF8.self))
+    }
+}
+
+/// Stands in for a cryptographic digest: 32 bytes that depend on all of the input.
+func toyDigest(_ bytes: [UInt8]) -> [UInt8] {
+    var digest: [UInt8] = []
+    for salt in 0..<4 as Range<UInt64> {
+        let word = SplitMix64.hash(bytes, salt: salt)
+        for index in 0..<8 { digest.append(UInt8(truncatingIfNeeded: word >> UInt64(8 * index))) }
+    }
+    return digest
+}
+
+extension Wires {
+    /// A network of `count` nodes in which everybody knows everybody.
+    static func network(_ count: Int, change: (inout NodeConfiguration) -> Void = { _ in }) -> Wires {
+        let wires = Wires()
+        for index in 0..<count { wires.add(bootstrap: index == 0 ? nil : 0, change: change) }
+        wires.pass(milliseconds: 1000)
+        return wires
+    }
+
+    /// A client that is logged in as nobody.
+    func anonymous(at node: Int, address: UInt8 = 1) -> Int {
+        let client = connect(to: node, address: address)
+        say(#"{"command":"LOGIN","username":"anonymous"}"#, by: client)
+        return client
+    }
+
+    func post(_ text: String, by client: Int) {
+        say(#"{"command":"ACTIVITY_MESSAGE","username":"anonymous","activity":{"text":"\#(text)"}}"#, by: client)
+    }
+
+    /// The texts of the activities that a client has got.
+    func texts(_ client: Int) -> [String] {
+        clients[client].lines.filter { $0.contains("ACTIVITY_BROADCAST") }.compactMap { line in
+            line.split(separator: #"{"text":""#).last?.split(separator: "\"").first.map(String.init)
+        }
+    }
+}
