@@ -287,6 +287,9 @@ extension Node {
             return refuse(index, .addressTaken, .addressTaken, text)
         }
         let isAcceptor = links[index].dial == nil
+        if configuration.bootstrap == links[index].dialled || configuration.bootstrap == introduction.address {
+            hasReachedBootstrap = true
+        }
         if isAcceptor { introduce(to: introduction.address, link: index) }
         let server = serverIndex(of: introduction.id)
         guard resolveDuplicate(of: index, server: server) else { return }

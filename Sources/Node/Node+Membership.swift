@@ -10,8 +10,8 @@ extension Node {
     /// Announces this server soon: at once, unless the last announcement was just now.
     mutating func announceSoon() {
         guard phase != .leaving else { return }
-        let earliest = announced.adding(milliseconds: configuration.timing.announceGap)
-        timers.set(.announceSoon, at: max(now, earliest))
+        let earliest = announced?.adding(milliseconds: configuration.timing.announceGap)
+        timers.set(.announceSoon, at: max(now, earliest ?? now))
     }
 
     mutating func announce() {

@@ -149,14 +149,14 @@ extension LightTests {
         @Test func aWrongSecretEndsItWithAMessage() throws {
             try withServer { server in
                 try TestClient(port: server.port).register("alice", "w")
-                try expectFailure(["-rp", "\(server.port)", "-u", "alice", "-s", "x"], mentioning: "LOGIN_FAILED")
+                try expectFailure(["-rp", "\(server.port)", "-u", "alice", "-s", "x"], mentioning: "login is refused")
             }
         }
 
         @Test func aTakenNameEndsItWithAMessage() throws {
             try withServer { server in
                 try TestClient(port: server.port).register("alice", "w")
-                try expectFailure(["-rp", "\(server.port)", "-u", "alice"], mentioning: "REGISTER_FAILED")
+                try expectFailure(["-rp", "\(server.port)", "-u", "alice"], mentioning: "registration is refused")
             }
         }
 
