@@ -60,12 +60,15 @@ extension Node {
     func redirectTarget(ownLoad: UInt32, besides tried: [Int]) -> Int? {
         let candidates = reachableOthers.filter { server in
             guard let announcement = members[server].announcement, announcement.isServing else { return false }
-            return !tried.contains(server) && expectedLoad(server) + Self.loadDifference <= ownLoad
+            return !tried.contains(server) && expectedLoad(server) + UInt64(Self.loadDifference) <= ownLoad
         }
         return candidates.min { (expectedLoad($0), servers[$0]) < (expectedLoad($1), servers[$1]) }
     }
 
-    private func expectedLoad(_ server: Int) -> UInt32 { members[server].load + members[server].ticketsAsked }
+    /// A peer may tell any load, so the sum is wider than its parts.
+    private func expectedLoad(_ server: Int) -> UInt64 {
+        UInt64(members[server].load) + UInt64(members[server].ticketsAsked)
+    }
 
     mutating func forgetTicketAsked(_ server: Int) {
         precondition(members[server].ticketsAsked > 0, "each ticket is asked for and answered once")

@@ -55,6 +55,13 @@ extension Node {
             let id = begin(job, slot: slot)
             return verify(id)
         }
+        // A longer name cannot have been registered anywhere.
+        guard name.count <= Claim.Limit.userNameBytes else {
+            counters.loginsFailed += 1
+            leave(slot)
+            reply(.unknownUser(username: name.span), to: slot)
+            return finish(slot, .loginFailed, keepsReading: false)
+        }
         job.arbiters = Array(arbiters(of: name).filter { $0 != Self.ownIndex }.prefix(2))
         lookUpNext(begin(job, slot: slot))
     }

@@ -17,6 +17,8 @@ extension Node {
             precondition(bytes.count - start == payloadBytes, "a payload is as large as was said")
         }
         counters.recordsOriginated += 1
+        // What was registered here is a past, even if nobody has logged in.
+        hasServed = true
         held(Self.ownIndex)
         return store.streams[Self.ownIndex].held
     }

@@ -160,15 +160,18 @@ extension Node {
         if let offset = object.wideIntegerOffset, !configuration.allowsHugeIntegers {
             return invalid("the activity has an integer outside 64 bits at byte \(offset)", slot)
         }
-        broadcast(object, line: line, user: user)
+        let size = ActivityRenderer.size(of: object, username: loginName.span)
+        guard size <= RecordHeader.payloadBytesMax else {
+            return invalid("the activity is larger than \(RecordHeader.payloadBytesMax) bytes", slot)
+        }
+        broadcast(object, size: size, line: line, user: user)
     }
 
     /// Makes the record of an activity: rendered once, for every client of every server.
-    private mutating func broadcast(_ activity: ClientActivity, line: Span<UInt8>, user: Int) {
+    private mutating func broadcast(_ activity: ClientActivity, size: Int, line: Span<UInt8>, user: Int) {
         var header = RecordHeader(kind: RecordKind.activity.rawValue, claim: sessions.users[user].claim)
         if let claim = header.claim, let last = lastActivity[claim], last.origin != id { header.dependency = last }
         let name = sessions.users[user].name
-        let size = ActivityRenderer.size(of: activity, username: name.span)
         originate(header, payloadBytes: size) { bytes in
             ActivityRenderer.render(activity, of: line, username: name.span, into: &bytes)
         }

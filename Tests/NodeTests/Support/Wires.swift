@@ -15,6 +15,8 @@ final class Wires {
         var id: SessionID
         var input: [UInt8] = []
         var isPaused = false
+        /// It has shut down writing.
+        var hasEnded = false
         var isFollowing = false
         var isFinished: SessionCloseReason?
         /// Everything that it was sent, line by line.
@@ -31,6 +33,14 @@ final class Wires {
     var recordFrames: [(from: Int, to: Int, prefix: RecordsFrame.Prefix, byteCount: Int)] = []
     /// Pairs of nodes that cannot connect.
     var cut: Set<[Int]> = []
+    /// Nodes that were killed without a word.
+    var dead: Set<Int> = []
+    /// Directions (from, to) in which bytes wait until they are delivered one by one, or the way is released.
+    private(set) var held: Set<[Int]> = []
+    /// Bytes that wait, in the order in which they were sent; what one node sent another stays in order.
+    private(set) var waiting: [(from: Int, to: Int, link: LinkID, bytes: [UInt8])] = []
+    /// Called with every output before it is carried out.
+    var watch: (_ node: Int, _ output: Output) -> Void = { _, _ in }
     private var wires: [Wire] = []
     private var nextSlot: UInt32 = 0
     private var partial: [LinkID: [UInt8]] = [:]
@@ -40,7 +50,8 @@ final class Wires {
     /// Adds a node that is told of `bootstrap`, and lets everything happen that happens without waiting.
     @discardableResult
     func add(
-        bootstrap: Int? = nil, secret: [UInt8] = Wires.secret, change: (inout NodeConfiguration) -> Void = { _ in }
+        bootstrap: Int? = nil, secret: [UInt8] = Wires.secret, wallClock: UInt64 = 1_700_000_000_000,
+        change: (inout NodeConfiguration) -> Void = { _ in }
     ) -> Int {
         var configuration = NodeConfiguration(address: address(nodes.count), secret: secret)
         configuration.bootstrap = bootstrap.map { address($0) }
@@ -49,7 +60,7 @@ final class Wires {
         nodes.append(
             Node(
                 configuration: configuration, cryptography: cryptography, seed: UInt64(nodes.count + 1),
-                wallClock: 1_700_000_000_000, at: now))
+                wallClock: wallClock, at: now))
         reports.append([])
         let index = nodes.count - 1
         nodes[index].start(at: now)
@@ -64,7 +75,7 @@ final class Wires {
         var isBusy = true
         while isBusy {
             isBusy = false
-            for index in nodes.indices {
+            for index in nodes.indices where !dead.contains(index) {
                 nodes[index].turnEnding(at: now)
                 guard !nodes[index].outbox.isEmpty else { continue }
                 isBusy = true
@@ -78,15 +89,17 @@ final class Wires {
     /// Lets time pass; timers fire in steps of at most a millisecond's precision.
     func pass(milliseconds: UInt64) {
         let end = now.adding(milliseconds: milliseconds)
-        while let next = nodes.compactMap(\.nextDeadline).min(), next <= end {
+        while let next = living.compactMap({ nodes[$0].nextDeadline }).min(), next <= end {
             now = max(now, next)
-            for index in nodes.indices where (nodes[index].nextDeadline ?? end.adding(milliseconds: 1)) <= now {
+            for index in living where (nodes[index].nextDeadline ?? end.adding(milliseconds: 1)) <= now {
                 nodes[index].timeReached(at: now)
             }
             settle()
         }
         now = end
     }
+
+    var living: [Int] { nodes.indices.filter { !dead.contains($0) } }
 
     // MARK: Clients
 
@@ -104,9 +117,17 @@ final class Wires {
         settle()
     }
 
+    /// The client shuts down writing.
     func end(_ client: Int) {
-        let (node, rest) = (clients[client].node, clients[client].input)
-        _ = nodes[node].clientReceived(clients[client].id, rest.span, seen: 0, atEnd: true, at: now)
+        clients[client].hasEnded = true
+        feed(client)
+        settle()
+    }
+
+    /// Bytes without a line end.
+    func write(_ bytes: [UInt8], by client: Int) {
+        clients[client].input += bytes
+        feed(client)
         settle()
     }
 
@@ -116,10 +137,10 @@ final class Wires {
     }
 
     private func feed(_ client: Int) {
-        guard !clients[client].isPaused, !clients[client].input.isEmpty else { return }
+        guard !clients[client].isPaused, !clients[client].input.isEmpty || clients[client].hasEnded else { return }
         let bytes = clients[client].input
         let consumed = nodes[clients[client].node].clientReceived(
-            clients[client].id, bytes.span, seen: 0, atEnd: false, at: now)
+            clients[client].id, bytes.span, seen: 0, atEnd: clients[client].hasEnded, at: now)
         clients[client].input = Array(bytes[consumed...])
     }
 
@@ -136,12 +157,47 @@ final class Wires {
     private func closeWire(_ index: Int) {
         guard wires[index].isOpen else { return }
         wires[index].isOpen = false
-        for end in wires[index].ends { nodes[end.node].linkClosed(end.link, at: now) }
+        for end in wires[index].ends where !dead.contains(end.node) { nodes[end.node].linkClosed(end.link, at: now) }
+    }
+
+    /// The node is gone, and its connections with it.
+    func kill(_ node: Int) {
+        dead.insert(node)
+        for index in wires.indices where wires[index].ends.contains(where: { $0.node == node }) { closeWire(index) }
+        settle()
+    }
+
+    /// Nodes that have a wire to this one.
+    func neighbours(of node: Int) -> [Int] {
+        let open = wires.filter { $0.isOpen && $0.ends.contains { $0.node == node } }
+        return open.flatMap(\.ends).map(\.node).filter { $0 != node }.sorted()
+    }
+
+    // MARK: Slow ways
+
+    /// What one node sends the other waits from now on.
+    func hold(_ from: Int, _ to: Int) { held.insert([from, to]) }
+
+    /// Delivers what waits on this way, and lets everything pass again.
+    func release(_ from: Int, _ to: Int) {
+        held.remove([from, to])
+        while deliverOne(from, to) {}
+        settle()
+    }
+
+    /// Delivers the first piece that waits on this way. Returns whether there was one.
+    @discardableResult
+    func deliverOne(_ from: Int, _ to: Int) -> Bool {
+        guard let index = waiting.firstIndex(where: { $0.from == from && $0.to == to }) else { return false }
+        let piece = waiting.remove(at: index)
+        arrive(piece.bytes, over: piece.link, from: from)
+        settle()
+        return true
     }
 
     private func open(_ dial: DialID, to address: PeerAddress, of node: Int) {
         let target = nodes.indices.first { self.address($0) == address }
-        guard let target, !cut.contains([node, target].sorted()) else {
+        guard let target, !dead.contains(target), !cut.contains([node, target].sorted()) else {
             return nodes[node].dialFailed(dial, text: "nobody there", at: now)
         }
         nextSlot += 1
@@ -153,10 +209,20 @@ final class Wires {
         nodes[target].linkOpened(far, dial: nil, at: now)
     }
 
+    private func farEnd(of link: LinkID) -> (node: Int, link: LinkID)? {
+        wires.first { $0.isOpen && $0.ends.contains { $0.link == link } }?.ends.first { $0.link != link }
+    }
+
     private func deliver(_ bytes: [UInt8], over link: LinkID, from node: Int) {
-        guard let index = wires.firstIndex(where: { $0.isOpen && $0.ends.contains { $0.link == link } }),
-            let end = wires[index].ends.first(where: { $0.link != link })
-        else { return }
+        guard let end = farEnd(of: link) else { return }
+        guard !held.contains([node, end.node]) else {
+            return waiting.append((from: node, to: end.node, link: link, bytes: bytes))
+        }
+        arrive(bytes, over: link, from: node)
+    }
+
+    private func arrive(_ bytes: [UInt8], over link: LinkID, from node: Int) {
+        guard let end = farEnd(of: link) else { return }
         note(bytes, from: node, to: end.node)
         let all = (partial.removeValue(forKey: end.link) ?? []) + bytes
         let consumed = nodes[end.node].linkReceived(end.link, all.span, at: now)
@@ -179,6 +245,7 @@ final class Wires {
     // MARK: Outputs
 
     private func carryOut(_ output: Output, bytes: [UInt8], of node: Int) {
+        watch(node, output)
         switch output {
         case .sendLink(let link, let range): deliver(Array(bytes[range]), over: link, from: node)
         case .closeLink(let link, _):
@@ -234,6 +301,34 @@ extension Wires {
         let client = connect(to: node, address: address)
         say(#"{"command":"LOGIN","username":"anonymous"}"#, by: client)
         return client
+    }
+
+    /// A client that has said REGISTER.
+    func register(_ name: String, secret: String = "s", at node: Int) -> Int {
+        let client = connect(to: node)
+        say(#"{"command":"REGISTER","username":"\#(name)","secret":"\#(secret)"}"#, by: client)
+        return client
+    }
+
+    /// A client that has said LOGIN.
+    func login(_ name: String, secret: String = "s", at node: Int) -> Int {
+        let client = connect(to: node)
+        say(#"{"command":"LOGIN","username":"\#(name)","secret":"\#(secret)"}"#, by: client)
+        return client
+    }
+
+    func post(_ text: String, as name: String, secret: String = "s", by client: Int) {
+        let activity = #"{"text":"\#(text)"}"#
+        say(
+            #"{"command":"ACTIVITY_MESSAGE","username":"\#(name)","secret":"\#(secret)","activity":\#(activity)}"#,
+            by: client)
+    }
+
+    /// The commands of the lines that a client has got.
+    func commands(_ client: Int) -> [String] {
+        clients[client].lines.compactMap { line in
+            line.split(separator: #""command":""#).last?.split(separator: "\"").first.map(String.init)
+        }
     }
 
     func post(_ text: String, by client: Int) {
