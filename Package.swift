@@ -73,7 +73,7 @@ let package = Package(
         .executableTarget(
             name: "pando-server",
             dependencies: [
-                "Server",
+                "Server", "Node", "Codecs",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

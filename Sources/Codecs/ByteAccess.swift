@@ -16,8 +16,9 @@ extension Span where Element == UInt8 {
 
 extension [UInt8] {
     /// Appends a copy of `bytes`, as one block copy.
+    @inlinable
     @inline(__always)
-    mutating func append(bytes: Span<UInt8>) {
+    public mutating func append(bytes: Span<UInt8>) {
         // The pointer lives as long as the closure, and append copies out of it without keeping it.
         unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }

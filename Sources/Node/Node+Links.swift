@@ -173,8 +173,7 @@ extension Node {
             return consume(range.count, link: index)
         }
         var body: [UInt8] = []
-        body.reserveCapacity(range.count)
-        for offset in range.lowerBound + PeerFrame.Limit.headerBytes..<range.upperBound { body.append(bytes[offset]) }
+        body.append(bytes: bytes.extracting(range.lowerBound + PeerFrame.Limit.headerBytes..<range.upperBound))
         let frame = try PeerFrame.decode(kind, body: body)
         if kind == .claims { consume(range.count, link: index) }
         receive(frame, link: index)
@@ -293,11 +292,13 @@ extension Node {
             return refuse(index, .addressTaken, .addressTaken, text)
         }
         let isAcceptor = links[index].dial == nil
+        if configuration.bootstrap == links[index].dialled || configuration.bootstrap == introduction.address {
+            hasReachedBootstrap = true
+        }
         if isAcceptor { introduce(to: introduction.address, link: index) }
         let server = serverIndex(of: introduction.id)
         guard resolveDuplicate(of: index, server: server) else { return }
         adoptNetworkTime(introduction, isDialler: !isAcceptor)
-        if links[index].dialled == bootstrap { bootstrapWasReached = true }
         links[index].neighbour = server
         links[index].phase = .levelling
         outbox.report(.linkUp(introduction.id, introduction.address, dialled: !isAcceptor))

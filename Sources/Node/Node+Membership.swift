@@ -10,8 +10,8 @@ extension Node {
     /// Announces this server soon: at once, unless the last announcement was just now.
     mutating func announceSoon() {
         guard phase != .leaving else { return }
-        let earliest = announced.adding(milliseconds: configuration.timing.announceGap)
-        timers.set(.announceSoon, at: max(now, earliest))
+        let earliest = announced?.adding(milliseconds: configuration.timing.announceGap)
+        timers.set(.announceSoon, at: max(now, earliest ?? now))
     }
 
     mutating func announce() {
@@ -98,7 +98,6 @@ extension Node {
     /// The server has shown itself: an introduction or a new announcement.
     mutating func noteAlive(_ server: Int, address: PeerAddress) {
         members[server].heard = now
-        if address == bootstrap { bootstrapWasReached = true }
         if members[server].address != address {
             members[server].address = address
             overlayIsDirty = true

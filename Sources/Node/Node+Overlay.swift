@@ -36,7 +36,11 @@ extension Node {
         }
         let linked = links.filter { $0.isIntroduced }.map { members[$0.neighbour].address }
         var missing = wanted.filter { !linked.contains($0) }
-        if linked.isEmpty || !bootstrapWasReached, let bootstrap, !missing.contains(bootstrap) {
+        // The one known neighbour is dialled until it was reached once, whoever else has come meanwhile: else two parts
+        // that grew around servers that waited for each other would never meet. After that it is a member like others.
+        if let bootstrap, linked.isEmpty || !hasReachedBootstrap,
+            !missing.contains(bootstrap), !linked.contains(bootstrap)
+        {
             missing.append(bootstrap)
         }
         overlay.setTargets(missing, at: now)

@@ -73,24 +73,18 @@ extension Node {
         if seq > held + 1 { return .outOfOrder }
         let (header, payload) = try RecordHeader.decode(in: bytes, at: range)
         if header.kind == RecordKind.claim.rawValue {
-            var reader = WireReader(copy(bytes, payload))
+            var content: [UInt8] = []
+            content.append(bytes: bytes.extracting(payload))
+            var reader = WireReader(content)
             let claim = try Claim(from: &reader)
             try reader.finish()
             merge(claim)
         }
         store.append(to: origin, at: now) { segment in
-            segment.reserveCapacity(segment.count + range.count)
-            for offset in range { segment.append(bytes[offset]) }
+            segment.append(bytes: bytes.extracting(range))
         }
         self.held(origin)
         return .new
-    }
-
-    private func copy(_ bytes: Span<UInt8>, _ range: Range<Int>) -> [UInt8] {
-        var copy: [UInt8] = []
-        copy.reserveCapacity(range.count)
-        for offset in range { copy.append(bytes[offset]) }
-        return copy
     }
 
     /// Records came with a gap before them, which a link in good order never brings: ask for all after what is held.
@@ -102,6 +96,8 @@ extension Node {
     /// A stream has a new record or was stepped over some: deliver, push on, tell by digest.
     mutating func held(_ index: Int) {
         if advanced.last != index { advanced.append(index) }
+        // A server holds what arose at it: nobody need tell it.
+        queues[index].acknowledge(index, through: store.streams[index].held)
         deliver(index)
         markDirty(index)
     }
@@ -183,7 +179,7 @@ extension Node {
     private mutating func wait(_ index: Int, for dependency: StreamPosition) {
         guard store.streams[index].waitsFor != dependency else { return }
         store.setWaiting(index, for: dependency, since: now)
-        waiting.append(index)
+        if !waiting.contains(index) { waiting.append(index) }
         timers.set(.dependency, at: now.adding(milliseconds: Self.dependencyPatience))
     }
 

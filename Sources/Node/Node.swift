@@ -42,15 +42,16 @@ public struct Node: Sendable {
     var links: [Link] = []
     /// The one server that it was told of; nil if there is none, or it turned out to be this one.
     var bootstrap: PeerAddress?
-    /// It has been part of this network: it need not be dialled beside other links.
-    var bootstrapWasReached = false
     var overlay = Overlay()
     var overlayIsDirty = true
+    /// The server that this one was told of has introduced itself.
+    var hasReachedBootstrap = false
     /// Streams with new records since the last push.
     var advanced: [Int] = []
     /// Streams whose next record waits for its dependency.
     var waiting: [Int] = []
-    var announced: Instant
+    /// When the last announcement was sent; nil before the first.
+    var announced: Instant?
     var storeBytesAnnounced = 0
     /// The store is searched for stable records when it is as large as this.
     var releaseAtBytes = Node.releaseStep
@@ -99,7 +100,6 @@ public struct Node: Sendable {
         id = ServerID(startStamp: wallClock, random: random.next())
         verifierKey = random.bytes(32)
         started = now
-        announced = now
         networkTimeBase = wallClock
         registry = Registry(limit: configuration.limits.claims)
         reservations = Reservations(limit: configuration.limits.reservations)

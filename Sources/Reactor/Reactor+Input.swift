@@ -117,7 +117,9 @@ extension Reactor {
             connections[slot].flags.remove(.ready)
             let flags = connections[slot].flags
             if flags.contains(.paused) { continue }
-            if flags.contains(.discarding) || connections[slot].input.isEmpty {
+            // A handler that paused when it was shown the end is shown it again, even if it had taken every byte.
+            let isEndOwed = flags.contains(.inputEnded) && flags.contains(.rescan)
+            if flags.contains(.discarding) || (connections[slot].input.isEmpty && !isEndOwed) {
                 settleLeftover(slot)
             } else {
                 show(slot, fresh: 0, &handler)

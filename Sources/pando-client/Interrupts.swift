@@ -3,14 +3,15 @@ import Synchronization
 
 /// SIGINT and SIGTERM as something that poll(2) can wait for: the handler writes a byte to a pipe.
 ///
-/// The second signal of a kind finds the default action, so a user who insists is obeyed at once.
+/// The first one logs out, the second ends without waiting for the server, and the third ends the process wherever
+/// it is, in a slow look-up of a name for example.
 enum Interrupts {
     /// The write end, for the handler; constants of these types are safe to reach from one.
     private static let pipeEnd = Atomic<Int32>(-1)
-    private static let pending = Atomic<Bool>(false)
+    private static let count = Atomic<Int>(0)
 
     /// Whether a signal has come.
-    static var isPending: Bool { pending.load(ordering: .acquiring) }
+    static var isPending: Bool { count.load(ordering: .acquiring) > 0 }
 
     /// Installs the handlers, and ignores SIGPIPE: a closed pipe shows as EPIPE where we write.
     ///
@@ -22,7 +23,7 @@ enum Interrupts {
         Descriptor.setNonBlocking(ends[1])
         // Touched here, so that no lazy initialization is left to the handler.
         pipeEnd.store(ends[1], ordering: .releasing)
-        pending.store(false, ordering: .releasing)
+        count.store(0, ordering: .releasing)
         ignoreBrokenPipes()
         handle(SIGINT)
         handle(SIGTERM)
@@ -35,17 +36,17 @@ enum Interrupts {
 
     private static func handle(_ number: Int32) {
         var action = sigaction()
-        // The union holds the one handler that is set here, which calls write(2) and atomics only: both are safe in
-        // a handler.
+        // The union holds the one handler that is set here, which calls write(2), _exit(2) and atomics only: all are
+        // safe in a handler.
         unsafe action.__sigaction_handler.sa_handler = { _ in Interrupts.note() }
-        action.sa_flags = Int32(bitPattern: UInt32(SA_RESETHAND))
         // No SA_RESTART: a blocked write has to return. The struct is alive during the call.
         _ = unsafe sigaction(number, &action, nil)
     }
 
     private static func note() {
         let before = errno
-        pending.store(true, ordering: .releasing)
+        // The customary status of a process that SIGINT ended.
+        if count.add(1, ordering: .acquiringAndReleasing).newValue > 2 { _exit(130) }
         // One byte of a constant.
         _ = unsafe write(pipeEnd.load(ordering: .acquiring), "!", 1)
         errno = before

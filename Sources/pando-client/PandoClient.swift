@@ -39,8 +39,8 @@ struct PandoClient: ParsableCommand {
               0   all went well
               1   the server refused the user, the secret or a message
               2   no connection (--no-reconnect), or lost after the end of input
-              64  wrong use (older clients of this protocol ended with 255)
               74  standard output could not be written
+              255 wrong use, as with all clients of this protocol
             """
     )
 
@@ -79,6 +79,18 @@ struct PandoClient: ParsableCommand {
 
     @Flag(name: .shortAndLong, help: "Say nothing on standard error (but a fresh secret).")
     var quiet = false
+
+    /// As `ParsableCommand.main`, but for the exit status of wrong use, which scripts for this protocol know.
+    static func main() {
+        do {
+            let command = try parse()
+            try command.run()
+        } catch {
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            Descriptor.tell(fullMessage(for: error))
+            Glibc.exit(255)
+        }
+    }
 
     func validate() throws {
         if remotePort == 0 { throw ValidationError("The port must be from 1 to 65535.") }

@@ -1,8 +1,64 @@
+/// The program: options in, a running server out. The options are grouped in files of their own.
 import ArgumentParser
+import Server
 
 @main
 struct PandoServer: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "pando-server")
+    static let configuration = CommandConfiguration(
+        commandName: "pando-server",
+        abstract: "One server of a network that behaves like one.",
+        discussion: """
+            Clients connect to any server; what one sends reaches every client in the network, once and in order. Servers \
+            connect to each other on the same port. There is no coordinator: tell each new server of any one that runs.
 
-    func run() throws {}
+            EXAMPLES
+              Begin a network; the secret is printed:
+                pando-server -lh red.example.org
+              Join it from another host:
+                pando-server -lh blue.example.org -rh red.example.org -s SECRET
+              Three servers on one host, for a try:
+                pando-server -lp 3780 -lh localhost -s x
+                pando-server -lp 3781 -lh localhost -s x -rh localhost -rp 3780
+                pando-server -lp 3782 -lh localhost -s x -rh localhost -rp 3781
+
+            When it serves clients, it prints one line to the standard output:
+              pando-server VERSION ready on ADDRESS:PORT as HOST:PORT id ID
+            The log goes to the standard error stream.
+
+            LIMITS
+              The longest line of a client is 1 MiB (--max-line-bytes). Records for servers that are cut off are kept up to \
+            256 MiB (--max-store-mb), oldest given up first, counted and logged. A client may lag behind by 8 MiB of \
+            activities (--activity-log-mb). Connections are limited by the hard limit of open files (ulimit -Hn), less 64.
+
+            SIGNALS
+              SIGTERM, SIGINT: leave in order, within 3 s; a second one ends at once. SIGUSR1: write the statistics. \
+            SIGHUP: ignored, there is nothing to reload.
+
+            EXIT STATUS
+              0 ended in order; 1 the network refuses this server (wrong secret, address taken); 64 wrong usage; 69 the \
+            address to listen on is taken or not of this host; 71 the operating system refused something else; 77 listening \
+            there is forbidden.
+            """,
+        version: Server.version,
+        // Without -h: the parser would find it inside -lh and -rh, and answer any wrong option beside them with the help.
+        helpNames: .long)
+
+    @OptionGroup(title: "Network") var network: NetworkOptions
+    @OptionGroup(title: "Log and statistics") var insight: InsightOptions
+    @OptionGroup(title: "Limits") var limits: LimitOptions
+    @OptionGroup(title: "Times (milliseconds)") var times: TimeOptions
+
+    func run() throws {
+        var configuration = ServerConfiguration()
+        network.apply(to: &configuration)
+        insight.apply(to: &configuration)
+        limits.apply(to: &configuration)
+        times.apply(to: &configuration)
+        do throws(ServerFailure) {
+            try Server.run(configuration)
+        } catch {
+            error.tell()
+            throw ExitCode(error.exitStatus)
+        }
+    }
 }

@@ -66,6 +66,26 @@ import Testing
         #expect(count > 300)
     }
 
+    /// What the stub servers said, odd lines included, to our own client.
+    @Test func everyRecordedLineOfAServerIsUnderstood() throws {
+        var broadcasts = 0
+        for file in try Self.files() {
+            for line in try Self.streams(file, "s2c").flatMap(Self.lines) where !line.isEmpty {
+                let name = file.lastPathComponent
+                do {
+                    switch try ServerMessage.parse(line.span) {
+                    case .activityBroadcast: broadcasts += 1
+                    case .unknown: #expect(name.contains("unknown-command") || name.contains("tolerance"), "\(name)")
+                    default: break
+                    }
+                } catch {
+                    #expect(error == .noActivity && name.contains("activity-is-string"), "\(name): \(error)")
+                }
+            }
+        }
+        #expect(broadcasts > 100)
+    }
+
     @Test func everyRecordedActivityPassesAsWritten() throws {
         var count = 0
         for file in try Self.files() {

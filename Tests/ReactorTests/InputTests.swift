@@ -148,6 +148,28 @@ import Testing
             ])
     }
 
+    @Test func aHandlerThatTakesAllAndPausesAtTheEndIsShownItAgain() throws {
+        let harness = try Harness()
+        let (id, peer) = try harness.tcp()
+        var isFirst = true
+        harness.handler.onReceived = { id, bytes, atEnd, reactor in
+            if atEnd, isFirst {
+                isFirst = false
+                reactor.pauseReading(id)
+                return bytes.count
+            }
+            return atEnd ? bytes.count : 0
+        }
+        try peer.write("last")
+        peer.shutdownWrite()
+        try harness.until { !isFirst }
+        harness.reactor.resumeReading(id)
+        let end = Recorder.Event.received(id, "", seen: 0, atEnd: true)
+        try harness.until { harness.handler.events.contains(end) }
+        try harness.turn()
+        #expect(harness.handler.events.count { $0 == end } == 1)
+    }
+
     @Test func aPausedConnectionThatHangsUpDoesNotSpin() throws {
         let harness = try Harness()
         let (id, peer) = try harness.tcp()

@@ -1,0 +1,133 @@
+/// What an operator reads: each report of the node as one line of the log.
+internal import Codecs
+internal import Logging
+internal import Node
+
+/// The log, and how much of what comes in masses it takes.
+struct ReportLog {
+    let logger: Logger
+    private var throttle = ReportThrottle()
+
+    init(logger: Logger) { self.logger = logger }
+
+    mutating func tell(_ report: Report, at nanoseconds: UInt64) {
+        if let kind = report.kind, !throttle.admits(kind, at: nanoseconds) { return }
+        let entry = report.entry
+        logger.log(level: entry.level, entry.message, metadata: entry.metadata)
+    }
+
+    var hasSuppressed: Bool { throttle.hasSuppressed }
+
+    mutating func tellSuppressed() {
+        for (kind, count) in throttle.takeSuppressed() {
+            logger.warning("more of the same was not told", metadata: ["kind": "\(kind)", "reports": "\(count)"])
+        }
+    }
+}
+
+private struct Entry {
+    var level: Logger.Level
+    var message: Logger.Message
+    var metadata: Logger.Metadata = [:]
+}
+
+extension Report {
+    /// The kind of a report that can come in masses.
+    fileprivate var kind: ReportKind? {
+        switch self {
+        case .gap: .gap
+        case .givenUp: .givenUp
+        case .linkRefused: .linkRefused
+        case .claimConflict: .claimConflict
+        case .limitReached: .limitReached
+        default: nil
+        }
+    }
+
+    fileprivate var entry: Entry {
+        switch self {
+        case .ready(let alone):
+            Entry(level: .info, message: alone ? "serving clients, alone for now" : "serving clients in the network")
+        case .bootstrapUnreachable(let address, let text):
+            Entry(
+                level: .warning,
+                message: "failed to make connection to the remote host; serving alone and dialling on",
+                metadata: ["remote": "\(address)", "error": "\(text)"])
+        case .joinRefused(let address, let refusal, let text):
+            Entry(
+                level: .critical, message: "the network refuses this server",
+                metadata: ["remote": "\(address)", "reason": "\(refusal)", "text": "\(text)"])
+        case .limitReached(let limit):
+            Entry(level: .warning, message: "a limit is reached", metadata: ["limit": "\(limit)"])
+        case .givenUp(let position, let records):
+            Entry(
+                level: .warning, message: "records given up: the store is full",
+                metadata: .position(position, records: records))
+        case .gap(let position, let records):
+            Entry(
+                level: .warning, message: "records skipped: nobody holds them any more",
+                metadata: .position(position, records: records))
+        case .claimConflict(let name, let loser):
+            Entry(
+                level: .warning, message: "a name was claimed twice; the older claim stays",
+                metadata: [
+                    "name": "\(String(decoding: name, as: UTF8.self))", "loser_origin": "\(loser.origin)",
+                    "loser_stamp": "\(loser.stamp)",
+                ])
+        default: linkEntry ?? memberEntry
+        }
+    }
+
+    private var linkEntry: Entry? {
+        switch self {
+        case .linkUp(let id, let address, let dialled):
+            Entry(
+                level: .info, message: "link up",
+                metadata: .server(id, address, ["direction": dialled ? "dialled" : "accepted"]))
+        case .linkDown(let id, let address, .lost):
+            Entry(level: .warning, message: "link lost", metadata: .server(id, address))
+        case .linkDown(let id, let address, .closed(let reason)):
+            Entry(level: .info, message: "link closed", metadata: .server(id, address, ["reason": "\(reason)"]))
+        case .linkDown(let id, let address, .peerSaidBye(let reason)):
+            Entry(
+                level: .info, message: "link closed by the other end",
+                metadata: .server(id, address, ["reason": "\(reason)"]))
+        case .linkRefused(let id, let refusal):
+            Entry(
+                level: .warning, message: "link refused",
+                metadata: ["connection": "\(id.slot).\(id.generation)", "reason": "\(refusal)"])
+        default: nil
+        }
+    }
+
+    private var memberEntry: Entry {
+        switch self {
+        case .memberJoined(let id, let address):
+            Entry(level: .info, message: "member joined", metadata: .server(id, address))
+        case .memberUnreachable(let id, let address):
+            Entry(level: .warning, message: "member unreachable", metadata: .server(id, address))
+        case .memberReachable(let id, let address):
+            Entry(level: .info, message: "member reachable again", metadata: .server(id, address))
+        case .memberDeparted(let id, let address, let cause):
+            Entry(
+                level: .info, message: "member departed", metadata: .server(id, address, ["cause": "\(cause)"]))
+        case .addressConflict(let id, let address):
+            Entry(
+                level: .error, message: "another living server advertises the address of this one",
+                metadata: .server(id, address))
+        default: Entry(level: .notice, message: "\(self)")
+        }
+    }
+}
+
+extension Logger.Metadata {
+    fileprivate static func server(
+        _ id: ServerID, _ address: PeerAddress, _ more: Logger.Metadata = [:]
+    ) -> Logger.Metadata {
+        more.merging(["server": "\(id)", "address": "\(address)"]) { own, _ in own }
+    }
+
+    fileprivate static func position(_ position: StreamPosition, records: UInt64) -> Logger.Metadata {
+        ["origin": "\(position.origin)", "through": "\(position.seq)", "records": "\(records)"]
+    }
+}

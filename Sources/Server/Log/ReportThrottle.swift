@@ -1,0 +1,47 @@
+/// Reports that can come in masses: each kind is let through a few times a second, the rest is counted and told.
+
+/// The kinds of reports that are limited.
+enum ReportKind: Int, CaseIterable {
+    case gap, givenUp, linkRefused, claimConflict, limitReached
+}
+
+/// Lets each kind through up to a limit in each second.
+struct ReportThrottle {
+    /// Enough to see what is going on, little enough to read: a guess.
+    static let perSecond = 10
+
+    private struct Window {
+        var start: UInt64 = 0
+        var admitted = 0
+        var suppressed = 0
+    }
+
+    private var windows = [Window](repeating: Window(), count: ReportKind.allCases.count)
+
+    /// Whether a report may be told at this time, in nanoseconds of a monotonic clock.
+    mutating func admits(_ kind: ReportKind, at now: UInt64) -> Bool {
+        let index = kind.rawValue
+        if now - min(now, windows[index].start) >= 1_000_000_000 {
+            windows[index].start = now
+            windows[index].admitted = 0
+        }
+        guard windows[index].admitted < Self.perSecond else {
+            windows[index].suppressed += 1
+            return false
+        }
+        windows[index].admitted += 1
+        return true
+    }
+
+    var hasSuppressed: Bool { windows.contains { $0.suppressed > 0 } }
+
+    /// What was suppressed since the last call.
+    mutating func takeSuppressed() -> [(kind: ReportKind, count: Int)] {
+        var result: [(kind: ReportKind, count: Int)] = []
+        for kind in ReportKind.allCases where windows[kind.rawValue].suppressed > 0 {
+            result.append((kind, windows[kind.rawValue].suppressed))
+            windows[kind.rawValue].suppressed = 0
+        }
+        return result
+    }
+}

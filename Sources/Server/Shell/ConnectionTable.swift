@@ -1,0 +1,78 @@
+/// What each connection of the reactor means to the shell: plain data, in an array by slot, so that an idle client costs
+/// eight bytes here and no look-up by hash stands between a byte and its reader.
+internal import Reactor
+
+/// The connections by slot. An entry is valid for one generation; any other is not there.
+struct ConnectionTable {
+    enum Role: UInt8 {
+        case none
+        /// Accepted; its first bytes have not told yet who speaks.
+        case undetermined
+        case client
+        case link
+        /// A dial under way.
+        case dialling
+    }
+
+    struct Flags: OptionSet {
+        let rawValue: UInt8
+        /// The node wants no input of it for now.
+        static let paused = Flags(rawValue: 1 << 0)
+        /// The fan-out is behind: its input waits.
+        static let held = Flags(rawValue: 1 << 1)
+        /// Held, but due for one read, so that the other end does not look dead.
+        static let mayBreathe = Flags(rawValue: 1 << 2)
+        /// The node has closed it, and the reason is counted.
+        static let finishing = Flags(rawValue: 1 << 3)
+    }
+
+    private struct Entry {
+        var generation: UInt32 = 0
+        var role = Role.none
+        var flags: Flags = []
+    }
+
+    private var entries: [Entry] = []
+
+    mutating func begin(_ id: ConnectionID, as role: Role) {
+        let slot = Int(id.slot)
+        // Grows with the slots in use, which the reactor fills from below.
+        while entries.count <= slot { entries.append(Entry()) }
+        precondition(entries[slot].role == .none, "a slot is given to one connection at a time")
+        entries[slot] = Entry(generation: id.generation, role: role)
+    }
+
+    /// Forgets a connection and returns what it was.
+    mutating func end(_ id: ConnectionID) -> Role {
+        let role = role(of: id)
+        if role != .none { entries[Int(id.slot)].role = .none }
+        return role
+    }
+
+    func role(of id: ConnectionID) -> Role {
+        let slot = Int(id.slot)
+        guard slot < entries.count, entries[slot].generation == id.generation else { return .none }
+        return entries[slot].role
+    }
+
+    mutating func setRole(_ role: Role, of id: ConnectionID) {
+        precondition(self.role(of: id) != .none, "only a connection that is there has a role")
+        entries[Int(id.slot)].role = role
+    }
+
+    func flags(of id: ConnectionID) -> Flags { role(of: id) == .none ? [] : entries[Int(id.slot)].flags }
+
+    mutating func insert(_ flags: Flags, of id: ConnectionID) {
+        if role(of: id) != .none { entries[Int(id.slot)].flags.insert(flags) }
+    }
+
+    mutating func remove(_ flags: Flags, of id: ConnectionID) {
+        if role(of: id) != .none { entries[Int(id.slot)].flags.remove(flags) }
+    }
+
+    /// All connections of a role. Complexity: linear in the table; for the end of the process.
+    func connections(_ role: Role) -> [ConnectionID] {
+        entries.indices.filter { entries[$0].role == role }
+            .map { ConnectionID(slot: UInt32($0), generation: entries[$0].generation) }
+    }
+}

@@ -1,0 +1,193 @@
+/// The way in: what the reactor tells becomes inputs of the node.
+internal import Codecs
+internal import Logging
+internal import Node
+internal import Reactor
+
+extension Shell: ReactorHandler {
+    mutating func accepted(
+        _ id: ConnectionID, from peer: SocketAddress, listener: ListenerID, in reactor: inout Reactor
+    ) {
+        connections.begin(id, as: .undetermined)
+        log.logger.debug("connection accepted", metadata: ["connection": "\(id)", "peer": "\(peer)"])
+    }
+
+    mutating func received(
+        _ id: ConnectionID, _ bytes: Span<UInt8>, seen: Int, atEnd: Bool, in reactor: inout Reactor
+    ) -> Int {
+        switch connections.role(of: id) {
+        case .undetermined: return receiveFirst(id, bytes, atEnd: atEnd, in: &reactor)
+        case .client, .link:
+            if !atEnd, holds(id, in: &reactor) { return 0 }
+            return receive(id, bytes, seen: seen, atEnd: atEnd, in: &reactor)
+        case .none, .dialling: return bytes.count
+        }
+    }
+
+    mutating func connected(_ id: ConnectionID, in reactor: inout Reactor) {
+        guard let dial = dials.removeValue(forKey: id) else { return reactor.close(id, .internalError) }
+        openLink(id, dial: dial.id, in: &reactor)
+        carryOut(in: &reactor)
+    }
+
+    mutating func closed(_ id: ConnectionID, reason: CloseReason, in reactor: inout Reactor) {
+        let now = instant(of: reactor)
+        intake.forget(id)
+        log.logger.debug("connection closed", metadata: ["connection": "\(id)", "reason": "\(reason)"])
+        switch connections.end(id) {
+        case .client: node.clientClosed(SessionID(id), at: now)
+        case .link: node.linkClosed(LinkID(id), at: now)
+        case .dialling: dialEnded(id, reason, in: &reactor)
+        case .undetermined, .none: return
+        }
+        carryOut(in: &reactor)
+    }
+
+    mutating func woken(in reactor: inout Reactor) {
+        for result in helpers.hashes.drain() {
+            node.hashed(result.id, digest: result.digest, at: instant(of: reactor))
+        }
+        for result in helpers.names.drain() { resolved(result, in: &reactor) }
+        drainFiles(in: &reactor)
+        carryOut(in: &reactor)
+    }
+
+    mutating func timerFired(_ token: UInt64, in reactor: inout Reactor) {
+        switch token {
+        case TimerToken.node: nodeTimerFired(in: &reactor)
+        case TimerToken.lastMoment: reactor.stop()
+        case TimerToken.suppressed: log.tellSuppressed()
+        default: break
+        }
+    }
+
+    mutating func turnEnding(in reactor: inout Reactor) {
+        let now = instant(of: reactor)
+        giveDeferred(at: now)
+        if isTimeDue {
+            isTimeDue = false
+            node.timeReached(at: now)
+        }
+        node.turnEnding(at: now)
+        carryOut(in: &reactor)
+        setNodeTimer(in: &reactor)
+        releaseIntake(in: &reactor)
+        if !deferred.isEmpty { reactor.setTimer(TimerToken.deferred, afterMilliseconds: 0) }
+        if log.hasSuppressed { reactor.setTimer(TimerToken.suppressed, afterMilliseconds: 1000) }
+        if life.isEnding, reactor.statistics.open == 0 { reactor.stop() }
+    }
+
+    // MARK: First bytes
+
+    /// One port serves both: a server's first bytes are the preamble, anything else is a client.
+    private mutating func receiveFirst(
+        _ id: ConnectionID, _ bytes: Span<UInt8>, atEnd: Bool, in reactor: inout Reactor
+    ) -> Int {
+        switch Preamble.speaker(of: bytes) {
+        case .undecided where !atEnd:
+            reactor.setDeadline(id, milliseconds: ShellSettings.preambleMilliseconds, .helloTimeout)
+            return 0
+        case .undecided, .client:
+            reactor.setDeadline(id, milliseconds: nil, .helloTimeout)
+            connections.setRole(.client, of: id)
+            node.clientOpened(SessionID(id), address: addressBytes(of: id, in: reactor), at: instant(of: reactor))
+        case .server:
+            reactor.setDeadline(id, milliseconds: nil, .helloTimeout)
+            openLink(id, dial: nil, in: &reactor)
+        }
+        // Nothing of it has been looked at by the node yet.
+        return receive(id, bytes, seen: 0, atEnd: atEnd, in: &reactor)
+    }
+
+    private mutating func openLink(_ id: ConnectionID, dial: DialID?, in reactor: inout Reactor) {
+        connections.setRole(.link, of: id)
+        reactor.setInputLimit(id, bytes: ShellSettings.linkInputBytes)
+        reactor.setOutputLimit(id, bytes: settings.linkOutputBytes)
+        node.linkOpened(LinkID(id), dial: dial, at: instant(of: reactor))
+    }
+
+    /// 16 bytes, IPv4 mapped into IPv6; zeros if the peer is gone already.
+    private func addressBytes(of id: ConnectionID, in reactor: borrowing Reactor) -> [UInt8] {
+        guard let address = reactor.peerAddress(of: id) else { return [UInt8](repeating: 0, count: 16) }
+        let mapped: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
+        return address.family == .ipv4 ? mapped + address.ipBytes : address.ipBytes
+    }
+
+    // MARK: Further bytes
+
+    private mutating func receive(
+        _ id: ConnectionID, _ bytes: Span<UInt8>, seen: Int, atEnd: Bool, in reactor: inout Reactor
+    ) -> Int {
+        let now = instant(of: reactor)
+        let consumed: Int
+        if connections.role(of: id) == .client {
+            consumed = node.clientReceived(SessionID(id), bytes, seen: seen, atEnd: atEnd, at: now)
+            carryOut(in: &reactor)
+        } else {
+            consumed = node.linkReceived(LinkID(id), bytes, at: now)
+            carryOut(in: &reactor)
+            // Servers end both directions at once.
+            if atEnd { reactor.close(id, .peerEnded) }
+        }
+        return consumed
+    }
+
+    // MARK: Time
+
+    func instant(of reactor: borrowing Reactor) -> Instant { Instant(nanoseconds: reactor.now) }
+
+    /// A deadline that is long over means that this process stood still (stopped, suspended, starved). The bytes that came
+    /// meanwhile are read before the node learns the time: else it would declare everybody dead.
+    private mutating func nodeTimerFired(in reactor: inout Reactor) {
+        let lateness = deadline.map { instant(of: reactor).milliseconds(since: $0) } ?? 0
+        deadline = nil
+        if lateness >= Self.standstillMilliseconds, !isTimeDelayed {
+            isTimeDelayed = true
+            log.logger.notice("this process stood still", metadata: ["milliseconds": "\(lateness)"])
+            reactor.setTimer(TimerToken.node, afterMilliseconds: 1)
+            deadline = instant(of: reactor)
+        } else {
+            isTimeDelayed = false
+            // Given to the node at the end of the turn, after what was read in it.
+            isTimeDue = true
+        }
+    }
+
+    /// Far above a busy turn, and below the shortest silence that is worth a failure.
+    private static var standstillMilliseconds: UInt64 { 250 }
+
+    private mutating func setNodeTimer(in reactor: inout Reactor) {
+        guard !isTimeDelayed, node.nextDeadline != deadline else { return }
+        deadline = node.nextDeadline
+        if let deadline {
+            reactor.setTimer(TimerToken.node, atNanoseconds: deadline.nanoseconds)
+        } else {
+            reactor.cancelTimer(TimerToken.node)
+        }
+    }
+
+    private mutating func giveDeferred(at now: Instant) {
+        guard !deferred.isEmpty else { return }
+        let batch = deferred
+        deferred = []
+        for input in batch {
+            switch input {
+            case .dialFailed(let id, let text): node.dialFailed(id, text: text, at: now)
+            case .hashed(let id): node.hashed(id, digest: nil, at: now)
+            }
+        }
+    }
+}
+
+extension SessionID {
+    init(_ id: ConnectionID) { self.init(slot: id.slot, generation: id.generation) }
+}
+
+extension LinkID {
+    init(_ id: ConnectionID) { self.init(slot: id.slot, generation: id.generation) }
+}
+
+extension ConnectionID {
+    init(_ id: SessionID) { self.init(slot: id.slot, generation: id.generation) }
+    init(_ id: LinkID) { self.init(slot: id.slot, generation: id.generation) }
+}

@@ -1,0 +1,104 @@
+/// The course of the process: ready, signals, statistics, the end.
+internal import Codecs
+internal import Glibc
+internal import Logging
+internal import Node
+internal import Reactor
+
+/// How far the process has come.
+struct Life {
+    var isAnnounced = false
+    /// The end has begun: nothing new is started.
+    var isEnding = false
+    /// A second signal: not even last words.
+    var isUrgent = false
+    /// Why it cannot go on.
+    var failure: ServerFailure?
+    /// Statistics were asked for while the file's writer was busy.
+    var wantsStatistics = false
+}
+
+extension Shell {
+    /// The signals that are read as events.
+    static let signals = [SIGTERM, SIGINT, SIGUSR1, SIGHUP]
+
+    /// Begins: the node may announce itself ready at once.
+    mutating func start(in reactor: inout Reactor) {
+        node.start(at: instant(of: reactor))
+        carryOut(in: &reactor)
+    }
+
+    /// One line for scripts and people that wait for it.
+    mutating func announceReady() {
+        guard !life.isAnnounced else { return }
+        life.isAnnounced = true
+        StandardStream.output.write(
+            "pando-server \(settings.version) ready on \(settings.boundAddress) as \(settings.advertised) id \(node.id)\n"
+        )
+    }
+
+    // MARK: Signals
+
+    mutating func signalled(_ signal: Int32, in reactor: inout Reactor) {
+        switch signal {
+        case SIGTERM, SIGINT: life.isEnding ? endNow(in: &reactor) : end(in: &reactor)
+        case SIGUSR1: writeStatistics(in: &reactor)
+        default: log.logger.notice("SIGHUP: there is nothing to reload yet")
+        }
+    }
+
+    /// Leaves the network in order, within a few seconds.
+    private mutating func end(in reactor: inout Reactor) {
+        log.logger.notice("shutting down", metadata: ["connections": "\(reactor.statistics.open)"])
+        life.isEnding = true
+        reactor.closeListener(settings.listener)
+        node.shutdown(at: instant(of: reactor))
+        carryOut(in: &reactor)
+        for id in connections.connections(.undetermined) {
+            reactor.finish(
+                id, .shutdown, lingerMilliseconds: ShellSettings.linkLingerMilliseconds, keepReading: false)
+        }
+        for id in connections.connections(.dialling) { reactor.close(id, .shutdown) }
+        reactor.setTimer(TimerToken.lastMoment, afterMilliseconds: ShellSettings.shutdownMilliseconds)
+    }
+
+    private mutating func endNow(in reactor: inout Reactor) {
+        life.isUrgent = true
+        reactor.stop()
+    }
+
+    // MARK: Statistics
+
+    /// The document is made here, in less than a millisecond; a helper writes it.
+    mutating func writeStatistics(in reactor: inout Reactor) {
+        guard let path = settings.statisticsPath, let files = helpers.files else {
+            return log.logger.notice("SIGUSR1: no statistics are written without --statistics-file")
+        }
+        let document = statistics(of: reactor)
+        let isTaken = files.submit { FileResult(failure: StatisticsFile.write(document, to: path)) }
+        life.wantsStatistics = !isTaken
+    }
+
+    mutating func drainFiles(in reactor: inout Reactor) {
+        guard let files = helpers.files else { return }
+        for result in files.drain() {
+            guard let failure = result.failure else { continue }
+            log.logger.warning("the statistics cannot be written", metadata: ["error": "\(failure)"])
+        }
+        if life.wantsStatistics { writeStatistics(in: &reactor) }
+    }
+
+    /// The last document, when the reactor has ended and waiting does no harm.
+    func writeLastStatistics(of reactor: borrowing Reactor) {
+        guard let path = settings.statisticsPath else { return }
+        if let failure = StatisticsFile.write(statistics(of: reactor), to: path) {
+            log.logger.warning("the statistics cannot be written", metadata: ["error": "\(failure)"])
+        }
+    }
+
+    private func statistics(of reactor: borrowing Reactor) -> [UInt8] {
+        StatisticsDocument.make(
+            id: node.id, version: settings.version, node: node.statistics, reactor: reactor.statistics, closes: closes,
+            now: instant(of: reactor))
+    }
+}

@@ -1,0 +1,147 @@
+/// The way out: the node's outputs become calls of the reactor, in their order.
+internal import Codecs
+internal import Logging
+internal import Node
+internal import Reactor
+
+extension Shell {
+    /// Carries out what the node has asked for so far and empties its outbox.
+    mutating func carryOut(in reactor: inout Reactor) {
+        guard !node.outbox.isEmpty else { return }
+        // Taken out of the node, so that its memory can be read while the shell changes. Nothing here calls the node.
+        var outbox = Outbox()
+        swap(&outbox, &node.outbox)
+        var index = 0
+        while index < outbox.outputs.count { index = carryOut(outbox, from: index, in: &reactor) }
+        outbox.removeAll()
+        swap(&outbox, &node.outbox)
+        precondition(outbox.isEmpty, "carrying out an output is no input")
+    }
+
+    /// Carries out one output, together with those behind it that continue it; returns the index of the next.
+    private mutating func carryOut(_ outbox: Outbox, from index: Int, in reactor: inout Reactor) -> Int {
+        switch outbox.outputs[index] {
+        case .sendLink, .reply, .publish:
+            let run = outbox.run(from: index)
+            send(outbox, run, in: &reactor)
+            return run.next
+        case .closeLink(let id, let reason): close(id, reason, in: &reactor)
+        case .dial(let id, let address): dial(id, address, in: &reactor)
+        case .follow(let id): reactor.subscribe(ConnectionID(id))
+        case .unfollow(let id): reactor.unsubscribe(ConnectionID(id))
+        case .pause(let id):
+            connections.insert(.paused, of: ConnectionID(id))
+            reactor.pauseReading(ConnectionID(id))
+        case .resume(let id): resume(ConnectionID(id), in: &reactor)
+        case .finish(let id, let reason, let linger, let keepsReading):
+            finish(id, reason, linger: linger, keepsReading: keepsReading, in: &reactor)
+        case .hash(let id, let secret, let salt, let cost): hash(id, secret: secret, salt: salt, cost: cost)
+        case .report(let report): tell(report, in: &reactor)
+        }
+        return index + 1
+    }
+
+    private mutating func send(_ outbox: Outbox, _ run: Outbox.Run, in reactor: inout Reactor) {
+        switch run.target {
+        case .connection(let id):
+            reactor.send(id, outbox.bytes.span.extracting(run.bytes))
+        case .everybody:
+            guard run.bytes.count <= settings.publishBytes else {
+                // Another server allows longer lines than this one's log can take.
+                closes.linesTooLongForLog += 1
+                return tell(.limitReached("the length of a line in the activity log"), in: &reactor)
+            }
+            reactor.publish(outbox.bytes.span.extracting(run.bytes))
+        }
+    }
+
+    private mutating func close(_ id: LinkID, _ reason: LinkCloseReason, in reactor: inout Reactor) {
+        let id = ConnectionID(id)
+        guard markFinishing(id) else { return }
+        closes.count(reason)
+        if reason == .silent {
+            // Nobody is there to read last words.
+            reactor.close(id, .finished)
+        } else {
+            reactor.finish(
+                id, .finished, lingerMilliseconds: ShellSettings.linkLingerMilliseconds, keepReading: false)
+        }
+    }
+
+    private mutating func finish(
+        _ id: SessionID, _ reason: SessionCloseReason, linger: UInt64, keepsReading: Bool, in reactor: inout Reactor
+    ) {
+        let id = ConnectionID(id)
+        guard markFinishing(id) else { return }
+        closes.count(reason)
+        reactor.finish(id, .finished, lingerMilliseconds: Int(clamping: linger), keepReading: keepsReading)
+    }
+
+    /// The first reason counts: a redirected client that logs out was redirected. Returns whether this is the first.
+    private mutating func markFinishing(_ id: ConnectionID) -> Bool {
+        guard connections.role(of: id) != .none, !connections.flags(of: id).contains(.finishing) else { return false }
+        connections.insert(.finishing, of: id)
+        return true
+    }
+
+    // MARK: Hashes
+
+    private mutating func hash(_ id: HashID, secret: [UInt8], salt: [UInt8], cost: UInt8) {
+        let isTaken = helpers.hashes.submit { HashResult(id: id, secret: secret, salt: salt, cost: cost) }
+        if !isTaken { deferred.append(.hashed(id)) }
+    }
+
+    // MARK: Reports
+
+    mutating func tell(_ report: Report, in reactor: inout Reactor) {
+        log.tell(report, at: reactor.now)
+        switch report {
+        case .ready: announceReady()
+        case .joinRefused(let address, let refusal, let text):
+            life.failure = .joinRefused(address, refusal, text)
+            reactor.stop()
+        default: break
+        }
+    }
+}
+
+/// Outputs that continue each other: bytes for one target, one range behind the other.
+extension Outbox {
+    enum Target: Equatable {
+        case connection(ConnectionID)
+        case everybody
+    }
+
+    struct Run {
+        var target: Target
+        var bytes: Range<Int>
+        /// The index of the first output that is not part of it.
+        var next: Int
+    }
+
+    /// As much as one call of the reactor is given: it must stay far below the activity log's size.
+    private static var runBytes: Int { 256 << 10 }
+
+    /// The run that begins with an output that has bytes.
+    func run(from index: Int) -> Run {
+        guard let (target, first) = bytes(of: index) else { preconditionFailure("an output with bytes begins a run") }
+        var run = Run(target: target, bytes: first, next: index + 1)
+        while run.next < outputs.count, let (target, range) = bytes(of: run.next) {
+            guard target == run.target, range.lowerBound == run.bytes.upperBound,
+                range.upperBound - run.bytes.lowerBound <= Self.runBytes
+            else { break }
+            run.bytes = run.bytes.lowerBound..<range.upperBound
+            run.next += 1
+        }
+        return run
+    }
+
+    private func bytes(of index: Int) -> (Target, Range<Int>)? {
+        switch outputs[index] {
+        case .sendLink(let id, let range): (.connection(ConnectionID(id)), range)
+        case .reply(let id, let range): (.connection(ConnectionID(id)), range)
+        case .publish(let range): (.everybody, range)
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,91 @@
+/// The shell around the node: it turns what the reactor tells into inputs of the node, and the node's outputs into calls
+/// of the reactor. It decides nothing about the protocol; what needs an `if` on the protocol's state belongs in `Node`.
+///
+/// # The order of things
+///
+/// Outputs are carried out directly after the input that caused them, and once more after `node.turnEnding`. So a pause
+/// that the node asks for while it reads a client's lines holds for the lines behind, and the reactor's one flush at the
+/// end of the turn still gathers everything. Carrying out an output never calls the node: what follows from it at once (a
+/// dial that cannot even begin) is deferred to the next turn.
+///
+/// `Shell+Events` is the way in, `Shell+Outputs` the way out; `Shell+Dialling`, `Shell+Intake` and `Shell+Life` are the
+/// three things that take more than a line.
+internal import Codecs
+internal import Logging
+internal import Node
+internal import Reactor
+
+struct Shell: ~Copyable {
+    var node: Node
+    let settings: ShellSettings
+    let helpers: Helpers
+    var log: ReportLog
+
+    var connections = ConnectionTable()
+    var closes = CloseCounts()
+    /// Dials under way, by their present connection.
+    var dials: [ConnectionID: Dial] = [:]
+    /// Inputs that came about while outputs were carried out.
+    var deferred: [DeferredInput] = []
+    /// When the node's timer is set to fire; nil if it is not set.
+    var deadline: Instant?
+    var isTimeDue = false
+    /// A deadline was found to be long over and waits for one more round of input.
+    var isTimeDelayed = false
+    var intake = Intake()
+    var life = Life()
+
+    /// An input of the node that is given to it in the next turn.
+    enum DeferredInput {
+        case dialFailed(DialID, String)
+        case hashed(HashID)
+    }
+
+    init(node: Node, settings: ShellSettings, helpers: Helpers, logger: Logger) {
+        self.node = node
+        self.settings = settings
+        self.helpers = helpers
+        log = ReportLog(logger: logger)
+    }
+}
+
+/// Tokens of the reactor's timers.
+enum TimerToken {
+    /// The node's deadline.
+    static let node: UInt64 = 1
+    /// Deferred inputs wait: the timer only makes a turn happen.
+    static let deferred: UInt64 = 2
+    /// The time for an orderly end is over.
+    static let lastMoment: UInt64 = 3
+    /// Reports were suppressed: tell how many.
+    static let suppressed: UInt64 = 4
+}
+
+/// What the shell is told at its start and never changes.
+struct ShellSettings {
+    /// Where the server listens, as in the ready line.
+    var boundAddress: SocketAddress
+    /// What others are told.
+    var advertised: PeerAddress
+    var listener: ListenerID
+    var version: String
+    /// Unsent bytes that a link may have: two windows of records and the largest frame. The node keeps records within
+    /// one window; the second is room for everything else, so that only a broken peer meets the limit.
+    var linkOutputBytes: Int
+    /// The longest line that the activity log can take.
+    var publishBytes: Int
+    /// How long one address of a dial may take, in milliseconds.
+    var dialMilliseconds: Int
+    /// How often a link is read at least, in milliseconds, however far behind the fan-out is.
+    var breathMilliseconds: UInt64
+    var statisticsPath: String?
+
+    /// How long a connection may hold back the rest of a preamble: the first bytes are one segment.
+    static let preambleMilliseconds = 10_000
+    /// How long the last words on a link may take. Short: the other end has nothing to say to them.
+    static let linkLingerMilliseconds = 500
+    /// How long an orderly end may take.
+    static let shutdownMilliseconds = 3000
+    /// Room for a frame that is being gathered.
+    static let linkInputBytes = PeerFrame.Limit.provenBytes + 16
+}

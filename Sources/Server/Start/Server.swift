@@ -1,0 +1,138 @@
+/// The life of a server process: from its settings to its end.
+internal import Codecs
+internal import Glibc
+internal import Logging
+internal import Node
+internal import Reactor
+
+/// A server process.
+public enum Server {
+    public static let version = "0.1.0"
+
+    /// Runs a server until it is told to end or cannot go on. To be called on the main thread, once.
+    ///
+    /// - Throws: why it could not start, or why it had to end.
+    public static func run(_ configuration: ServerConfiguration) throws(ServerFailure) {
+        let descriptors = try system { () throws(SystemError) in try DescriptorLimit.raise() }
+        var reactor = try makeReactor(configuration, descriptors: descriptors)
+        // Before any thread is started, since threads inherit what is blocked.
+        try system { () throws(SystemError) in try reactor.watchSignals(Shell.signals) }
+        let sink = try makeSink(configuration.logFormat)
+        defer { sink.flush(milliseconds: 1000) }
+        let logger = Logger(label: "pando-server") { _ in
+            LineLogHandler(level: configuration.logLevel, format: configuration.logFormat, sink: sink)
+        }
+        let (listener, bound) = try listen(configuration, in: &reactor)
+        logger.info(
+            "limits of this process",
+            metadata: ["descriptors": "\(descriptors)", "connections": "\(reactor.configuration.capacity)"])
+        var shell = try makeShell(configuration, listener, bound, logger, waker: reactor.waker)
+        shell.start(in: &reactor)
+        let outcome = Result { () throws(SystemError) in try reactor.run(&shell) }
+        shell.writeLastStatistics(of: reactor)
+        if let failure = shell.life.failure { throw failure }
+        try system { () throws(SystemError) in try outcome.get() }
+        logger.notice("ended", metadata: ["in_order": "\(reactor.statistics.open == 0)"])
+    }
+
+    /// A failure of the operating system that has no better explanation.
+    private static func system<Value>(_ body: () throws(SystemError) -> Value) throws(ServerFailure) -> Value {
+        do throws(SystemError) {
+            return try body()
+        } catch {
+            throw ServerFailure("\(error)", exitStatus: ExitStatus.system)
+        }
+    }
+
+    // MARK: Parts
+
+    /// Descriptors that are no connections: epoll, listener, signals, standard streams, name look-ups, files.
+    private static let descriptorReserve = 64
+    /// A limit of billions (some containers have it) is no reason to reserve tables of that size.
+    private static let connectionsMax = 1 << 20
+    /// Unsent private lines of a client: replies are short, so this is a client that only sends and never reads.
+    private static let clientOutputBytes = 1 << 20
+
+    private static func makeReactor(
+        _ configuration: ServerConfiguration, descriptors: Int
+    ) throws(ServerFailure) -> Reactor {
+        let capacity = min(descriptors - descriptorReserve, connectionsMax)
+        guard capacity > 0 else {
+            let text =
+                "the limit of open files is \(descriptors): at least \(descriptorReserve + 1) are needed (ulimit -n)"
+            throw ServerFailure(text, exitStatus: ExitStatus.system)
+        }
+        var settings = ReactorConfiguration(capacity: capacity)
+        settings.ringCapacity = configuration.activityLogSize
+        // Two bytes more than a line: then the node sees that it is too long before the reactor does.
+        settings.inputLimit = configuration.limits.lineBytes + 2
+        settings.outputLimit = clientOutputBytes
+        do throws(SystemError) {
+            return try Reactor(settings)
+        } catch {
+            throw ServerFailure("\(error)", exitStatus: ExitStatus.system)
+        }
+    }
+
+    private static func makeSink(_ format: LogFormat) throws(ServerFailure) -> LogSink {
+        try system { () throws(SystemError) in
+            try LogSink(.error) { count in
+                LogLine.make(
+                    format, milliseconds: SystemClock.realtimeMilliseconds, level: .warning,
+                    message: "log lines were dropped: nobody took them in time", metadata: ["lines": "\(count)"])
+            }
+        }
+    }
+
+    private static func makeShell(
+        _ configuration: ServerConfiguration, _ listener: ListenerID, _ bound: SocketAddress, _ logger: Logger,
+        waker: Waker
+    ) throws(ServerFailure) -> Shell {
+        let host = configuration.host ?? OwnAddress.guess(bound: bound, remoteHost: configuration.remote?.host)
+        let advertised = PeerAddress(host: host, port: bound.port)
+        let helpers = try system { () throws(SystemError) in
+            try Helpers(
+                hashThreads: configuration.helperThreads ?? max(1, processors - 1),
+                hashLimit: configuration.limits.hashJobs, writesFiles: configuration.statisticsPath != nil,
+                waker: waker)
+        }
+        let settings = ShellSettings(
+            boundAddress: bound, advertised: advertised, listener: listener, version: version,
+            linkOutputBytes: 2 * configuration.limits.linkWindowBytes + PeerFrame.Limit.provenBytes,
+            publishBytes: configuration.activityLogSize,
+            dialMilliseconds: Int(clamping: configuration.timing.handshake),
+            breathMilliseconds: configuration.timing.silence / 4, statisticsPath: configuration.statisticsPath)
+        let node = makeNode(configuration, advertised)
+        return Shell(node: node, settings: settings, helpers: helpers, logger: logger)
+    }
+
+    private static func makeNode(_ configuration: ServerConfiguration, _ advertised: PeerAddress) -> Node {
+        var settings = NodeConfiguration(address: advertised, secret: Array(secret(configuration).utf8))
+        settings.bootstrap = configuration.remote
+        settings.timing = configuration.timing
+        settings.limits = configuration.limits
+        settings.allowsHugeIntegers = configuration.allowsHugeIntegers
+        settings.hashCost = configuration.hashCost
+        let cryptography = Cryptography { key, message in
+            // HMAC-SHA-256 has no failure but the lack of memory.
+            guard let mac = try? Crypto.hmacSHA256(key: key, message: message) else {
+                preconditionFailure("HMAC-SHA-256 failed: out of memory?")
+            }
+            return mac
+        }
+        return Node(
+            configuration: settings, cryptography: cryptography, seed: SystemRandom.word(),
+            wallClock: UInt64(clamping: SystemClock.realtimeMilliseconds),
+            at: Instant(nanoseconds: SystemClock.monotonicNanoseconds))
+    }
+
+    /// The network's secret; a new one is told, on a line of its own.
+    private static func secret(_ configuration: ServerConfiguration) -> String {
+        if let given = configuration.secret { return given }
+        let drawn = NetworkSecret.draw()
+        StandardStream.output.write("Secret for the system: \(drawn)\n")
+        return drawn
+    }
+
+    private static var processors: Int { sysconf(Int32(_SC_NPROCESSORS_ONLN)) }
+}

@@ -1,0 +1,67 @@
+/// What a server is told at its start, with the defaults: the command line's values, already checked each for itself.
+public import Codecs
+public import Logging
+public import Node
+internal import Reactor
+
+/// All settings of a server process.
+public struct ServerConfiguration: Sendable {
+    /// The address to listen on; nil is every address, IPv6 included where there is IPv6.
+    public var bind: BindAddress?
+    /// The port to listen on; 0 lets the kernel choose.
+    public var port: UInt16 = ServerConfiguration.defaultPort
+    /// The name or address told to others and to clients; nil finds one.
+    public var host: String?
+    /// A server of the network to join; nil starts a new one.
+    public var remote: PeerAddress?
+    /// The network's secret; nil draws one, which is possible only for the first server.
+    public var secret: String?
+
+    public var timing = NodeConfiguration.Timing()
+    public var limits = NodeConfiguration.Limits()
+    public var allowsHugeIntegers = false
+    /// The binary logarithm of scrypt's N for new users.
+    public var hashCost: UInt8 = 10
+    /// Bytes of the activity log; nil is 8 MiB, or four of the longest lines if that is more.
+    public var activityLogBytes: Int?
+    /// Threads that hash secrets; nil leaves one processor to the reactor.
+    public var helperThreads: Int?
+
+    public var logLevel = Logger.Level.info
+    public var logFormat = LogFormat.text
+    /// Where counters are written at SIGUSR1 and at the end; nil is nowhere.
+    public var statisticsPath: String?
+
+    public init() {}
+
+    /// The port of the course's servers.
+    public static let defaultPort: UInt16 = 3780
+    /// Bytes of the activity log unless more are needed for long lines: 64,000 lines of 128 bytes.
+    public static let activityLogBytesDefault = 8 << 20
+    /// The activity log holds at least so many of the longest lines: fewer would make every reader a slow one.
+    public static let linesInLogMin = 4
+    /// Longest and shortest limit of a line. A record (16 MiB at most) holds the line and what the server adds; a
+    /// registration has to fit into the shortest.
+    public static let lineBytesRange = 1024...(RecordHeader.recordBytesMax / 2)
+    /// Costs of a hash that are allowed: the most takes 1 GiB. The least is for tests.
+    public static let hashCostRange: ClosedRange<UInt8> = 1...Claim.Limit.cost
+
+    var activityLogSize: Int {
+        activityLogBytes ?? max(Self.activityLogBytesDefault, Self.linesInLogMin * (limits.lineBytes + Self.lineMargin))
+    }
+
+    /// What a broadcast adds to the activity: the command, the user's name with every byte escaped.
+    static let lineMargin = 8 << 10
+}
+
+/// A numeric address to listen on.
+public struct BindAddress: Hashable, Sendable {
+    /// As it was given, brackets removed.
+    public let text: String
+
+    /// Nil unless it is an IPv4 or IPv6 address; names are not looked up.
+    public init?(_ text: String) {
+        guard let address = SocketAddress(ip: text, port: 0) else { return nil }
+        self.text = address.ip
+    }
+}

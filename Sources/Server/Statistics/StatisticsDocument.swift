@@ -1,0 +1,64 @@
+/// Counters and gauges as one JSON object, for operators and tests.
+internal import Codecs
+internal import Node
+internal import Reactor
+
+enum StatisticsDocument {
+    /// Everything that is counted. The counters of `NodeStatistics` and `ReactorStatistics` appear under their names in
+    /// snake case, found by reflection: a new one cannot be forgotten here.
+    static func make(
+        id: ServerID, version: String, node: NodeStatistics, reactor: ReactorStatistics, closes: CloseCounts,
+        now: Instant
+    ) -> [UInt8] {
+        var document = JSONObject()
+        document.set("server", "\(id)")
+        document.set("version", version)
+        document.set("connections", reactor.open)
+        append(countersOf: node, to: &document)
+        document.set("lines_too_long_for_log", closes.linesTooLongForLog)
+        var reasons = JSONObject()
+        for (name, count) in closes.byName(reactor) { reasons.set(name, count) }
+        document.set("closed", reasons)
+        var loop = JSONObject()
+        append(countersOf: reactor, to: &loop)
+        document.set("reactor", loop)
+        document.set("store_and_forward", node.queues.map { queue($0, now: now) })
+        return document.finished + [UInt8(ascii: "\n")]
+    }
+
+    private static func queue(_ queue: NodeStatistics.Queue, now: Instant) -> JSONObject {
+        var object = JSONObject()
+        object.set("neighbour", "\(queue.neighbour)")
+        object.set("address", "\(queue.address)")
+        object.set("linked", queue.isLinked)
+        object.set("records", queue.records)
+        object.set("bytes", queue.bytes)
+        object.set("oldest_ms", queue.oldest.map { now.milliseconds(since: $0) } ?? 0)
+        return object
+    }
+
+    private static func append(countersOf value: Any, to object: inout JSONObject) {
+        for (label, field) in Mirror(reflecting: value).children {
+            guard let label else { continue }
+            let name = snakeCase(label)
+            switch field {
+            case let number as Int: object.set(name, number)
+            case let number as UInt64: object.set(name, number)
+            case let flag as Bool: object.set(name, flag)
+            case let digest as RegistryDigest: object.set(name, "\(digest)")
+            // Lists have a form of their own above.
+            default: continue
+            }
+        }
+    }
+
+    /// `recordsSent` → `records_sent`.
+    static func snakeCase(_ name: String) -> String {
+        var result = ""
+        for character in name {
+            if character.isUppercase { result += "_" }
+            result += character.lowercased()
+        }
+        return result
+    }
+}

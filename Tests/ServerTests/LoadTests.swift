@@ -1,0 +1,80 @@
+// Clients end evenly spread, whoever they dial first, and are not sent about.
+
+import Testing
+
+extension HeavyTests {
+    @Suite(.timeLimit(.minutes(20))) struct LoadTests {
+        private func expectShortWays(_ swarm: ClientSwarm) {
+            #expect(swarm.violations == [])
+            #expect((swarm.members.map(\.redirects).max() ?? 0) <= 1)
+        }
+
+        @Test func loginsAtRandomServersAreSpread() throws {
+            var generator = SeededGenerator(seed: 60)
+            try withNetwork(3) { network in
+                let swarm = ClientSwarm()
+                for _ in 0..<60 {
+                    try swarm.add(port: network.ports[Int.random(in: 0..<3, using: &generator)])
+                    try swarm.runUntilLoggedIn()
+                }
+                try network.settle(swarm, spreadMax: 2)
+                expectShortWays(swarm)
+            }
+        }
+
+        @Test(arguments: [3, 5])
+        func aCrowdAtOneServerIsSpread(_ count: Int) throws {
+            try withNetwork(count) { network in
+                let swarm = ClientSwarm()
+                for _ in 0..<300 { try swarm.add(port: network.ports[0]) }
+                try swarm.runUntilLoggedIn()
+                try network.settle(swarm, spreadMax: 2)
+                expectShortWays(swarm)
+                try swarm.exchange(senders: [0, 299], each: 5)
+                #expect(swarm.violations == [])
+            }
+        }
+
+        @Test func theSecondClientIsRedirectedTheFirstIsNot() throws {
+            try withNetwork(2) { network in
+                let first = try TestClient(port: network.ports[0])
+                try first.login()
+                try first.sayAndHear("{}")
+                let second = try TestClient(port: network.ports[0])
+                try second.login()
+                let reply = try second.expect("REDIRECT")
+                #expect(reply.json["port"]?.integer == network.ports[1])
+                #expect(reply.json["hostname"]?.string == "127.0.0.1")
+                try second.expectClosed()
+                let again = try TestClient(port: network.ports[1])
+                try again.login()
+                try again.sayAndHear(#"{"arrived":true}"#)
+            }
+        }
+
+        @Test func aServerAloneRedirectsNobody() throws {
+            try withServer { server in
+                let swarm = ClientSwarm()
+                try swarm.fill([server.port], each: 50)
+                try swarm.exchange(senders: [0], each: 3)
+                #expect(swarm.violations == [])
+                #expect(swarm.members.allSatisfy { $0.redirects == 0 })
+            }
+        }
+
+        /// What a client wrote before it saw the REDIRECT is accepted, and nobody is cut off by a reset.
+        @Test func whatWasSentBeforeTheRedirectWasSeenCounts() throws {
+            try withNetwork(2) { network in
+                let first = try TestClient(port: network.ports[0])
+                try first.login()
+                let second = try TestClient(port: network.ports[0])
+                try second.send(Line.login("anonymous", nil) + Line.activity(#"{"early":1}"#, as: "anonymous", nil))
+                try second.expect("LOGIN_SUCCESS")
+                try second.expect("REDIRECT")
+                try second.expectClosed()
+                #expect(!second.wasReset)
+                try first.expectBroadcast(#"{"early":1}"#, by: "anonymous")
+            }
+        }
+    }
+}
