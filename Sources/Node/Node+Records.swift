@@ -229,7 +229,8 @@ extension Node {
             }
             queues[server].nextOrigin = (queues[server].nextOrigin + 1) % servers.count
         }
-        links[index].hasBacklog = !isComplete
+        // A round that the credit ended has not asked every stream.
+        links[index].hasBacklog = !isComplete || !hasCredit(index)
     }
 
     /// Bytes of one frame of records, unless a single record is larger.
@@ -276,6 +277,12 @@ extension Node {
         guard links[index].consumedBytes - links[index].toldBytes >= quarter, links[index].phase != .closing else {
             return
         }
+        tellCredit(link: index)
+    }
+
+    /// Also told by and by when nothing comes: the other end's window may be smaller than a quarter of ours.
+    mutating func tellCredit(link index: Int) {
+        guard links[index].consumedBytes > links[index].toldBytes else { return }
         links[index].toldBytes = links[index].consumedBytes
         send(.credit(consumed: links[index].consumedBytes), link: index)
     }
