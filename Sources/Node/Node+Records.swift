@@ -120,8 +120,9 @@ extension Node {
 
     /// Delivers what the stream has, and what waited for it.
     private mutating func deliver(_ index: Int) {
-        guard deliverStream(index), !waiting.isEmpty else { return }
-        var isProgress = true
+        // A stream that was stepped over some has nothing to deliver, but others may have waited for these.
+        _ = deliverStream(index)
+        var isProgress = !waiting.isEmpty
         while isProgress {
             isProgress = false
             for index in waiting where deliverStream(index) { isProgress = true }
@@ -188,7 +189,8 @@ extension Node {
     static let dependencyPatience: UInt64 = 10_000
 
     mutating func expireDependencies() {
-        for index in waiting {
+        // One that expires may free others.
+        for index in waiting where store.streams[index].waitsFor != nil {
             let since = store.streams[index].waitsSince
             guard now.milliseconds(since: since) >= Self.dependencyPatience else {
                 timers.set(.dependency, at: since.adding(milliseconds: Self.dependencyPatience))
