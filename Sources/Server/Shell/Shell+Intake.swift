@@ -31,6 +31,7 @@ extension Shell {
         if intake.held.isEmpty { intake.breathed = instant(of: reactor) }
         if !flags.contains(.held) { intake.held.append(id) }
         connections.insert(.held, of: id)
+        counts.inputsHeld += 1
         reactor.pauseReading(id)
         return true
     }

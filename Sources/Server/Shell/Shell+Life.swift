@@ -98,7 +98,8 @@ extension Shell {
 
     private func statistics(of reactor: borrowing Reactor) -> [UInt8] {
         StatisticsDocument.make(
-            id: node.id, version: settings.version, node: node.statistics, reactor: reactor.statistics, closes: closes,
+            id: node.id, version: settings.version, node: node.statistics, reactor: reactor.statistics, shell: counts,
+            closes: closes,
             now: instant(of: reactor))
     }
 }

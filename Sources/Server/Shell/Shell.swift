@@ -23,6 +23,7 @@ struct Shell: ~Copyable {
 
     var connections = ConnectionTable()
     var closes = CloseCounts()
+    var counts = ShellCounts()
     /// Dials under way, by their present connection.
     var dials: [ConnectionID: Dial] = [:]
     /// Inputs that came about while outputs were carried out.
