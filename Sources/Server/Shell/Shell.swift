@@ -60,6 +60,8 @@ enum TimerToken {
     static let lastMoment: UInt64 = 3
     /// Reports were suppressed: tell how many.
     static let suppressed: UInt64 = 4
+    /// Input waits for the fan-out: the timer only makes a turn happen.
+    static let intake: UInt64 = 5
 }
 
 /// What the shell is told at its start and never changes.
