@@ -1,8 +1,9 @@
-/// Back-pressure of the fan-out: when the clients cannot be served as fast as activities come in, input waits. So a burst,
-/// or the backlog after a healed cut, closes no client as slow that is not slower than the others.
+/// Back-pressure of the fan-out: when the clients cannot be served as fast as activities come in, input waits. So a
+/// burst, or the backlog after a healed cut, closes no client as slow that is not slower than the others.
 ///
-/// There are two ways to be too fast: for this server, which cannot offer every client everything soon enough; and for a
-/// crowd of clients, which do not take it soon enough. A client that lags alone holds up nobody: it is overrun and closed.
+/// There are two ways to be too fast: for this server, which cannot offer every client everything soon enough; and for
+/// a crowd of clients, which do not take it soon enough. A client that lags alone holds up nobody: it is overrun and
+/// closed.
 internal import Node
 internal import Reactor
 
@@ -28,8 +29,8 @@ struct Intake {
     /// A crowd is an eighth of the clients, and more than one: below, it is a matter of single clients. A guess.
     fileprivate static let crowdShare = 8
     fileprivate static let crowdMin = 2
-    /// How long input waits for a crowd. Clients that have moved no further by then are dead weight, and no reason to hold
-    /// up the network: they are overrun and closed one by one.
+    /// How long input waits for a crowd. Clients that have moved no further by then are dead weight, and no reason to
+    /// hold up the network: they are overrun and closed one by one.
     fileprivate static let patienceMilliseconds: UInt64 = 3000
     /// How often a crowd is looked for while input waits.
     fileprivate static let checkMilliseconds: UInt64 = 10
@@ -61,8 +62,8 @@ extension Shell {
         return true
     }
 
-    /// At the end of each turn: lets held connections go on when there is room again. Until then each link is read once in
-    /// a while: any byte is a sign of life, and a link that nobody reads looks dead.
+    /// At the end of each turn: lets held connections go on when there is room again. Until then each link is read once
+    /// in a while: any byte is a sign of life, and a link that nobody reads looks dead.
     mutating func releaseIntake(in reactor: inout Reactor) {
         intake.turnStart = reactor.ringEnd
         lookForCrowd(in: reactor)

@@ -10,8 +10,8 @@ struct CloseCounts {
     mutating func count(_ reason: SessionCloseReason) { sessions[Self.index(of: reason)] += 1 }
     mutating func count(_ reason: LinkCloseReason) { links[Self.index(of: reason)] += 1 }
 
-    /// All reasons by name. What the node closes ends in the reactor as `finished`, which is left out: it is broken down
-    /// here. Reasons of the same name (`shutdown`) are one.
+    /// All reasons by name. What the node closes ends in the reactor as `finished`, which is left out: it is broken
+    /// down here. Reasons of the same name (`shutdown`) are one.
     func byName(_ reactor: ReactorStatistics) -> [(name: String, count: UInt64)] {
         var counts: [String: UInt64] = [:]
         for reason in CloseReason.allCases where reason != .finished {
