@@ -135,7 +135,8 @@ public struct Node: Sendable {
             outbox.append(.resume(id))
         }
         heldSessions = []
-        announceSoon()
+        // At once: nobody sends a client here before it is known.
+        announce()
     }
 
     /// Leaves in order: tells the others, closes clients and links. The driver flushes and ends.
