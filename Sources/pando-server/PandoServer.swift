@@ -9,7 +9,8 @@ struct PandoServer: ParsableCommand {
         abstract: "One server of a network that behaves like one.",
         discussion: """
             Clients connect to any server; what one sends reaches every client in the network, once and in order. \
-            Servers connect to each other on the same port. There is no coordinator: tell each new server of any one that runs.
+            Servers connect to each other on the same port. There is no coordinator: tell each new server of \
+            any one that runs.
 
             EXAMPLES
               Begin a network; the secret is printed:
@@ -27,8 +28,8 @@ struct PandoServer: ParsableCommand {
 
             LIMITS
               The longest line of a client is 1 MiB (--max-line-bytes). Records for servers that are cut off are kept \
-            up to 256 MiB (--max-store-mb), oldest given up first, counted and logged. A client may lag behind by 8 MiB of \
-            activities (--activity-log-mb). Connections are limited by the hard limit of open files \
+            up to 256 MiB (--max-store-mb), oldest given up first, counted and logged. A client may lag behind by \
+            8 MiB of activities (--activity-log-mb). Connections are limited by the hard limit of open files \
             (ulimit -Hn), less 64.
 
             SIGNALS

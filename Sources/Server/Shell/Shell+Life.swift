@@ -32,9 +32,8 @@ extension Shell {
     mutating func announceReady() {
         guard !life.isAnnounced else { return }
         life.isAnnounced = true
-        StandardStream.output.write(
-            "pando-server \(settings.version) ready on \(settings.boundAddress) as \(settings.advertised) id \(node.id)\n"
-        )
+        let place = "on \(settings.boundAddress) as \(settings.advertised)"
+        StandardStream.output.write("pando-server \(settings.version) ready \(place) id \(node.id)\n")
     }
 
     // MARK: Signals
