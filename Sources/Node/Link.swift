@@ -38,6 +38,8 @@ struct Link: Sendable {
     var phase = Phase.proving
     var handshake: Handshake
     var hasPreamble = false
+    /// It is closed because this server takes another identity.
+    var endsOldIdentity = false
 
     /// Index of the server at the other end; -1 before its introduction.
     var neighbour = -1

@@ -79,6 +79,8 @@ extension Node {
 
     private mutating func endDial(_ dial: DialID, of link: Link) {
         let timing = configuration.timing
+        // Nothing has failed: the new identity introduces itself at once.
+        if link.endsOldIdentity { return overlay.dialAgain(dial, at: now) }
         if link.isIntroduced || link.neighbour >= 0 {
             overlay.linkEnded(
                 dial, lasted: now.milliseconds(since: link.opened), min: timing.redialMin, max: timing.redialMax,
@@ -229,7 +231,10 @@ extension Node {
 
     private mutating func refused(_ index: Int, _ refusal: PeerFrame.Refusal, _ text: String) {
         let dialled = links[index].dialled
-        if let dialled, refusal == .oneself { overlay.remove(dialled) }
+        if let dialled, refusal == .oneself {
+            overlay.remove(dialled)
+            if dialled == bootstrap { bootstrap = nil }
+        }
         if let dialled, dialled == configuration.bootstrap, !hasServed, phase == .joining,
             [.wrongSecret, .version, .oneself, .addressTaken].contains(refusal)
         {
@@ -287,13 +292,11 @@ extension Node {
             return refuse(index, .addressTaken, .addressTaken, text)
         }
         let isAcceptor = links[index].dial == nil
-        if configuration.bootstrap == links[index].dialled || configuration.bootstrap == introduction.address {
-            hasReachedBootstrap = true
-        }
         if isAcceptor { introduce(to: introduction.address, link: index) }
         let server = serverIndex(of: introduction.id)
         guard resolveDuplicate(of: index, server: server) else { return }
         adoptNetworkTime(introduction, isDialler: !isAcceptor)
+        if links[index].dialled == bootstrap { bootstrapWasReached = true }
         links[index].neighbour = server
         links[index].phase = .levelling
         outbox.report(.linkUp(introduction.id, introduction.address, dialled: !isAcceptor))
@@ -314,7 +317,10 @@ extension Node {
         servers.rename(Self.ownIndex, to: id)
         members[Self.ownIndex].id = id
         members[Self.ownIndex].announcement = nil
-        for other in links.indices { close(other, .newIdentity, saying: nil) }
+        for other in links.indices {
+            links[other].endsOldIdentity = true
+            close(other, .newIdentity, saying: nil)
+        }
     }
 
     /// Another server at that address that is surely alive: it has a link to this one that was heard of just now.

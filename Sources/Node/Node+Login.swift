@@ -84,6 +84,8 @@ extension Node {
     mutating func end(_ id: UInt64) -> (job: SessionJob, slot: Int)? {
         guard let job = jobs.removeValue(forKey: id), let slot = sessions.slot(of: job.session) else { return nil }
         sessions.setJob(0, of: slot)
+        // It was closed meanwhile (its claim lost, or this server leaves) and has had its last reply.
+        guard sessions.sessions[slot].state != .closing else { return nil }
         outbox.append(.resume(job.session))
         return (job, slot)
     }
@@ -170,8 +172,14 @@ extension Node {
         }
     }
 
+    /// For the user of a claim that an older one has beaten.
+    static let claimLostReply = ServerReply.loginFailed(
+        "the name was registered earlier in another part of the network")
+
     private mutating func verified(_ id: UInt64) {
-        guard let (job, slot) = end(id), let claim = job.claim else { return }
+        guard let claim = jobs[id]?.claim else { return }
+        if let present = registry.claim(of: claim.name), present.id != claim.id { return fail(id, Self.claimLostReply) }
+        guard let (job, slot) = end(id) else { return }
         let user = sessions.userIndex(
             name: claim.name, claim: claim.id, verifier: verifier(of: job.secret, claim: claim.id))
         loggedIn(slot, user: user)

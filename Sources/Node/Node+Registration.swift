@@ -119,6 +119,12 @@ extension Node {
         }
     }
 
+    /// The client went away while the arbiter was asked.
+    mutating func releaseLate(_ claim: Claim, verdict: Unicast.Verdict, by arbiter: Int, job id: UInt64) {
+        guard jobs[id] == nil, verdict == .granted, registry.claim(of: claim.name)?.id != claim.id else { return }
+        post(.release(claim.id, name: claim.name), to: servers[arbiter], request: 0)
+    }
+
     /// The registration came to nothing: the arbiters that kept the name need not.
     mutating func release(_ job: SessionJob) {
         guard let claim = job.claim else { return }
@@ -176,6 +182,10 @@ extension Node {
     }
 
     private mutating func registrationSucceeded(_ id: UInt64) {
+        // An older claim has won the name meanwhile.
+        if let claim = jobs[id]?.claim, registry.claim(of: claim.name)?.id != claim.id {
+            return fail(id, .alreadyRegistered(username: claim.name.span))
+        }
         guard let (job, slot) = end(id) else { return }
         reply(.registerSuccess(username: job.name.span), to: slot)
     }

@@ -98,8 +98,9 @@ extension Node {
         // The second answer to a request that was sent twice finds nothing.
         guard let request = requests[unicast.request], servers[request.destination] == unicast.source else { return }
         switch (request.body, unicast.body) {
-        case (.reserve, .reserved(let verdict)):
+        case (.reserve(let claim), .reserved(let verdict)):
             requests[unicast.request] = nil
+            releaseLate(claim, verdict: verdict, by: request.destination, job: request.job)
             reservationAnswered(verdict, by: request.destination, job: request.job)
         case (.lookUp, .found(let claim)):
             requests[unicast.request] = nil

@@ -40,10 +40,12 @@ public struct Node: Sendable {
     var queues: [StoreAndForwardQueue] = []
     var store = StreamStore()
     var links: [Link] = []
+    /// The one server that it was told of; nil if there is none, or it turned out to be this one.
+    var bootstrap: PeerAddress?
+    /// It has been part of this network: it need not be dialled beside other links.
+    var bootstrapWasReached = false
     var overlay = Overlay()
     var overlayIsDirty = true
-    /// The server that this one was told of has introduced itself.
-    var hasReachedBootstrap = false
     /// Streams with new records since the last push.
     var advanced: [Int] = []
     /// Streams whose next record waits for its dependency.
@@ -93,6 +95,7 @@ public struct Node: Sendable {
         self.now = now
         self.configuration = configuration
         self.cryptography = cryptography
+        bootstrap = configuration.bootstrap
         random = SplitMix64(seed: seed)
         id = ServerID(startStamp: wallClock, random: random.next())
         verifierKey = random.bytes(32)

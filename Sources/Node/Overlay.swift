@@ -85,9 +85,15 @@ struct Overlay: Sendable {
     mutating func linkEnded(
         _ dial: DialID, lasted: UInt64, min: UInt64, max: UInt64, at now: Instant, random: inout SplitMix64
     ) {
-        guard lasted > max, let index = targets.firstIndex(where: { $0.dial == dial }) else {
+        guard lasted > max else {
             return attemptEnded(dial, min: min, max: max, at: now, random: &random)
         }
+        dialAgain(dial, at: now)
+    }
+
+    /// The link of the attempt ended for a reason that a new one does not have.
+    mutating func dialAgain(_ dial: DialID, at now: Instant) {
+        guard let index = targets.firstIndex(where: { $0.dial == dial }) else { return }
         targets[index].backOff = 0
         targets[index].next = now
         targets[index].dial = nil

@@ -43,6 +43,7 @@ final class Wires {
     var watch: (_ node: Int, _ output: Output) -> Void = { _, _ in }
     private var wires: [Wire] = []
     private var nextSlot: UInt32 = 0
+    private var seeds: UInt64 = 0
     private var partial: [LinkID: [UInt8]] = [:]
 
     static let secret = Array("network secret".utf8)
@@ -53,19 +54,37 @@ final class Wires {
         bootstrap: Int? = nil, secret: [UInt8] = Wires.secret, wallClock: UInt64 = 1_700_000_000_000,
         change: (inout NodeConfiguration) -> Void = { _ in }
     ) -> Int {
-        var configuration = NodeConfiguration(address: address(nodes.count), secret: secret)
-        configuration.bootstrap = bootstrap.map { address($0) }
-        change(&configuration)
-        let cryptography = Cryptography { key, message in toyDigest(key + [0] + message) }
-        nodes.append(
-            Node(
-                configuration: configuration, cryptography: cryptography, seed: UInt64(nodes.count + 1),
-                wallClock: wallClock, at: now))
+        let index = nodes.count
+        nodes.append(make(index, bootstrap, secret, wallClock, change))
         reports.append([])
-        let index = nodes.count - 1
         nodes[index].start(at: now)
         settle()
         return index
+    }
+
+    /// The killed node comes back as a new incarnation with nothing in memory.
+    func restart(
+        _ node: Int, bootstrap: Int? = nil, wallClock: UInt64 = 1_700_000_600_000,
+        change: (inout NodeConfiguration) -> Void = { _ in }
+    ) {
+        nodes[node] = make(node, bootstrap, Wires.secret, wallClock, change)
+        reports[node] = []
+        dead.remove(node)
+        nodes[node].start(at: now)
+        settle()
+    }
+
+    private func make(
+        _ index: Int, _ bootstrap: Int?, _ secret: [UInt8], _ wallClock: UInt64,
+        _ change: (inout NodeConfiguration) -> Void
+    ) -> Node {
+        seeds += 1
+        var configuration = NodeConfiguration(address: address(index), secret: secret)
+        configuration.bootstrap = bootstrap.map { address($0) }
+        change(&configuration)
+        let cryptography = Cryptography { key, message in toyDigest(key + [0] + message) }
+        return Node(
+            configuration: configuration, cryptography: cryptography, seed: seeds, wallClock: wallClock, at: now)
     }
 
     func address(_ node: Int) -> PeerAddress { PeerAddress(host: "node\(node)", port: 3780) }
