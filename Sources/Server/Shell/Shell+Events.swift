@@ -156,7 +156,7 @@ extension Shell: ReactorHandler {
     /// Far above a busy turn, and below the shortest silence that is worth a failure.
     private static var standstillMilliseconds: UInt64 { 250 }
 
-    private mutating func setNodeTimer(in reactor: inout Reactor) {
+    mutating func setNodeTimer(in reactor: inout Reactor) {
         guard !isTimeDelayed, node.nextDeadline != deadline else { return }
         deadline = node.nextDeadline
         if let deadline {

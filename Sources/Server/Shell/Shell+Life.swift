@@ -26,6 +26,8 @@ extension Shell {
     mutating func start(in reactor: inout Reactor) {
         node.start(at: instant(of: reactor))
         carryOut(in: &reactor)
+        // Without it a server that is alone would wait for its first event, however long that takes.
+        setNodeTimer(in: &reactor)
     }
 
     /// One line for scripts and people that wait for it.
