@@ -293,13 +293,11 @@ extension Node {
             return refuse(index, .addressTaken, .addressTaken, text)
         }
         let isAcceptor = links[index].dial == nil
-        if configuration.bootstrap == links[index].dialled || configuration.bootstrap == introduction.address {
-            hasReachedBootstrap = true
-        }
         if isAcceptor { introduce(to: introduction.address, link: index) }
         let server = serverIndex(of: introduction.id)
         guard resolveDuplicate(of: index, server: server) else { return }
         adoptNetworkTime(introduction, isDialler: !isAcceptor)
+        if links[index].dialled == bootstrap { bootstrapWasReached = true }
         links[index].neighbour = server
         links[index].phase = .levelling
         outbox.report(.linkUp(introduction.id, introduction.address, dialled: !isAcceptor))

@@ -98,6 +98,7 @@ extension Node {
     /// The server has shown itself: an introduction or a new announcement.
     mutating func noteAlive(_ server: Int, address: PeerAddress) {
         members[server].heard = now
+        if address == bootstrap { bootstrapWasReached = true }
         if members[server].address != address {
             members[server].address = address
             overlayIsDirty = true

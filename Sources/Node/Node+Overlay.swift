@@ -38,9 +38,7 @@ extension Node {
         var missing = wanted.filter { !linked.contains($0) }
         // The one known neighbour is dialled until it was reached once, whoever else has come meanwhile: else two parts
         // that grew around servers that waited for each other would never meet. After that it is a member like others.
-        if let bootstrap, linked.isEmpty || !hasReachedBootstrap,
-            !missing.contains(bootstrap), !linked.contains(bootstrap)
-        {
+        if linked.isEmpty || !bootstrapWasReached, let bootstrap, !missing.contains(bootstrap) {
             missing.append(bootstrap)
         }
         overlay.setTargets(missing, at: now)

@@ -42,10 +42,10 @@ public struct Node: Sendable {
     var links: [Link] = []
     /// The one server that it was told of; nil if there is none, or it turned out to be this one.
     var bootstrap: PeerAddress?
+    /// It has been part of this network: it need not be dialled beside other links.
+    var bootstrapWasReached = false
     var overlay = Overlay()
     var overlayIsDirty = true
-    /// The server that this one was told of has introduced itself.
-    var hasReachedBootstrap = false
     /// Streams with new records since the last push.
     var advanced: [Int] = []
     /// Streams whose next record waits for its dependency.
@@ -141,7 +141,8 @@ public struct Node: Sendable {
             outbox.append(.resume(id))
         }
         heldSessions = []
-        announceSoon()
+        // At once: nobody sends a client here before it is known.
+        announce()
     }
 
     /// Leaves in order: tells the others, closes clients and links. The driver flushes and ends.

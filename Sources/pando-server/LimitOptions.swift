@@ -9,8 +9,8 @@ struct LimitOptions: ParsableArguments {
 
     @Flag(
         help: """
-            Accept activities with integers outside 64 bits. They are refused otherwise: most of the existing clients fall \
-            silent for good when they receive one.
+            Accept activities with integers outside 64 bits. They are refused otherwise: most of the existing clients \
+            fall silent for good when they receive one.
             """)
     var allowHugeIntegers = false
 
@@ -61,8 +61,8 @@ struct LimitOptions: ParsableArguments {
         let needed = ServerConfiguration.linesInLogMin * maxLineBytes
         guard activityLogMb << 20 >= needed else {
             throw ValidationError(
-                "--activity-log-mb \(activityLogMb): it must hold \(ServerConfiguration.linesInLogMin) of the longest lines, "
-                    + "\(needed) bytes with --max-line-bytes \(maxLineBytes).")
+                "--activity-log-mb \(activityLogMb): it must hold \(ServerConfiguration.linesInLogMin) of the longest "
+                    + "lines, \(needed) bytes with --max-line-bytes \(maxLineBytes).")
         }
     }
 

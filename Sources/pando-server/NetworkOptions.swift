@@ -1,5 +1,5 @@
-/// Who this server is and whom it joins: the options that every server of the course has, under the names that they have
-/// there, and where to listen.
+/// Who this server is and whom it joins: the options that every server of the course has, under the names that they
+/// have there, and where to listen.
 import ArgumentParser
 import Codecs
 import Server

@@ -8,8 +8,9 @@ struct PandoServer: ParsableCommand {
         commandName: "pando-server",
         abstract: "One server of a network that behaves like one.",
         discussion: """
-            Clients connect to any server; what one sends reaches every client in the network, once and in order. Servers \
-            connect to each other on the same port. There is no coordinator: tell each new server of any one that runs.
+            Clients connect to any server; what one sends reaches every client in the network, once and in order. \
+            Servers connect to each other on the same port. There is no coordinator: tell each new server of \
+            any one that runs.
 
             EXAMPLES
               Begin a network; the secret is printed:
@@ -26,21 +27,23 @@ struct PandoServer: ParsableCommand {
             The log goes to the standard error stream.
 
             LIMITS
-              The longest line of a client is 1 MiB (--max-line-bytes). Records for servers that are cut off are kept up to \
-            256 MiB (--max-store-mb), oldest given up first, counted and logged. A client may lag behind by 8 MiB of \
-            activities (--activity-log-mb). Connections are limited by the hard limit of open files (ulimit -Hn), less 64.
+              The longest line of a client is 1 MiB (--max-line-bytes). Records for servers that are cut off are kept \
+            up to 256 MiB (--max-store-mb), oldest given up first, counted and logged. A client may lag behind by \
+            8 MiB of activities (--activity-log-mb). Connections are limited by the hard limit of open files \
+            (ulimit -Hn), less 64.
 
             SIGNALS
               SIGTERM, SIGINT: leave in order, within 3 s; a second one ends at once. SIGUSR1: write the statistics. \
             SIGHUP: ignored, there is nothing to reload.
 
             EXIT STATUS
-              0 ended in order; 1 the network refuses this server (wrong secret, address taken); 64 wrong usage; 69 the \
-            address to listen on is taken or not of this host; 71 the operating system refused something else; 77 listening \
-            there is forbidden.
+              0 ended in order; 1 the network refuses this server (wrong secret, address taken); 64 wrong usage; \
+            69 the address to listen on is taken or not of this host; 71 the operating system refused something else; \
+            77 listening there is forbidden.
             """,
         version: Server.version,
-        // Without -h: the parser would find it inside -lh and -rh, and answer any wrong option beside them with the help.
+        // Without -h: the parser would find it inside -lh and -rh, and answer any wrong option beside them with the
+        // help.
         helpNames: .long)
 
     @OptionGroup(title: "Network") var network: NetworkOptions

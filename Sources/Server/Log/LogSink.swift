@@ -1,12 +1,13 @@
-/// Where log lines go: a bounded buffer and a thread that empties it into the standard error stream. The reactor's thread
-/// only ever appends: a terminal that is held, or a pipe that nobody reads, costs log lines and never a heartbeat.
+/// Where log lines go: a bounded buffer and a thread that empties it into the standard error stream. The reactor's
+/// thread only ever appends: a terminal that is held, or a pipe that nobody reads, costs log lines and never a
+/// heartbeat.
 internal import CEpollShim
 internal import Glibc
 internal import Reactor
 internal import Synchronization
 
-/// A bounded buffer of lines in front of a descriptor. Lines that find no room are dropped, counted, and told of as soon as
-/// there is room again.
+/// A bounded buffer of lines in front of a descriptor. Lines that find no room are dropped, counted, and told of as
+/// soon as there is room again.
 final class LogSink: Sendable {
     /// Bytes that may wait. About two thousand lines: more than a second of the worst storm that is not suppressed.
     static let capacity = 256 << 10
@@ -74,13 +75,24 @@ final class LogSink: Sendable {
     }
 }
 
-/// A standard stream. Writing blocks until everything is written; what the other end refuses is given up, since there is
-/// nobody else to tell.
+/// A standard stream. Writing blocks until everything is written; what the other end refuses is given up, since there
+/// is nobody else to tell.
 struct StandardStream: Sendable {
     static let output = StandardStream(fd: 1)
     static let error = StandardStream(fd: 2)
 
     private let fd: Int32
+
+    /// Gives each of the three standard descriptors that was closed at the start something to be: else a socket would
+    /// get its number, and a client the log.
+    static func occupyAll() {
+        // The string is passed as a C string that lives through the call.
+        while case let fd = unsafe open("/dev/null", O_RDWR), fd >= 0 {
+            guard fd > 2 else { continue }
+            close(fd)
+            return
+        }
+    }
 
     func write(_ text: String) { write(Array(text.utf8)) }
 

@@ -12,8 +12,8 @@ enum UTCTime {
             + ":\(pad(seconds / 60 % 60, 2)):\(pad(seconds % 60, 2)).\(pad(rest % 1000, 3))Z"
     }
 
-    /// Days since 1970 to the Gregorian date. The year is taken to begin in March, so that the leap day is its last, and
-    /// eras of 400 years repeat (Howard Hinnant, chrono-compatible low-level date algorithms, `civil_from_days`).
+    /// Days since 1970 to the Gregorian date. The year is taken to begin in March, so that the leap day is its last,
+    /// and eras of 400 years repeat (Howard Hinnant, chrono-compatible low-level date algorithms, `civil_from_days`).
     private static func civil(day: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let shifted = day + 719_468
         let era = floorDivide(shifted, by: 146_097)

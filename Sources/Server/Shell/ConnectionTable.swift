@@ -1,5 +1,5 @@
-/// What each connection of the reactor means to the shell: plain data, in an array by slot, so that an idle client costs
-/// eight bytes here and no look-up by hash stands between a byte and its reader.
+/// What each connection of the reactor means to the shell: plain data, in an array by slot, so that an idle client
+/// costs eight bytes here and no look-up by hash stands between a byte and its reader.
 internal import Reactor
 
 /// The connections by slot. An entry is valid for one generation; any other is not there.

@@ -1,5 +1,5 @@
-/// What may not be done on the reactor's thread. Three pools, so that a slow name server delays no login and a slow disk
-/// neither.
+/// What may not be done on the reactor's thread. Three pools, so that a slow name server delays no login and a slow
+/// disk neither.
 internal import Codecs
 internal import Node
 internal import Reactor
@@ -11,7 +11,8 @@ struct Helpers {
     /// Nil if there is nothing to write.
     let files: HelperPool<FileResult>?
 
-    /// Names looked up at the same time. The overlay dials a handful of servers; a silent name server takes ten seconds.
+    /// Names looked up at the same time. The overlay dials a handful of servers; a silent name server takes ten
+    /// seconds.
     private static let nameThreads = 2
     private static let nameLimit = 64
     /// One document being written, one waiting.

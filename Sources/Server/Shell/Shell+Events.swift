@@ -136,8 +136,8 @@ extension Shell: ReactorHandler {
 
     func instant(of reactor: borrowing Reactor) -> Instant { Instant(nanoseconds: reactor.now) }
 
-    /// A deadline that is long over means that this process stood still (stopped, suspended, starved). The bytes that came
-    /// meanwhile are read before the node learns the time: else it would declare everybody dead.
+    /// A deadline that is long over means that this process stood still (stopped, suspended, starved). The bytes that
+    /// came meanwhile are read before the node learns the time: else it would declare everybody dead.
     private mutating func nodeTimerFired(in reactor: inout Reactor) {
         let lateness = deadline.map { instant(of: reactor).milliseconds(since: $0) } ?? 0
         deadline = nil
@@ -156,7 +156,7 @@ extension Shell: ReactorHandler {
     /// Far above a busy turn, and below the shortest silence that is worth a failure.
     private static var standstillMilliseconds: UInt64 { 250 }
 
-    private mutating func setNodeTimer(in reactor: inout Reactor) {
+    mutating func setNodeTimer(in reactor: inout Reactor) {
         guard !isTimeDelayed, node.nextDeadline != deadline else { return }
         deadline = node.nextDeadline
         if let deadline {

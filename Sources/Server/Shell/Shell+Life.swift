@@ -26,15 +26,16 @@ extension Shell {
     mutating func start(in reactor: inout Reactor) {
         node.start(at: instant(of: reactor))
         carryOut(in: &reactor)
+        // Without it a server that is alone would wait for its first event, however long that takes.
+        setNodeTimer(in: &reactor)
     }
 
     /// One line for scripts and people that wait for it.
     mutating func announceReady() {
         guard !life.isAnnounced else { return }
         life.isAnnounced = true
-        StandardStream.output.write(
-            "pando-server \(settings.version) ready on \(settings.boundAddress) as \(settings.advertised) id \(node.id)\n"
-        )
+        let place = "on \(settings.boundAddress) as \(settings.advertised)"
+        StandardStream.output.write("pando-server \(settings.version) ready \(place) id \(node.id)\n")
     }
 
     // MARK: Signals
@@ -98,7 +99,8 @@ extension Shell {
 
     private func statistics(of reactor: borrowing Reactor) -> [UInt8] {
         StatisticsDocument.make(
-            id: node.id, version: settings.version, node: node.statistics, reactor: reactor.statistics, closes: closes,
+            id: node.id, version: settings.version, node: node.statistics, reactor: reactor.statistics, shell: counts,
+            closes: closes,
             now: instant(of: reactor))
     }
 }

@@ -48,7 +48,7 @@ extension Shell {
         case .everybody:
             guard run.bytes.count <= settings.publishBytes else {
                 // Another server allows longer lines than this one's log can take.
-                closes.linesTooLongForLog += 1
+                counts.linesTooLongForLog += 1
                 return tell(.limitReached("the length of a line in the activity log"), in: &reactor)
             }
             reactor.publish(outbox.bytes.span.extracting(run.bytes))

@@ -1,12 +1,13 @@
-/// The shell around the node: it turns what the reactor tells into inputs of the node, and the node's outputs into calls
-/// of the reactor. It decides nothing about the protocol; what needs an `if` on the protocol's state belongs in `Node`.
+/// The shell around the node: it turns what the reactor tells into inputs of the node, and the node's outputs into
+/// calls of the reactor. It decides nothing about the protocol; what needs an `if` on the protocol's state belongs in
+/// `Node`.
 ///
 /// # The order of things
 ///
 /// Outputs are carried out directly after the input that caused them, and once more after `node.turnEnding`. So a pause
-/// that the node asks for while it reads a client's lines holds for the lines behind, and the reactor's one flush at the
-/// end of the turn still gathers everything. Carrying out an output never calls the node: what follows from it at once (a
-/// dial that cannot even begin) is deferred to the next turn.
+/// that the node asks for while it reads a client's lines holds for the lines behind, and the reactor's one flush at
+/// the end of the turn still gathers everything. Carrying out an output never calls the node: what follows from it at
+/// once (a dial that cannot even begin) is deferred to the next turn.
 ///
 /// `Shell+Events` is the way in, `Shell+Outputs` the way out; `Shell+Dialling`, `Shell+Intake` and `Shell+Life` are the
 /// three things that take more than a line.
@@ -23,6 +24,7 @@ struct Shell: ~Copyable {
 
     var connections = ConnectionTable()
     var closes = CloseCounts()
+    var counts = ShellCounts()
     /// Dials under way, by their present connection.
     var dials: [ConnectionID: Dial] = [:]
     /// Inputs that came about while outputs were carried out.
@@ -59,6 +61,8 @@ enum TimerToken {
     static let lastMoment: UInt64 = 3
     /// Reports were suppressed: tell how many.
     static let suppressed: UInt64 = 4
+    /// Input waits for the fan-out: the timer only makes a turn happen.
+    static let intake: UInt64 = 5
 }
 
 /// What the shell is told at its start and never changes.

@@ -3,8 +3,8 @@ internal import Glibc
 internal import Reactor
 
 enum OwnAddress {
-    /// What to advertise if nobody says so: the address bound to, if it is one; else the IPv4 address from which this host
-    /// would talk to `remote` or to the world; else that of any network interface; else `localhost`.
+    /// What to advertise if nobody says so: the address bound to, if it is one; else the IPv4 address from which this
+    /// host would talk to `remote` or to the world; else that of any network interface; else `localhost`.
     static func guess(bound: SocketAddress, remoteHost: String?) -> String {
         if !bound.isUnspecified { return bound.ip }
         // 192.0.2.1 is nobody (RFC 5737): its route is the default one.

@@ -13,6 +13,7 @@ public enum Server {
     ///
     /// - Throws: why it could not start, or why it had to end.
     public static func run(_ configuration: ServerConfiguration) throws(ServerFailure) {
+        StandardStream.occupyAll()
         let descriptors = try system { () throws(SystemError) in try DescriptorLimit.raise() }
         var reactor = try makeReactor(configuration, descriptors: descriptors)
         // Before any thread is started, since threads inherit what is blocked.

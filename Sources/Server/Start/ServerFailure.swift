@@ -15,7 +15,8 @@ public struct ServerFailure: Error, Hashable, Sendable, CustomStringConvertible 
     /// Writes it to the standard error stream, on one line.
     public func tell() { StandardStream.error.write("pando-server: \(self)\n") }
 
-    /// The one known neighbour answered, and does not want this server: its configuration is wrong, so waiting is no help.
+    /// The one known neighbour answered, and does not want this server: its configuration is wrong, so waiting is no
+    /// help.
     static func joinRefused(_ remote: PeerAddress, _ refusal: PeerFrame.Refusal, _ text: String) -> ServerFailure {
         let advice =
             switch refusal {

@@ -2,18 +2,16 @@
 internal import Node
 internal import Reactor
 
-/// The node's reasons, counted when it gives them, and what the shell itself gives up.
+/// The node's reasons, counted when it gives them.
 struct CloseCounts {
     private var sessions = [UInt64](repeating: 0, count: SessionCloseReason.allCases.count)
     private var links = [UInt64](repeating: 0, count: LinkCloseReason.allCases.count)
-    /// Lines of other servers that do not fit into this one's activity log.
-    var linesTooLongForLog: UInt64 = 0
 
     mutating func count(_ reason: SessionCloseReason) { sessions[Self.index(of: reason)] += 1 }
     mutating func count(_ reason: LinkCloseReason) { links[Self.index(of: reason)] += 1 }
 
-    /// All reasons by name. What the node closes ends in the reactor as `finished`, which is left out: it is broken down
-    /// here. Reasons of the same name (`shutdown`) are one.
+    /// All reasons by name. What the node closes ends in the reactor as `finished`, which is left out: it is broken
+    /// down here. Reasons of the same name (`shutdown`) are one.
     func byName(_ reactor: ReactorStatistics) -> [(name: String, count: UInt64)] {
         var counts: [String: UInt64] = [:]
         for reason in CloseReason.allCases where reason != .finished {
@@ -32,4 +30,12 @@ struct CloseCounts {
         }
         return index
     }
+}
+
+/// What the shell itself counts.
+struct ShellCounts {
+    /// Lines of other servers that do not fit into this one's activity log: not shown to the clients here.
+    var linesTooLongForLog: UInt64 = 0
+    /// Times that a connection's input had to wait because the fan-out was behind.
+    var inputsHeld: UInt64 = 0
 }

@@ -7,15 +7,15 @@ enum StatisticsDocument {
     /// Everything that is counted. The counters of `NodeStatistics` and `ReactorStatistics` appear under their names in
     /// snake case, found by reflection: a new one cannot be forgotten here.
     static func make(
-        id: ServerID, version: String, node: NodeStatistics, reactor: ReactorStatistics, closes: CloseCounts,
-        now: Instant
+        id: ServerID, version: String, node: NodeStatistics, reactor: ReactorStatistics, shell: ShellCounts,
+        closes: CloseCounts, now: Instant
     ) -> [UInt8] {
         var document = JSONObject()
         document.set("server", "\(id)")
         document.set("version", version)
         document.set("connections", reactor.open)
         append(countersOf: node, to: &document)
-        document.set("lines_too_long_for_log", closes.linesTooLongForLog)
+        append(countersOf: shell, to: &document)
         var reasons = JSONObject()
         for (name, count) in closes.byName(reactor) { reasons.set(name, count) }
         document.set("closed", reasons)
