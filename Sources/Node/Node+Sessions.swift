@@ -12,7 +12,8 @@ extension Node {
         if phase == .leaving, let slot = sessions.slot(of: id) { finish(slot, .shutdown, keepsReading: false) }
     }
 
-    /// Bytes from a client; returns how many were consumed. The rest is the beginning of a line, or waits for `.resume`.
+    /// Bytes from a client; returns how many were consumed. The rest is the beginning of a line, or waits for
+    /// `.resume`.
     /// The first `seen` bytes are known to hold no line end.
     public mutating func clientReceived(
         _ id: SessionID, _ bytes: Span<UInt8>, seen: Int, atEnd: Bool, at now: Instant
