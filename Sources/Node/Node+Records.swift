@@ -109,7 +109,8 @@ extension Node {
         let held = store.streams[origin].held
         guard position.seq > held else { return }
         let skipped = position.seq - held
-        counters.recordsSkipped += skipped
+        // A faulty peer may tell of gaps whose sum is beyond 64 bits.
+        counters.recordsSkipped &+= skipped
         outbox.report(.gap(position, records: skipped))
         store.step(origin, over: position.seq)
         queues[links[index].neighbour].acknowledge(origin, through: position.seq)

@@ -16,6 +16,16 @@ import Testing
         #expect(desk.replies[client] == [#"{"command":"LOGIN_SUCCESS","info":"logged in as user anonymous"}"#])
     }
 
+    @Test func `a server may tell of gaps beyond all numbers`() {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        for peer in 1...3 as ClosedRange<UInt64> {
+            desk.say(Peers.records(Peers.id(peer), from: 1, ["x"]), over: link)
+            desk.say(.gap(StreamPosition(origin: Peers.id(peer), seq: (1 << 63) - 1)), over: link)
+        }
+        #expect(desk.closed.isEmpty)
+    }
+
     @Test(arguments: [1024, 1025, 65_535, 65_536, 200_000])
     func `a user name of any length is looked up or unknown`(bytes: Int) {
         let desk = Desk()
@@ -64,6 +74,9 @@ import Testing
         var adversary = Adversary(seed: seed)
         for _ in 0..<2500 { adversary.act() }
         adversary.expectBounds()
+        adversary.expectReach()
+        adversary.desk.node.shutdown(at: adversary.desk.now)
+        for _ in 0..<100 { adversary.act() }
     }
 
     @Test func `random bytes as frames of every type on a proven link close it or are ignored`() {
@@ -90,7 +103,11 @@ private struct Adversary {
     var clients: [SessionID] = []
     var paused: Set<SessionID> = []
 
+    /// One number in so many is one at which arithmetic breaks.
+    let wildness: Int
+
     init(seed: UInt64) {
+        wildness = [2, 20, 200, 2000][Int(seed % 4)]
         generator = SplitMix64(seed: seed + 1000)
         desk = Desk(bootstrap: seed % 2 == 0 ? nil : Peers.address(0)) { configuration in
             configuration.limits.members = 40
@@ -109,9 +126,10 @@ private struct Adversary {
     mutating func number(_ bound: Int) -> Int { Int(generator.next() % UInt64(bound)) }
 
     mutating func act() {
+        if number(2) == 0 { answerOutputs() }
         switch number(20) {
         case 0: if links.count < 14 { open() }
-        case 1: if !links.isEmpty { drop() }
+        case 1: if !links.isEmpty, number(4) == 0 { drop() }
         case 2: desk.pass(milliseconds: [1, 50, 500, 4000][number(4)])
         case 3: answerOutputs()
         case 4...8: client()
@@ -124,6 +142,9 @@ private struct Adversary {
         case 0: links.append(desk.accept())
         case 1: links.append(desk.prove())
         case 2: links.append(desk.prove(secret: [1]))
+        case 3:
+            links.append(desk.prove())
+            desk.say(introduction(), over: links[links.count - 1])
         default:
             let peer = UInt64(number(6))
             links.append(
@@ -144,12 +165,13 @@ private struct Adversary {
 
     /// Numbers at which arithmetic breaks, and ordinary ones.
     private mutating func seq() -> UInt64 {
-        switch number(8) {
+        guard number(wildness) == 0 else { return UInt64(number(10)) }
+        return switch number(5) {
         case 0: .max - UInt64(number(2))
         case 1: (1 << 63) - UInt64(number(3))
         case 2: (1 << 32) - 1
         case 3: 0
-        default: UInt64(number(10))
+        default: generator.next()
         }
     }
 
@@ -167,7 +189,7 @@ private struct Adversary {
         announcement.loadClock = seq()
         if number(4) == 0 { announcement.address = Peers.address(number(8)) }
         if number(20) == 0 { announcement.address = Desk.address }
-        announcement.isLeaving = number(20) == 0
+        announcement.isLeaving = number(20 * wildness) == 0
         announcement.neighbours = (0..<number(3)).map { _ in server() }
         announcement.held = (0..<number(3)).map { _ in StreamPosition(origin: server(), seq: seq()) }
         return announcement
@@ -193,37 +215,44 @@ private struct Adversary {
             hopLimit: UInt8(truncatingIfNeeded: seq()), body: bodies[number(bodies.count)])
     }
 
+    private mutating func introduction() -> PeerFrame {
+        .introduction(
+            PeerFrame.Introduction(
+                id: server(), address: number(20) == 0 ? Desk.address : Peers.address(number(6)), networkTime: seq(),
+                known: server(), hasServed: number(2) == 0))
+    }
+
     private mutating func frame() -> [UInt8] {
         let frames: [PeerFrame] = [
             .gap(StreamPosition(origin: server(), seq: seq())),
             .have((0..<number(5)).map { _ in .init(origin: server(), held: seq(), announcement: seq()) }),
             .prune(server()), .graft(origin: server(), held: seq(), announcement: seq()),
-            .announcement(announcement()), .unicast(unicast()), .unicast(unicast()), .credit(consumed: seq()),
+            .announcement(announcement()), .unicast(unicast()), .unicast(unicast()),
+            .credit(consumed: number(wildness) == 0 ? seq() : 0),
             .heartbeat, .want(number(2) == 0), .claims((0..<number(4)).map { _ in claim() }), .stateEnd,
             .members((0..<number(3)).map { _ in announcement() }),
             .level(PeerFrame.Level(registryDigest: RegistryDigest(), entries: entries())),
-            .introduction(
-                PeerFrame.Introduction(
-                    id: server(), address: Peers.address(number(6)), networkTime: seq(), known: server(),
-                    hasServed: number(2) == 0)),
+            introduction(),
             .bye(.shutdown), .refusal(.addressTaken, text: "no"), .proof(generator.bytes(32)),
         ]
         // Records are half of what is said; frames that end a link are rare.
         let choice = number(40)
         if choice < 18 {
-            let first = number(3) == 0 ? seq() : UInt64(number(20))
+            let origin = server()
+            let held = desk.node.servers.index(of: origin).map { desk.node.store.streams[$0].held } ?? 0
             return Peers.records(
-                server(), from: first, (0..<number(4)).map { "t\($0)" }, claim: number(2) == 0 ? claim().id : nil,
+                origin, from: number(4) == 0 ? seq() : held + UInt64(number(20) == 0 ? 2 : 1),
+                (0..<number(4)).map { "t\($0)" }, claim: number(2) == 0 ? claim().id : nil,
                 dependency: number(3) == 0 ? StreamPosition(origin: server(), seq: seq()) : nil)
         }
         var bytes: [UInt8] = []
-        frames[choice < 36 ? number(13) : number(frames.count)].encode(into: &bytes)
+        frames[number(wildness) > 0 ? number(13) : number(frames.count)].encode(into: &bytes)
         return bytes
     }
 
     private mutating func speak() {
         var bytes = frame()
-        switch number(40) {
+        switch number(20 * wildness) {
         case 0: bytes = generator.bytes(number(60))
         case 1: bytes[number(bytes.count)] = UInt8(number(256))
         case 2: bytes.removeLast(number(bytes.count))
@@ -293,5 +322,14 @@ private struct Adversary {
         #expect(node.waiting.count <= limits.members)
         #expect(node.unheldClaims.count <= limits.claims)
         #expect(node.sessions.users.count <= 1 + limits.claims)
+    }
+    /// The inputs were not so wild that nothing came of them.
+    func expectReach() {
+        let statistics = desk.node.statistics
+        guard wildness > 100 else { return }
+        #expect(statistics.activitiesDelivered > 100)
+        #expect(statistics.recordsReceived > 100 && statistics.recordsDuplicate > 0)
+        #expect(statistics.logins > 3 && statistics.claims > 0)
+        #expect(statistics.announcementsReceived > 10)
     }
 }
