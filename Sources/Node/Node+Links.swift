@@ -148,6 +148,7 @@ extension Node {
             close(index, .silent, saying: nil)
             return
         }
+        tellCredit(link: index)
         // A check comes every half interval, so a heartbeat is late by at most that.
         if now.milliseconds(since: link.lastSent) >= checkInterval { send(.heartbeat, link: index) }
         checkSurplus(index)

@@ -201,7 +201,9 @@ extension Node {
         }
         let job = SessionJob(
             session: sessions.id(of: slot), kind: .login, stage: .ticketing, name: [], secret: [])
-        guard let target = redirectTarget(ownLoad: load + 1, besides: []) else { return succeed(slot) }
+        guard requests.count < configuration.limits.requests,
+            let target = redirectTarget(ownLoad: load + 1, besides: [])
+        else { return succeed(slot) }
         askTicket(of: target, job: begin(job, slot: slot))
     }
 

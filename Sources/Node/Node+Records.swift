@@ -120,8 +120,9 @@ extension Node {
 
     /// Delivers what the stream has, and what waited for it.
     private mutating func deliver(_ index: Int) {
-        guard deliverStream(index), !waiting.isEmpty else { return }
-        var isProgress = true
+        // A stream that was stepped over some has nothing to deliver, but others may have waited for these.
+        _ = deliverStream(index)
+        var isProgress = !waiting.isEmpty
         while isProgress {
             isProgress = false
             for index in waiting where deliverStream(index) { isProgress = true }
@@ -188,7 +189,8 @@ extension Node {
     static let dependencyPatience: UInt64 = 10_000
 
     mutating func expireDependencies() {
-        for index in waiting {
+        // One that expires may free others.
+        for index in waiting where store.streams[index].waitsFor != nil {
             let since = store.streams[index].waitsSince
             guard now.milliseconds(since: since) >= Self.dependencyPatience else {
                 timers.set(.dependency, at: since.adding(milliseconds: Self.dependencyPatience))
@@ -229,7 +231,8 @@ extension Node {
             }
             queues[server].nextOrigin = (queues[server].nextOrigin + 1) % servers.count
         }
-        links[index].hasBacklog = !isComplete
+        // A round that the credit ended has not asked every stream.
+        links[index].hasBacklog = !isComplete || !hasCredit(index)
     }
 
     /// Bytes of one frame of records, unless a single record is larger.
@@ -276,6 +279,12 @@ extension Node {
         guard links[index].consumedBytes - links[index].toldBytes >= quarter, links[index].phase != .closing else {
             return
         }
+        tellCredit(link: index)
+    }
+
+    /// Also told by and by when nothing comes: the other end's window may be smaller than a quarter of ours.
+    mutating func tellCredit(link index: Int) {
+        guard links[index].consumedBytes > links[index].toldBytes else { return }
         links[index].toldBytes = links[index].consumedBytes
         send(.credit(consumed: links[index].consumedBytes), link: index)
     }

@@ -96,7 +96,7 @@ extension Node {
         let expires = now.adding(milliseconds: configuration.timing.reservation)
         timers.set(.reservations, at: expires)
         let verdict = reservations.reserve(claim, until: expires)
-        if verdict == .busy { outbox.report(.limitReached("reservations")) }
+        noteLimit("reservations", isReached: verdict == .busy)
         return verdict
     }
 

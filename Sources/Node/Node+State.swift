@@ -127,7 +127,7 @@ extension Node {
             claimLost(claim)
             return false
         case .full:
-            outbox.report(.limitReached("claims"))
+            noteLimit("claims", isReached: true)
             return false
         }
     }

@@ -71,6 +71,9 @@ public struct Node: Sendable {
     /// Key of the digests of users' secrets: of this process alone.
     let verifierKey: [UInt8]
 
+    /// Limits that are reached now, as reported.
+    var limitsTold: [String] = []
+
     var requests: [UInt64: Request] = [:]
     var nextRequest: UInt64 = 0
     var tickets = Tickets()
@@ -207,8 +210,23 @@ public struct Node: Sendable {
     }
 
     /// The table of servers is bounded: what is told of further ones is ignored.
-    func hasRoom(for id: ServerID) -> Bool {
-        servers.index(of: id) != nil || servers.count < configuration.limits.members
+    mutating func hasRoom(for id: ServerID) -> Bool {
+        if servers.index(of: id) != nil { return true }
+        let hasRoom = servers.count < configuration.limits.members
+        noteLimit("members", isReached: !hasRoom)
+        return hasRoom
+    }
+
+    /// Reports a limit when it is reached, and not again before it was left.
+    mutating func noteLimit(_ name: String, isReached: Bool) {
+        let isTold = limitsTold.contains(name)
+        guard isReached != isTold else { return }
+        if isReached {
+            limitsTold.append(name)
+            outbox.report(.limitReached(name))
+        } else {
+            limitsTold.removeAll { $0 == name }
+        }
     }
 
     public var statistics: NodeStatistics {

@@ -127,6 +127,7 @@ public enum Report: Hashable, Sendable {
     case limitReached(String)
 }
 
+/// Why a link to a neighbour is there no longer.
 public enum LinkDownCause: Hashable, Sendable {
     case closed(LinkCloseReason)
     /// The connection ended or broke.
@@ -134,6 +135,7 @@ public enum LinkDownCause: Hashable, Sendable {
     case peerSaidBye(PeerFrame.Refusal)
 }
 
+/// Why a server is taken to be gone for good.
 public enum DepartureCause: String, Hashable, Sendable {
     case left, succeeded
 }

@@ -117,11 +117,11 @@ struct StreamStore: Sendable {
         let start = Int(seq - streams[index].segments[segmentIndex].first)
         let starts = streams[index].segments[segmentIndex].starts
         let from = Int(starts[start])
+        let size = streams[index].segments[segmentIndex].bytes.count
+        func endByte(_ record: Int) -> Int { record + 1 < starts.count ? Int(starts[record + 1]) : size }
         var end = start + 1
-        while end < starts.count, Int(starts[end]) - from < limit { end += 1 }
-        // `end` may have stepped over the limit by one record, never by more.
-        if end - start > 1, end < starts.count, Int(starts[end]) - from > limit { end -= 1 }
-        let to = end < starts.count ? Int(starts[end]) : streams[index].segments[segmentIndex].bytes.count
+        while end < starts.count, endByte(end) - from <= limit { end += 1 }
+        let to = endByte(end - 1)
         RecordsFrame.encodeHeader(origin: origin, first: seq, count: end - start, recordBytes: to - from, into: &bytes)
         bytes.append(contentsOf: streams[index].segments[segmentIndex].bytes[from..<to])
         return (end - start, to - from)

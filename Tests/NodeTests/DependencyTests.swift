@@ -1,0 +1,114 @@
+import Codecs
+import Testing
+
+@testable import Node
+
+/// The order of one sender over two servers (P3): what it sent later waits for what it sent earlier elsewhere.
+@Suite struct DependencyTests {
+    private let earlier = StreamPosition(origin: Peers.id(1), seq: 2)
+    private let claim = Peers.claim("ada").id
+
+    private func texts(_ desk: Desk) -> [String] {
+        desk.published.compactMap { $0.split(separator: "\"").dropFirst(3).first.map(String.init) }
+    }
+
+    /// A desk with a client that listens and links to servers 1 and 2.
+    private func listening() -> (desk: Desk, first: LinkID, second: LinkID) {
+        let desk = Desk()
+        _ = desk.anonymous()
+        return (
+            desk, desk.join(Peers.id(1), at: Peers.address(1)), desk.join(Peers.id(2), at: Peers.address(2))
+        )
+    }
+
+    private func later(_ texts: String..., from first: UInt64 = 1, after position: StreamPosition? = nil) -> [UInt8] {
+        Peers.records(Peers.id(2), from: first, texts, claim: claim, dependency: position ?? earlier)
+    }
+
+    @Test func `the later activity waits for the earlier one, and takes along what follows it`() {
+        let (desk, first, second) = listening()
+        desk.say(Peers.records(Peers.id(1), from: 1, ["other"]), over: first)
+        desk.say(later("late", "later"), over: second)
+        #expect(texts(desk) == ["other"])
+        #expect(desk.node.store.streams.map(\.held) == [0, 1, 2])
+        desk.say(Peers.records(Peers.id(1), from: 2, ["early"]), over: first)
+        #expect(texts(desk) == ["other", "early", "late", "later"])
+        #expect(desk.node.waiting.isEmpty)
+    }
+
+    @Test func `other streams do not wait`() {
+        let (desk, first, second) = listening()
+        desk.say(later("late"), over: second)
+        desk.say(Peers.records(Peers.id(3), from: 1, ["free"]), over: first)
+        #expect(texts(desk) == ["free"])
+    }
+
+    @Test func `what was given up is waited for no more`() {
+        let (desk, first, second) = listening()
+        desk.say(later("late"), over: second)
+        desk.say(.gap(StreamPosition(origin: Peers.id(1), seq: 5)), over: first)
+        #expect(texts(desk) == ["late"])
+        #expect(desk.node.statistics.dependenciesExpired == 0)
+        #expect(desk.node.statistics.recordsSkipped == 5)
+    }
+
+    @Test func `after ten seconds order yields to reach, counted`() {
+        let (desk, first, second) = listening()
+        desk.say(later("late"), over: second)
+        for _ in 0..<20 {
+            #expect(texts(desk) == [])
+            desk.pass(milliseconds: 499)
+            for link in [first, second] { desk.say(.heartbeat, over: link) }
+        }
+        desk.pass(milliseconds: 100)
+        #expect(texts(desk) == ["late"])
+        #expect(desk.node.statistics.dependenciesExpired == 1)
+        #expect(desk.node.waiting.isEmpty)
+    }
+
+    @Test func `a stream that is freed by another's expiry is not counted as expired`() {
+        let (desk, first, second) = listening()
+        desk.say(later("one"), over: second)
+        desk.say(
+            Peers.records(
+                Peers.id(3), from: 1, ["two"], claim: claim, dependency: StreamPosition(origin: Peers.id(2), seq: 1)),
+            over: first)
+        for _ in 0..<21 {
+            desk.pass(milliseconds: 499)
+            for link in [first, second] { desk.say(.heartbeat, over: link) }
+        }
+        #expect(texts(desk) == ["one", "two"])
+        #expect(desk.node.statistics.dependenciesExpired == 1)
+    }
+
+    @Test func `a stream waits once, however many of its records wait in turn`() {
+        let (desk, first, second) = listening()
+        for seq in 1...5 as ClosedRange<UInt64> {
+            desk.say(
+                later("late\(seq)", from: seq, after: StreamPosition(origin: Peers.id(1), seq: seq)), over: second)
+        }
+        for seq in 1...5 as ClosedRange<UInt64> {
+            #expect(desk.node.waiting.count == 1)
+            desk.say(Peers.records(Peers.id(1), from: seq, ["early\(seq)"]), over: first)
+        }
+        #expect(texts(desk) == (1...5).flatMap { ["early\($0)", "late\($0)"] })
+        #expect(desk.node.waiting.isEmpty)
+    }
+
+    @Test func `a user's activity names the last one that was delivered from elsewhere`() {
+        let wires = Wires.network(2)
+        wires.drop(wires.register("ada", at: 0))
+        wires.pass(milliseconds: 50)
+        let first = wires.login("ada", at: 0)
+        wires.post("here", as: "ada", by: first)
+        wires.drop(first)
+        let second = wires.login("ada", at: 1)
+        wires.post("there", as: "ada", by: second)
+        let node = wires.nodes[1]
+        let place = node.store.location(of: node.store.streams[0].held, in: 0)
+        let bytes = node.store.streams[0].segments[place?.segment ?? 0].bytes
+        let header = try? RecordHeader.decode(in: bytes.span, at: place?.range ?? 0..<0).header
+        // The first record of server 0 is the claim, the second the activity.
+        #expect(header?.dependency == StreamPosition(origin: wires.nodes[0].id, seq: 2))
+    }
+}
