@@ -94,6 +94,12 @@ let package = Package(
         .testTarget(name: "ClientTests", dependencies: ["pando-client"], swiftSettings: testSettings),
         .testTarget(name: "NodeTests", dependencies: ["Node", "Codecs"], swiftSettings: testSettings),
         .testTarget(name: "SimulatorTests", dependencies: ["Simulator"], swiftSettings: testSettings),
+        // The shell's parts that need no socket: log lines, tables, documents.
+        .testTarget(
+            name: "ShellTests",
+            dependencies: ["Server", "Reactor", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: testSettings
+        ),
         // The real programs as real processes.
         .testTarget(
             name: "ServerTests",

@@ -288,7 +288,10 @@ final class Wires {
     }
 
     private func client(_ id: SessionID, of node: Int) -> Int {
-        clients.firstIndex { $0.id == id && $0.node == node }!
+        guard let index = clients.firstIndex(where: { $0.id == id && $0.node == node }) else {
+            preconditionFailure("an output names a client that is there")
+        }
+        return index
     }
 
     private func give(_ bytes: ArraySlice<UInt8>, to client: Int) {
