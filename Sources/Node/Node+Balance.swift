@@ -8,35 +8,50 @@ struct Tickets: Sendable {
         var source: ServerID
         var request: UInt64
         var expires: Instant
+        /// Its client has come. The ticket stays until it expires, so that a request that is sent twice gets one.
+        var isUsed = false
     }
 
     /// In order of expiry.
     private var tickets: [Ticket] = []
+    /// Tickets whose client is on its way.
+    private(set) var unusedCount = 0
 
+    /// All that are remembered.
     var count: Int { tickets.count }
     var nextExpiry: Instant? { tickets.first?.expires }
 
     /// Whether this very request was granted before: it was sent twice.
     func isGranted(source: ServerID, request: UInt64) -> Bool {
-        tickets.contains { $0.source == source && $0.request == request }
+        tickets.contains { $0.request == request && $0.source == source }
     }
 
-    mutating func grant(_ holder: Unicast.TicketHolder, source: ServerID, request: UInt64, until expires: Instant) {
+    /// What is remembered beside the tickets that are out: enough for every request that could still be sent again.
+    private static let memory = 4
+
+    mutating func grant(
+        _ holder: Unicast.TicketHolder, source: ServerID, request: UInt64, limit: Int, until expires: Instant
+    ) {
+        if tickets.count >= Self.memory * limit { tickets.removeAll { $0.isUsed } }
         tickets.append(Ticket(holder: holder, source: source, request: request, expires: expires))
+        unusedCount += 1
     }
 
-    /// Takes the oldest ticket of the holder. Returns whether there was one.
+    /// Uses the oldest ticket of the holder. Returns whether there was one.
     mutating func use(_ holder: Unicast.TicketHolder) -> Bool {
-        guard let index = tickets.firstIndex(where: { $0.holder == holder }) else { return false }
-        tickets.remove(at: index)
+        guard let index = tickets.firstIndex(where: { !$0.isUsed && $0.holder == holder }) else { return false }
+        tickets[index].isUsed = true
+        unusedCount -= 1
         return true
     }
 
-    /// Returns how many tickets went out of date.
+    /// Returns how many tickets went out of date without being used.
     mutating func expire(at now: Instant) -> Int {
-        let passed = tickets.prefix { $0.expires <= now }.count
-        tickets.removeFirst(passed)
-        return passed
+        let passed = tickets.prefix { $0.expires <= now }
+        let unused = passed.count { !$0.isUsed }
+        tickets.removeFirst(passed.count)
+        unusedCount -= unused
+        return unused
     }
 }
 
@@ -48,7 +63,7 @@ extension Node {
     static let loadDifference: UInt32 = 2
 
     /// Logged-in clients, and those that were given leave to come.
-    var load: UInt32 { UInt32(sessions.liveCount + tickets.count) }
+    var load: UInt32 { UInt32(sessions.liveCount + tickets.unusedCount) }
 
     /// To be called after each change of `load`.
     mutating func loadChanged() {
@@ -81,7 +96,7 @@ extension Node {
         _ holder: Unicast.TicketHolder, sourceLoad: UInt32, source: ServerID, request: UInt64
     ) -> Bool {
         if tickets.isGranted(source: source, request: request) { return true }
-        guard phase == .serving, tickets.count < configuration.limits.tickets,
+        guard phase == .serving, tickets.unusedCount < configuration.limits.tickets,
             UInt64(load) + UInt64(Self.loadDifference) <= UInt64(sourceLoad)
         else {
             counters.ticketsRefused += 1
@@ -89,7 +104,8 @@ extension Node {
         }
         let expires = now.adding(milliseconds: configuration.timing.ticket)
         timers.set(.tickets, at: expires)
-        tickets.grant(holder, source: source, request: request, until: expires)
+        tickets.grant(
+            holder, source: source, request: request, limit: configuration.limits.tickets, until: expires)
         counters.ticketsGranted += 1
         loadChanged()
         return true

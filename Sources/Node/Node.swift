@@ -150,7 +150,8 @@ public struct Node: Sendable {
         self.now = now
         guard phase != .leaving else { return }
         phase = .leaving
-        for slot in sessions.sessions.indices where sessions.sessions[slot].state != .free {
+        for slot in sessions.sessions.indices
+        where sessions.sessions[slot].state != .free && sessions.sessions[slot].state != .closing {
             finish(slot, .shutdown, keepsReading: false)
         }
         announce()

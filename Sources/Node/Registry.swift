@@ -77,7 +77,7 @@ struct Reservations: Sendable {
     }
 
     private var byName: [[UInt8]: Reservation] = [:]
-    /// In order of expiry, which is the order of reserving.
+    /// In order of expiry, which is the order of reserving; with entries of names that were released since.
     private var order: [(expires: Instant, name: [UInt8])] = []
     private let limit: Int
 
@@ -92,6 +92,8 @@ struct Reservations: Sendable {
     mutating func reserve(_ claim: Claim, until expires: Instant) -> Unicast.Verdict {
         if let present = byName[claim.name] { return present.claim.id == claim.id ? .granted : .reserved }
         guard byName.count < limit else { return .busy }
+        // What was released leaves its entry; not more of them are kept than there may be reservations.
+        if order.count >= 2 * limit { order.removeAll { byName[$0.name]?.expires != $0.expires } }
         byName[claim.name] = Reservation(claim: claim, expires: expires)
         order.append((expires, claim.name))
         return .granted

@@ -35,28 +35,8 @@ public enum CloseReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case peerEnded
     /// The conversation came to its regular end.
     case finished
-    /// A deadline without a name of its own.
-    case deadline
     /// No first bytes, or no hello, in time.
     case helloTimeout
-    /// Silence for too long.
-    case idle
-    /// The peer broke the protocol.
-    case protocolError
-    /// The peer could not prove who it is.
-    case unauthenticated
-    /// The user logged out.
-    case loggedOut
-    /// The client was sent to another server.
-    case redirected
-    /// A newer connection took this one's place.
-    case replaced
-    /// A second connection to the same server.
-    case duplicate
-    /// The other side of a link was given up: departed, pruned or declared failed.
-    case abandoned
-    /// A limit was reached: too many connections, too many from one address, too high a rate.
-    case limit
     /// This server is going down.
     case shutdown
     /// An error of ours.

@@ -51,7 +51,7 @@ struct Connection: BitwiseCopyable {
     /// Why it ended, or, while finishing, why it will.
     var reason = CloseReason.finished
     /// Why it will end if the deadline passes.
-    var deadlineReason = CloseReason.deadline
+    var deadlineReason = CloseReason.finished
     var flags: ConnectionFlags = []
     /// The events that epoll was last asked for; those used fit into 16 bits.
     var interest: UInt16 = 0

@@ -25,7 +25,7 @@ import Testing
         for number in 0..<300 { paths.append(arrive(wires, at: first, address: UInt8(number % 200))) }
         #expect(wires.nodes.map(\.statistics.sessions) == [100, 100, 100])
         #expect(paths.allSatisfy { $0.count <= 2 && Set($0).count == $0.count })
-        #expect(wires.nodes.allSatisfy { $0.tickets.count == 0 })
+        #expect(wires.nodes.allSatisfy { $0.tickets.unusedCount == 0 })
     }
 
     @Test func `logins at the same moment do not stampede`() {
@@ -134,7 +134,7 @@ import Testing
         #expect(ask(desk, link, request: 1, load: 1) == [false])
         #expect(ask(desk, link, request: 2, load: 3) == [true])
         #expect(ask(desk, link, request: 2, load: 3) == [true])
-        #expect(desk.node.tickets.count == 1)
+        #expect(desk.node.tickets.unusedCount == 1)
         #expect(ask(desk, link, request: 3, load: 3) == [true])
         #expect(ask(desk, link, request: 4, load: 3) == [false])
         #expect(desk.node.statistics.ticketsRefused == 2)

@@ -314,7 +314,7 @@ private struct Adversary {
         #expect(node.reservations.count <= limits.reservations)
         #expect(node.requests.count <= limits.requests)
         #expect(node.hashJobs.count <= limits.hashJobs)
-        #expect(node.tickets.count <= limits.tickets)
+        #expect(node.tickets.unusedCount <= limits.tickets)
         #expect(node.jobs.count <= clients.count)
         #expect(node.links.count <= links.count)
         #expect(node.store.byteCount <= limits.storeBytes)

@@ -171,7 +171,7 @@ extension Array {
 
     @Test func `a ticket is used once`() {
         var tickets = Tickets()
-        tickets.grant(holder, source: Peers.id(1), request: 1, until: Instant(nanoseconds: 10))
+        tickets.grant(holder, source: Peers.id(1), request: 1, limit: 9, until: Instant(nanoseconds: 10))
         #expect(tickets.isGranted(source: Peers.id(1), request: 1))
         #expect(!tickets.isGranted(source: Peers.id(2), request: 1))
         let uses = [tickets.use(holder), tickets.use(holder)]
@@ -181,7 +181,8 @@ extension Array {
     @Test func `tickets go out of date in order`() {
         var tickets = Tickets()
         for number in 1...3 as ClosedRange<UInt64> {
-            tickets.grant(holder, source: Peers.id(1), request: number, until: Instant(nanoseconds: number * 10))
+            tickets.grant(
+                holder, source: Peers.id(1), request: number, limit: 9, until: Instant(nanoseconds: number * 10))
         }
         let expired = tickets.expire(at: Instant(nanoseconds: 20))
         #expect(expired == 2)

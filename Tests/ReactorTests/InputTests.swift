@@ -42,7 +42,7 @@ import Testing
         for (_, peer) in pairs { try peer.write("x\n") }
         let ids = pairs.map(\.id)
         harness.handler.onReceived = { id, bytes, _, reactor in
-            for other in ids where other != id { reactor.close(other, .replaced) }
+            for other in ids where other != id { reactor.close(other, .shutdown) }
             return bytes.count
         }
         try harness.turn()
@@ -54,7 +54,7 @@ import Testing
         #expect(!ids.contains(next))
         for id in ids where harness.handler.input[id] == nil {
             #expect(!harness.isOpen(id))
-            harness.reactor.close(id, .limit)
+            harness.reactor.close(id, .shutdown)
         }
         #expect(harness.isOpen(next))
     }

@@ -33,7 +33,7 @@ import Testing
         let third = try Peer(connectingTo: address)
         try harness.until { harness.reactor.statistics.acceptPausesNoSlots == 1 }
         let before = SystemClock.monotonicNanoseconds
-        harness.reactor.close(first, .limit)
+        harness.reactor.close(first, .shutdown)
         try harness.until { harness.handler.accepted.count == 3 }
         // It does not wait for the pause to pass.
         #expect(SystemClock.monotonicNanoseconds - before < 900_000_000)
@@ -126,7 +126,7 @@ import Testing
         let (first, _) = try harness.tcp()
         let address = try #require(harness.localAddress)
         let second = try Peer(connectingTo: address)
-        harness.handler.onTurnEnding = { $0.close(first, .limit) }
+        harness.handler.onTurnEnding = { $0.close(first, .shutdown) }
         let before = SystemClock.monotonicNanoseconds
         try harness.until { harness.handler.accepted.count == 2 }
         #expect(SystemClock.monotonicNanoseconds - before < 900_000_000)

@@ -43,7 +43,7 @@ import Testing
         harness.reactor.pauseReading(id)
         _ = peer.offer([UInt8](repeating: 0x61, count: 100_000))
         harness.reactor.send(id, Array("last words\n".utf8))
-        harness.reactor.finish(id, .redirected, lingerMilliseconds: 5_000, keepReading: false)
+        harness.reactor.finish(id, .finished, lingerMilliseconds: 5_000, keepReading: false)
         try harness.until { harness.flags(id).contains(.writeShut) }
         try peer.wait(POLLIN)
         #expect(peer.read() == Array("last words\n".utf8))
@@ -51,7 +51,7 @@ import Testing
         #expect(harness.handler.closed.isEmpty)
         peer.close()
         try harness.until { harness.handler.closed[id] != nil }
-        #expect(harness.handler.closed[id] == .redirected)
+        #expect(harness.handler.closed[id] == .finished)
         #expect(harness.handler.input.isEmpty)
         #expect(harness.handler.shown.isEmpty)
     }
@@ -59,7 +59,7 @@ import Testing
     @Test func finishingGoesOnReadingIfAsked() throws {
         let harness = try Harness()
         let (id, peer) = try harness.tcp()
-        harness.reactor.finish(id, .redirected, lingerMilliseconds: 5_000, keepReading: true)
+        harness.reactor.finish(id, .finished, lingerMilliseconds: 5_000, keepReading: true)
         try harness.turn()
         harness.reactor.send(id, Array("too late\n".utf8))
         #expect(harness.reactor.statistics.bytesDroppedAfterEnd == 9)
@@ -70,7 +70,7 @@ import Testing
         try harness.until { harness.handler.closed[id] != nil }
         #expect(
             harness.handler.events.suffix(2) == [
-                .received(id, "", seen: 0, atEnd: true), .closed(id, .redirected),
+                .received(id, "", seen: 0, atEnd: true), .closed(id, .finished),
             ])
     }
 
@@ -79,7 +79,7 @@ import Testing
         let (id, peer) = try harness.tcp()
         harness.reactor.finish(id, .shutdown, lingerMilliseconds: 30, keepReading: false)
         // A later deadline does not stretch it.
-        harness.reactor.setDeadline(id, milliseconds: 60_000, .idle)
+        harness.reactor.setDeadline(id, milliseconds: 60_000, .helloTimeout)
         try harness.until { harness.handler.closed[id] != nil }
         #expect(harness.handler.closed[id] == .shutdown)
         #expect(peer.readOutcome() == 0)
@@ -89,12 +89,12 @@ import Testing
         let harness = try Harness()
         let pairs = try (0..<3).map { _ in try harness.pair() }
         let (first, second, third) = (pairs[0].id, pairs[1].id, pairs[2].id)
-        harness.reactor.setDeadline(first, milliseconds: 20, .idle)
+        harness.reactor.setDeadline(first, milliseconds: 20, .helloTimeout)
         harness.reactor.setDeadline(second, milliseconds: 10, .helloTimeout)
-        harness.reactor.setDeadline(third, milliseconds: 5, .idle)
-        harness.reactor.setDeadline(third, milliseconds: nil, .idle)
+        harness.reactor.setDeadline(third, milliseconds: 5, .helloTimeout)
+        harness.reactor.setDeadline(third, milliseconds: nil, .helloTimeout)
         try harness.until { harness.handler.closed.count == 2 }
-        #expect(harness.handler.events == [.closed(second, .helloTimeout), .closed(first, .idle)])
+        #expect(harness.handler.events == [.closed(second, .helloTimeout), .closed(first, .helloTimeout)])
         #expect(harness.isOpen(third))
         withExtendedLifetime(pairs) {}
     }
@@ -102,12 +102,12 @@ import Testing
     @Test func whatEndsWhileATurnEndsIsToldInTheNext() throws {
         let harness = try Harness()
         let (id, peer) = try harness.pair()
-        harness.handler.onTurnEnding = { $0.close(id, .limit) }
+        harness.handler.onTurnEnding = { $0.close(id, .shutdown) }
         try harness.turn()
         #expect(harness.handler.closed.isEmpty)
         // It does not wait, although it could for ever.
         try harness.turn(-1)
-        #expect(harness.handler.closed[id] == .limit)
+        #expect(harness.handler.closed[id] == .shutdown)
         #expect(peer.readOutcome() == 0)
     }
 }

@@ -128,7 +128,7 @@ import Testing
         harness.reactor.unsubscribe(id)
         harness.reactor.publish(line(3))
         harness.reactor.send(id, Array("redirect\n".utf8))
-        harness.reactor.finish(id, .redirected, lingerMilliseconds: 10_000, keepReading: true)
+        harness.reactor.finish(id, .finished, lingerMilliseconds: 10_000, keepReading: true)
         var got: [UInt8] = []
         try harness.until {
             while let more = peer.read(), !more.isEmpty { got += more }
