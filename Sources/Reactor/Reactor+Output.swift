@@ -50,8 +50,8 @@ extension Reactor {
     /// The subscribers now.
     public var subscriberCount: Int { fanOut.count }
 
-    /// How many subscribers have more than so many bytes of the ring still to get, blocked ones included. Who finds a crowd
-    /// here publishes too fast for it; who finds one, finds a slow reader.
+    /// How many subscribers have more than so many bytes of the ring still to get, blocked ones included. Who finds a
+    /// crowd here publishes too fast for it; who finds one, finds a slow reader.
     ///
     /// - Complexity: linear in the subscribers, some nanoseconds each: not for every turn.
     public func subscribersLagging(byMoreThan bytes: Int) -> Int {
