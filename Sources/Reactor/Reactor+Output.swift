@@ -148,6 +148,7 @@ extension Reactor {
     /// checked for having been overrun, and go on when they become writable.
     mutating func flushSubscribers() {
         var sends = 0
+        let bytesBefore = statistics.bytesSent
         while let next = fanOut.next(end: ring.end) {
             let slot = Int(next)
             if connections[slot].flags.contains(.blocked) {
@@ -157,7 +158,7 @@ extension Reactor {
             guard connections[slot].cursor != ring.end else { continue }
             flush(slot)
             sends += 1
-            if sends == configuration.fanOutSlice {
+            if sends == configuration.fanOutSlice || statistics.bytesSent - bytesBefore >= configuration.fanOutBytes {
                 statistics.fanOutSlices += 1
                 return
             }

@@ -117,6 +117,21 @@ import Testing
         #expect(pairs.allSatisfy { $0.peer.read() == expected })
     }
 
+    @Test func aTurnOfTheFanOutHasABudgetOfBytes() throws {
+        let harness = try Harness { $0.fanOutBytes = 100_000 }
+        let pairs = try (0..<20).map { _ in try harness.pair() }
+        for (id, _) in pairs { harness.reactor.subscribe(id) }
+        let published = line(1, length: 30_000)
+        harness.reactor.publish(published)
+        for turn in 1...5 {
+            try harness.turn()
+            #expect(harness.reactor.statistics.bytesSent == UInt64(turn * 4 * published.count))
+        }
+        try harness.turn()
+        #expect(harness.reactor.fanOutBacklog == 0)
+        #expect(pairs.allSatisfy { $0.peer.read() == published })
+    }
+
     @Test func finishingDeliversWhatWasPublishedBefore() throws {
         let harness = try Harness()
         let (id, peer) = try harness.pair(buffer: 4_096)
