@@ -53,3 +53,11 @@ struct FanOut {
         return slots[remaining]
     }
 }
+
+/// What a look at the subscribers' lags has found.
+public struct SubscriberSurvey: Hashable, Sendable {
+    /// Subscribers that lag by more than was asked about.
+    public internal(set) var lagging = 0
+    /// Those of them that move fast enough to be waited for.
+    public internal(set) var keepingUp = 0
+}

@@ -107,8 +107,8 @@ extension Reactor {
         end(slot, connections[slot].reason)
     }
 
-    /// Connections with leftover input that are to go on, until the budget is used up. What is added meanwhile waits for
-    /// the next turn, behind what the budget has left.
+    /// Connections with leftover input that are to go on, until the budget is used up. What is added meanwhile waits
+    /// for the next turn, behind what the budget has left.
     mutating func resumeReady<Handler: ReactorHandler & ~Copyable>(_ handler: inout Handler) {
         guard !ready.isEmpty else { return }
         let batch = ready

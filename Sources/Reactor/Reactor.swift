@@ -4,9 +4,9 @@
 ///
 /// 1. wait for events, read the clock once;
 /// 2. timers and deadlines that are due, in their order;
-/// 3. events: reads, accepts, finished dials, signals, wake-ups; writability only marks a connection for the flush. Ends
-///    early when the turn's budget of bytes or time is used up, or by ``endEvents()``; the rest of the batch comes first
-///    in the next turn, before epoll is asked again;
+/// 3. events: reads, accepts, finished dials, signals, wake-ups; writability only marks a connection for the flush.
+///    Ends early when the turn's budget of bytes or time is used up, or by ``endEvents()``; the rest of the batch comes
+///    first in the next turn, before epoll is asked again;
 /// 4. resumed work: connections on the ready list (leftover input after a pause), within a budget of their own;
 /// 5. `closed` for every connection that ended since this step of the turn before;
 /// 6. `turnEnding`;
@@ -124,8 +124,8 @@ public struct Reactor: ~Copyable {
     public mutating func turn<Handler: ReactorHandler & ~Copyable>(
         _ handler: inout Handler, timeoutMilliseconds: Int
     ) throws(SystemError) {
-        // What an earlier turn has left goes first: epoll would tell it again, but always in the same order, so that the
-        // last ones would never have their turn.
+        // What an earlier turn has left goes first: epoll would tell it again, but always in the same order, so that
+        // the last ones would never have their turn.
         if eventsLeft.isEmpty { eventsLeft = 0..<(try wait(atMost: timeoutMilliseconds)) }
         now = SystemClock.monotonicNanoseconds
         fireTimers(&handler)

@@ -100,7 +100,7 @@ public enum Server {
         let settings = ShellSettings(
             boundAddress: bound, advertised: advertised, listener: listener, version: version,
             linkOutputBytes: 2 * configuration.limits.linkWindowBytes + PeerFrame.Limit.provenBytes,
-            publishBytes: configuration.activityLogSize,
+            publishBytes: configuration.deliveryBytes,
             dialMilliseconds: Int(clamping: configuration.timing.handshake),
             breathMilliseconds: configuration.timing.silence / 4, statisticsPath: configuration.statisticsPath)
         let node = makeNode(configuration, advertised)
@@ -112,6 +112,7 @@ public enum Server {
         settings.bootstrap = configuration.remote
         settings.timing = configuration.timing
         settings.limits = configuration.limits
+        settings.limits.deliveryBytes = configuration.deliveryBytes
         settings.allowsHugeIntegers = configuration.allowsHugeIntegers
         settings.hashCost = configuration.hashCost
         let cryptography = Cryptography { key, message in
