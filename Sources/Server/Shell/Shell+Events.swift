@@ -32,7 +32,6 @@ extension Shell: ReactorHandler {
 
     mutating func closed(_ id: ConnectionID, reason: CloseReason, in reactor: inout Reactor) {
         let now = instant(of: reactor)
-        intake.forget(id)
         log.logger.debug("connection closed", metadata: ["connection": "\(id)", "reason": "\(reason)"])
         switch connections.end(id) {
         case .client: node.clientClosed(SessionID(id), at: now)
@@ -68,7 +67,7 @@ extension Shell: ReactorHandler {
             isTimeDue = false
             node.timeReached(at: now)
         }
-        node.turnEnding(at: now)
+        node.turnEnding(at: now, mayDeliver: mayDeliver(in: &reactor))
         carryOut(in: &reactor)
         setNodeTimer(in: &reactor)
         releaseIntake(in: &reactor)
@@ -88,6 +87,8 @@ extension Shell: ReactorHandler {
             reactor.setDeadline(id, milliseconds: ShellSettings.preambleMilliseconds, .helloTimeout)
             return 0
         case .undecided, .client:
+            // It could be the first of a thousand that bring activities along. Servers introduce themselves first.
+            if !atEnd, holds(id, in: &reactor) { return 0 }
             reactor.setDeadline(id, milliseconds: nil, .helloTimeout)
             connections.setRole(.client, of: id)
             node.clientOpened(SessionID(id), address: addressBytes(of: id, in: reactor), at: instant(of: reactor))
