@@ -208,15 +208,16 @@ extension Node {
     private mutating func receiveOpen(_ frame: PeerFrame, link index: Int) {
         switch frame {
         case .claims(let claims): receive(claims, link: index)
-        case .members(let announcements):
-            for announcement in announcements { receive(announcement, link: index, isPushed: false) }
+        case .members(let reachable, let unreachable):
+            for announcement in reachable { receive(announcement, link: index, as: .told) }
+            for announcement in unreachable { receive(announcement, link: index, as: .toldUnreachable) }
         case .stateEnd: serve(alone: false)
         case .gap(let position): receiveGap(position, link: index)
         case .have(let digests): onIHave(digests, link: index)
         case .prune(let origin): onPrune(origin, link: index)
         case .graft(let origin, let held, let number):
             onGraft(origin, held: held, announcement: number, link: index)
-        case .announcement(let announcement): receive(announcement, link: index, isPushed: true)
+        case .announcement(let announcement): receive(announcement, link: index, as: .pushed)
         case .unicast(let unicast): receive(unicast, link: index)
         case .credit(let consumed): receiveCredit(consumed, link: index)
         case .heartbeat: break
@@ -276,6 +277,7 @@ extension Node {
     }
 
     private mutating func introduce(to address: PeerAddress?, link index: Int) {
+        links[index].saidFresh = !hasServed
         let known = members.dropFirst().filter { $0.address == address }.map(\.id)
         send(
             .introduction(
@@ -354,7 +356,9 @@ extension Node {
         guard let old = linkIndex(toServer: server), old != index else { return true }
         let isOldOurs = links[old].dial != nil
         let isNewOurs = links[index].dial != nil
-        let isNewKept = isOldOurs == isNewOurs || isNewOurs == (id < servers[server])
+        // A link that has just shown that it lives beats one that only looks alive.
+        let isOldSilent = now.milliseconds(since: links[old].lastHeard) > configuration.timing.heartbeat * 3 / 2
+        let isNewKept = isOldSilent || isOldOurs == isNewOurs || isNewOurs == (id < servers[server])
         if isNewKept {
             close(old, .duplicateLink, saying: .duplicateLink)
         } else {

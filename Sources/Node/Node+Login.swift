@@ -47,20 +47,16 @@ extension Node {
         guard case .text(let secretText) = secret else {
             return invalid("LOGIN by name needs a \"secret\" that is a string", slot)
         }
+        let secret = secretText.decoded(in: line)
+        // Longer ones cannot have been registered anywhere.
+        if name.count > Claim.Limit.userNameBytes { return refuse(slot, .unknownUser(username: name.span)) }
+        if secret.count > Claim.Limit.secretBytes { return refuse(slot, .wrongSecretAtLogin) }
         var job = SessionJob(
-            session: sessions.id(of: slot), kind: .login, stage: .lookingUp, name: name,
-            secret: secretText.decoded(in: line))
+            session: sessions.id(of: slot), kind: .login, stage: .lookingUp, name: name, secret: secret)
         if let claim = knownClaim(of: name) {
             job.claim = claim
             let id = begin(job, slot: slot)
             return verify(id)
-        }
-        // A longer name cannot have been registered anywhere.
-        guard name.count <= Claim.Limit.userNameBytes else {
-            counters.loginsFailed += 1
-            leave(slot)
-            reply(.unknownUser(username: name.span), to: slot)
-            return finish(slot, .loginFailed, keepsReading: false)
         }
         job.arbiters = Array(arbiters(of: name).filter { $0 != Self.ownIndex }.prefix(2))
         lookUpNext(begin(job, slot: slot))
@@ -100,8 +96,15 @@ extension Node {
     }
 
     private mutating func fail(_ id: UInt64, _ reply: ServerReply) {
+        guard let (_, slot) = end(id) else {
+            counters.loginsFailed += 1
+            return
+        }
+        refuse(slot, reply)
+    }
+
+    private mutating func refuse(_ slot: Int, _ reply: ServerReply) {
         counters.loginsFailed += 1
-        guard let (_, slot) = end(id) else { return }
         leave(slot)
         self.reply(reply, to: slot)
         finish(slot, .loginFailed, keepsReading: false)

@@ -31,8 +31,17 @@ extension Node {
 
     // MARK: Others' announcements
 
-    /// `isPushed` tells an announcement that came down its tree from one that was part of a state transfer.
-    mutating func receive(_ announcement: Announcement, link index: Int, isPushed: Bool) {
+    /// How an announcement came.
+    enum Arrival {
+        /// Down the tree of its server: a sign of life.
+        case pushed
+        /// As part of a state transfer.
+        case told
+        /// The same, of a server that the neighbour cannot reach: owed its records, but no sign of life.
+        case toldUnreachable
+    }
+
+    mutating func receive(_ announcement: Announcement, link index: Int, as arrival: Arrival) {
         guard announcement.id != id, hasRoom(for: announcement.id) else { return }
         if announcement.address == configuration.address { return noteNamesake(announcement) }
         counters.announcementsReceived += 1
@@ -40,13 +49,14 @@ extension Node {
         let edge = links[index].edges[origin]
         links[index].edges[origin].announcement = max(edge.announcement, announcement.number)
         let isNew = announcement.number > members[origin].announcementNumber
-        if isPushed { notePush(of: origin, isNew: isNew, link: index) }
+        if arrival == .pushed { notePush(of: origin, isNew: isNew, link: index) }
         guard isNew, members[origin].status != .departed else { return }
         members[origin].announcement = announcement
         members[origin].noteLoad(announcement.load, clock: announcement.loadClock)
         acknowledge(announcement, of: origin)
+        if arrival == .toldUnreachable { return noteUnreachable(origin, address: announcement.address) }
         // Without a tree yet, the way by which we heard of it is the way to it.
-        if members[origin].parent == nil, !isPushed { members[origin].parent = links[index].id }
+        if members[origin].parent == nil { members[origin].parent = links[index].id }
         broadcast(announcement, of: origin, besides: links[index].id)
         if announcement.isLeaving {
             depart(origin, .left)
@@ -111,6 +121,15 @@ extension Node {
         members[server].status = .reachable
         overlayIsDirty = true
         announceSoon()
+        departPredecessors(of: server)
+    }
+
+    /// A server that was never heard of is known to be owed its records; who was heard of keeps its status.
+    private mutating func noteUnreachable(_ server: Int, address: PeerAddress) {
+        guard members[server].status == .unheard else { return }
+        members[server].address = address
+        members[server].status = .unreachable
+        overlayIsDirty = true
         departPredecessors(of: server)
     }
 

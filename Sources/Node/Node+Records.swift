@@ -108,11 +108,13 @@ extension Node {
         }
         let held = store.streams[origin].held
         guard position.seq > held else { return }
-        let skipped = position.seq - held
-        // A faulty peer may tell of gaps whose sum is beyond 64 bits.
-        counters.recordsSkipped &+= skipped
+        // A stream of which nothing was seen here begins after the gap: what was before is a baseline, and not owed.
+        if held > 0 {
+            // A faulty peer may tell of gaps whose sum is beyond 64 bits.
+            counters.recordsSkipped &+= position.seq - held
+            outbox.report(.gap(position, records: position.seq - held))
+        }
         deliverAll(origin)
-        outbox.report(.gap(position, records: skipped))
         store.step(origin, over: position.seq)
         queues[links[index].neighbour].acknowledge(origin, through: position.seq)
         self.held(origin)
@@ -266,7 +268,7 @@ extension Node {
     /// Pushes to each neighbour what it lacks of the streams on whose tree the link is eager.
     mutating func pushRecords() {
         for index in links.indices where links[index].isOpen {
-            if links[index].nextClaim != nil { pushState(link: index) }
+            if links[index].nextClaim != nil || !links[index].changedClaims.isEmpty { pushState(link: index) }
             guard links[index].nextClaim == nil else { continue }
             if links[index].hasBacklog {
                 pushBacklog(link: index)
@@ -313,6 +315,11 @@ extension Node {
             if next < oldest {
                 send(.gap(StreamPosition(origin: servers[origin], seq: oldest - 1)), link: index)
                 queues[server].markSent(origin, through: oldest - 1)
+                // Activities are log, everything else is state: it is not lost with the records that it came in.
+                if store.streams[origin].givenUpClaim >= next, links[index].nextClaim == nil {
+                    links[index].nextClaim = 0
+                    pushState(link: index)
+                }
                 continue
             }
             let start = outbox.bytes.count

@@ -26,12 +26,15 @@ extension Node {
         guard name.count <= Claim.Limit.userNameBytes else {
             return refuse(slot, .registerFailed(InfoText("a user name has at most \(Claim.Limit.userNameBytes) bytes")))
         }
+        let secret = secretText.decoded(in: line)
+        guard secret.count <= Claim.Limit.secretBytes else {
+            return refuse(slot, .registerFailed(InfoText("a secret has at most \(Claim.Limit.secretBytes) bytes")))
+        }
         guard name != sessions.users[Int(SessionTable.anonymous)].name, knownClaim(of: name) == nil else {
             return refuse(slot, .alreadyRegistered(username: name.span))
         }
         var job = SessionJob(
-            session: sessions.id(of: slot), kind: .register, stage: .hashing, name: name,
-            secret: secretText.decoded(in: line))
+            session: sessions.id(of: slot), kind: .register, stage: .hashing, name: name, secret: secret)
         claimCounter += 1
         let claim = Claim(
             id: ClaimID(stamp: networkTime(), origin: id, counter: claimCounter), name: name,

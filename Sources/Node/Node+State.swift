@@ -17,6 +17,8 @@ extension Node {
 
     /// What the neighbour holds. From here on the link carries records.
     mutating func receive(_ level: PeerFrame.Level, link index: Int) {
+        // The neighbour would not send what this server's first client is owed: introduce ourselves anew.
+        if links[index].saidFresh, hasServed { return close(index, .staleIntroduction, saying: nil) }
         let server = links[index].neighbour
         for entry in level.entries where hasRoom(for: entry.origin) {
             let origin = serverIndex(of: entry.origin)
@@ -30,7 +32,11 @@ extension Node {
         links[index].phase = .open
         links[index].hasBacklog = true
         members[server].wasNeighbour = true
-        for origin in servers.ids.indices { markDirty(origin, link: index) }
+        for origin in servers.ids.indices {
+            markDirty(origin, link: index)
+            // Whom there is no way to, there may be one over this link: nothing of it is pruned yet.
+            if origin != Self.ownIndex, members[origin].parent == nil { members[origin].parent = links[index].id }
+        }
         sendMembers(link: index)
         links[index].nextClaim = level.registryDigest == registry.digest ? registry.claims.count : 0
         send(.want(links[index].isWantedHere), link: index)
@@ -62,37 +68,60 @@ extension Node {
     static let claimsPerFrame = 256
     static let membersPerFrame = 16
 
-    /// The announcements of all members, as many as are known. The neighbour tells its own by itself.
+    /// The announcements of all members that are not gone for good. The neighbour tells its own by itself.
     private mutating func sendMembers(link index: Int) {
-        var batch: [Announcement] = []
-        for origin in members.indices where origin != links[index].neighbour {
-            guard members[origin].status != .departed else { continue }
+        var reachable: [Announcement] = []
+        var unreachable: [Announcement] = []
+        for origin in members.indices where origin != links[index].neighbour && members[origin].isOwed {
             guard let announcement = members[origin].announcement else { continue }
             links[index].edges[origin].announcement = announcement.number
-            batch.append(announcement)
-            if batch.count == Self.membersPerFrame {
-                send(.members(batch), link: index)
-                batch = []
+            if members[origin].status == .reachable {
+                reachable.append(announcement)
+            } else {
+                unreachable.append(announcement)
             }
+            guard reachable.count + unreachable.count == Self.membersPerFrame else { continue }
+            send(.members(reachable, unreachable: unreachable), link: index)
+            (reachable, unreachable) = ([], [])
         }
-        if !batch.isEmpty { send(.members(batch), link: index) }
+        send(.members(reachable, unreachable: unreachable), link: index)
     }
 
-    /// Sends claims in bounded chunks as far as there is credit, then that the state is complete. Records follow after
-    /// it.
+    /// Sends claims in bounded chunks as far as there is credit, then that the state is complete; records follow after
+    /// it. Then, as far as there is credit, what was learnt from others' states.
     mutating func pushState(link index: Int) {
-        guard var place = links[index].nextClaim else { return }
-        while place < registry.claims.count {
-            guard hasCredit(index) else {
-                links[index].nextClaim = place
-                return
+        if var place = links[index].nextClaim {
+            while place < registry.claims.count {
+                guard hasCredit(index) else {
+                    links[index].nextClaim = place
+                    return
+                }
+                let end = min(place + Self.claimsPerFrame, registry.claims.count)
+                send(claims: Array(registry.claims[place..<end]), link: index)
+                place = end
             }
-            let end = min(place + Self.claimsPerFrame, registry.claims.count)
-            send(claims: Array(registry.claims[place..<end]), link: index)
-            place = end
+            links[index].nextClaim = nil
+            send(.stateEnd, link: index)
         }
-        links[index].nextClaim = nil
-        send(.stateEnd, link: index)
+        while !links[index].changedClaims.isEmpty, hasCredit(index) {
+            let batch = links[index].changedClaims.prefix(Self.claimsPerFrame)
+            links[index].changedClaims.removeFirst(batch.count)
+            send(claims: batch.map { registry.claims[$0] }, link: index)
+        }
+    }
+
+    /// More changed claims than this are not remembered one by one: the whole state is sent again.
+    static let changedClaimsMax = 65_536
+
+    /// The claim at this place is new to the neighbour, unless the transfer under way has still to come to it.
+    private mutating func noteChangedClaim(_ place: Int, link index: Int) {
+        if let next = links[index].nextClaim, place >= next { return }
+        if links[index].changedClaims.count < Self.changedClaimsMax {
+            links[index].changedClaims.append(place)
+        } else {
+            links[index].changedClaims = []
+            links[index].nextClaim = 0
+        }
     }
 
     private mutating func send(claims: [Claim], link index: Int) {
@@ -106,10 +135,11 @@ extension Node {
     /// Claims from a neighbour's state. What is new here is told to the other neighbours: they may never get the
     /// records of which the claims came.
     mutating func receive(_ claims: [Claim], link index: Int) {
-        let news = claims.filter { merge($0) }
-        guard !news.isEmpty else { return }
-        for other in links.indices where other != index && links[other].isOpen && links[other].nextClaim == nil {
-            send(claims: news, link: other)
+        for claim in claims where merge(claim) {
+            guard let place = registry.place(of: claim.name) else { continue }
+            for other in links.indices where other != index && links[other].isOpen {
+                noteChangedClaim(place, link: other)
+            }
         }
     }
 

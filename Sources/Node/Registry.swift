@@ -26,6 +26,8 @@ struct Registry: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
+    func place(of name: [UInt8]) -> Int? { places[name] }
+
     func claim(of name: [UInt8]) -> Claim? { places[name].map { claims[$0] } }
 
     func verifier(of claim: Claim) -> [UInt8]? {

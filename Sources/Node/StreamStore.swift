@@ -18,6 +18,8 @@ struct StreamStore: Sendable {
         /// What the record after `delivered` waits for.
         var waitsFor: StreamPosition?
         var waitsSince = Instant(nanoseconds: 0)
+        /// The last claim among the records that were given up: whoever is told of the gap needs the state as well.
+        var givenUpClaim: UInt64 = 0
         /// The dependency that was waited for in vain.
         var forgiven: StreamPosition?
 
@@ -37,6 +39,12 @@ struct StreamStore: Sendable {
         var starts: [UInt32] = []
 
         var last: UInt64 { first + UInt64(starts.count) - 1 }
+
+        /// The last record of a kind, if there is one.
+        func last(of kind: RecordKind) -> UInt64? {
+            let index = starts.lastIndex { bytes[Int($0) + RecordHeader.kindOffset] == kind.rawValue }
+            return index.map { first + UInt64($0) }
+        }
 
         func range(of seq: UInt64) -> Range<Int> {
             let index = Int(seq - first)
@@ -169,6 +177,7 @@ struct StreamStore: Sendable {
         }
         guard let oldest else { return nil }
         let seqs = streams[oldest].segments[0].first...streams[oldest].segments[0].last
+        if let claim = streams[oldest].segments[0].last(of: .claim) { streams[oldest].givenUpClaim = claim }
         release(oldest, through: seqs.upperBound)
         return (oldest, seqs)
     }

@@ -168,7 +168,8 @@ enum PeerSamples {
                         PeerFrame.Level.Entry(origin: server, held: 5, oldest: 6),
                         PeerFrame.Level.Entry(origin: other, held: (1 << 63) - 1, oldest: 0),
                     ])),
-            .claims([claim, claim]), .claims([]), .members([announcement, announcement]), .stateEnd,
+            .claims([claim, claim]), .claims([]), .members([announcement, announcement], unreachable: [announcement]),
+            .members([], unreachable: []), .stateEnd,
             .gap(StreamPosition(origin: server, seq: 8)),
             .have([
                 PeerFrame.Digest(origin: server, held: 1, announcement: 2),

@@ -230,7 +230,8 @@ private struct Adversary {
             .announcement(announcement()), .unicast(unicast()), .unicast(unicast()),
             .credit(consumed: number(wildness) == 0 ? seq() : 0),
             .heartbeat, .want(number(2) == 0), .claims((0..<number(4)).map { _ in claim() }), .stateEnd,
-            .members((0..<number(3)).map { _ in announcement() }),
+            .members(
+                (0..<number(3)).map { _ in announcement() }, unreachable: (0..<number(2)).map { _ in announcement() }),
             .level(PeerFrame.Level(registryDigest: RegistryDigest(), entries: entries())),
             introduction(),
             .bye(.shutdown), .refusal(.addressTaken, text: "no"), .proof(generator.bytes(32)),

@@ -163,4 +163,16 @@ import Testing
         desk.pass(milliseconds: 5000)
         #expect(desk.finished[client] == .registerFailed)
     }
+
+    @Test func `secrets: a longer one is neither kept nor hashed`() {
+        let desk = Desk()
+        let secret = String(repeating: "s", count: Claim.Limit.secretBytes + 1)
+        let clients = ["REGISTER", "LOGIN"].map { command in
+            let client = desk.connect()
+            desk.say("{\"command\":\"\(command)\",\"username\":\"bob\",\"secret\":\"\(secret)\"}\n", by: client)
+            return client
+        }
+        #expect(clients.map { desk.finished[$0] } == [.registerFailed, .loginFailed])
+        #expect(desk.node.hashJobs.isEmpty && desk.node.jobs.isEmpty)
+    }
 }

@@ -46,6 +46,8 @@ public struct Claim: Hashable, Sendable {
     public enum Limit {
         /// Longest user name, in bytes of UTF-8.
         public static let userNameBytes = 1024
+        /// Longest secret, in bytes: long enough for any, short enough to be kept while a hash waits.
+        public static let secretBytes = 1024
         public static let saltBytes = 16
         public static let digestBytes = 32
         /// N = 2^20 takes 1 GiB: more is a mistake or an attack.

@@ -78,9 +78,11 @@ extension PeerFrame {
         case .claims(let claims):
             bytes.appendInteger(UInt32(claims.count))
             for claim in claims { claim.encode(into: &bytes) }
-        case .members(let members):
-            bytes.appendInteger(UInt32(members.count))
-            for member in members { member.encode(into: &bytes) }
+        case .members(let reachable, let unreachable):
+            for members in [reachable, unreachable] {
+                bytes.appendInteger(UInt32(members.count))
+                for member in members { member.encode(into: &bytes) }
+            }
         case .gap(let position):
             bytes.appendServerID(position.origin)
             bytes.appendInteger(position.seq)
@@ -131,11 +133,8 @@ extension PeerFrame {
             }
             return .claims(claims)
         case .members:
-            var members: [Announcement] = []
-            for _ in 0..<(try reader.count("members", entrySize: Announcement.sizeMin)) {
-                members.append(try Announcement(from: &reader))
-            }
-            return .members(members)
+            let reachable = try announcements(from: &reader)
+            return .members(reachable, unreachable: try announcements(from: &reader))
         case .stateEnd: return .stateEnd
         case .gap:
             let origin = try reader.serverID()
@@ -154,6 +153,14 @@ extension PeerFrame {
         case .bye: return .bye(try Refusal(from: &reader))
         case .records: throw .invalidValue(field: "frame type", value: UInt64(kind.rawValue))
         }
+    }
+
+    private static func announcements(from reader: inout WireReader) throws(FrameFault) -> [Announcement] {
+        var announcements: [Announcement] = []
+        for _ in 0..<(try reader.count("members", entrySize: Announcement.sizeMin)) {
+            announcements.append(try Announcement(from: &reader))
+        }
+        return announcements
     }
 
     private static func digests(from reader: inout WireReader) throws(FrameFault) -> [Digest] {

@@ -14,7 +14,8 @@ public enum PeerFrame: Hashable, Sendable {
     case introduction(Introduction)
     case level(Level)
     case claims([Claim])
-    case members([Announcement])
+    /// The announcements of the members that the sender can reach, and of those that it cannot.
+    case members([Announcement], unreachable: [Announcement])
     case stateEnd
     /// Records of `origin` up to `seq` are no longer held by the sender: the receiver steps over them.
     case gap(StreamPosition)

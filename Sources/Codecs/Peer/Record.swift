@@ -47,6 +47,8 @@ public struct RecordHeader: Hashable, Sendable {
     /// The most that a record may hold, header included: a line of the largest `--max-line-bytes` and its header.
     public static let recordBytesMax = 16 << 20
     private static let lengthBytes = 4
+    /// Where the kind stands in a record's bytes.
+    public static let kindOffset = lengthBytes
     /// The most that fits a record after the largest header.
     public static let payloadBytesMax = recordBytesMax - 2 - ClaimID.size - 24
     private static let flagClaim: UInt8 = 1

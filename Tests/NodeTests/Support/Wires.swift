@@ -199,8 +199,9 @@ final class Wires {
 
     /// Delivers what waits on this way, and lets everything pass again.
     func release(_ from: Int, _ to: Int) {
-        held.remove([from, to])
+        // What is sent meanwhile goes behind what waits.
         while deliverOne(from, to) {}
+        held.remove([from, to])
         settle()
     }
 
