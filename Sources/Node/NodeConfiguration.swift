@@ -73,8 +73,10 @@ public struct NodeConfiguration: Sendable {
         public var deliveryBytes = Int.max
         /// Servers known at a time, this one included.
         public var members = 4096
-        /// Links at a time, those in their handshake included.
+        /// Links at a time, past their introductions.
         public var links = 256
+        /// Accepted links at a time that are still in their handshake.
+        public var unprovenLinks = 64
         /// Names kept by this server as an arbiter.
         public var reservations = 65_536
         /// Requests of this server under way.

@@ -289,7 +289,8 @@ extension Reactor {
     /// Options that every connection gets. A socket that refuses one (its peer is gone already) works without.
     func setOptions(_ fd: Int32) {
         _ = ces_set_no_delay(fd)
-        let idle = Int32(clamping: configuration.keepAliveSeconds)
-        _ = ces_set_keep_alive(fd, idle, max(1, idle / 3), 2)
+        _ = ces_set_keep_alive(
+            fd, Int32(clamping: configuration.keepAliveSeconds),
+            Int32(clamping: configuration.keepAliveIntervalSeconds), Int32(clamping: configuration.keepAliveProbes))
     }
 }

@@ -35,8 +35,14 @@ public struct ReactorConfiguration: Sendable {
     public var turnEventMicroseconds = 20_000
     /// Timers set at the same time; more is an error of the user. A guess.
     public var timerLimit = 1 << 20
-    /// Silence after which the kernel probes a connection, in seconds; then two probes at a third of that.
-    public var keepAliveSeconds = 30
+    /// Silence after which the kernel probes a connection, in seconds. With the probes, who answers nothing is given
+    /// up after four and a half minutes: a laptop may sleep, a train may pass a tunnel, and most clients do not connect
+    /// again by themselves. One setting for all: among servers heartbeats find out much sooner.
+    public var keepAliveSeconds = 120
+    /// Time between two probes, in seconds.
+    public var keepAliveIntervalSeconds = 30
+    /// Probes without an answer after which a connection is lost.
+    public var keepAliveProbes = 5
     /// First pause of a listener when descriptors or slots run out, in milliseconds; doubles up to the second number.
     public var acceptPauseMilliseconds = 10
     /// Longest pause of a listener, in milliseconds.

@@ -66,7 +66,7 @@ struct ClientLoop {
 
     private var socketEvents: Int32 {
         if isConnecting { return POLLOUT }
-        return session.chunk().isEmpty ? POLLIN : POLLIN | POLLOUT
+        return session.hasChunk ? POLLIN | POLLOUT : POLLIN
     }
 
     /// Milliseconds for poll: until the session's deadline, or without end.
@@ -83,7 +83,7 @@ struct ClientLoop {
             _ = Descriptor.read(signals, into: &buffer)
             pass(.interrupted)
         case .output:
-            guard Int32(entry.revents) & (POLLERR | POLLNVAL) != 0, outputIsOpen else { return }
+            guard Self.isReaderGone(entry.revents), outputIsOpen else { return }
             outputIsOpen = false
             pass(.outputFailed(nil))
         case .typing:
@@ -94,6 +94,10 @@ struct ClientLoop {
             if isConnecting { take(dialer.advance()) } else { onSocket(entry.revents) }
         }
     }
+
+    /// Whether what poll(2) reports of the standard output means that nobody reads it. A pipe reports an error, a
+    /// socket pair and a terminal a hang-up; each repeats it for ever.
+    static func isReaderGone(_ events: Int16) -> Bool { Int32(events) & (POLLERR | POLLHUP | POLLNVAL) != 0 }
 
     private mutating func readTyped() {
         switch Descriptor.read(STDIN_FILENO, into: &buffer) {

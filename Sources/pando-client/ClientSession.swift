@@ -152,9 +152,19 @@ struct ClientSession {
         }
     }
 
+    /// Whether `chunk` gives anything, without the cost of making it.
+    var hasChunk: Bool {
+        if !greeting.isEmpty { return true }
+        switch phase {
+        case .live, .leaving(.exit): return !outbox.isEmpty
+        case .leaving(.redirect): return outbox.isMidLine
+        default: return false
+        }
+    }
+
     /// Whether the write side of the connection is to be shut down.
     var isDoneWriting: Bool {
-        if case .leaving = phase { return chunk().isEmpty }
+        if case .leaving = phase { return !hasChunk }
         return false
     }
 

@@ -31,10 +31,12 @@ import Testing
         mutating func written(limit: Int = .max) -> String {
             var bytes: [UInt8] = []
             while !session.chunk().isEmpty, bytes.count < limit {
+                #expect(session.hasChunk)
                 let chunk = session.chunk().prefix(limit - bytes.count)
                 bytes += chunk
                 session.wrote(chunk.count, at: now)
             }
+            #expect(session.hasChunk == !session.chunk().isEmpty)
             return String(decoding: bytes, as: UTF8.self)
         }
 

@@ -75,6 +75,19 @@ import Testing
         withExtendedLifetime((four, six)) {}
     }
 
+    /// A client that answers nothing is given up after 120 + 5 x 30 seconds, and not while a laptop sleeps for a minute.
+    @Test func aSilentConnectionIsGivenUpAfterMinutes() throws {
+        let harness = try Harness()
+        let (id, peer) = try harness.tcp()
+        func option(_ name: Int32) -> Int32 {
+            var (value, size) = (Int32(0), socklen_t(MemoryLayout<Int32>.size))
+            getsockopt(harness.reactor.connections[Int(id.slot)].fd, Int32(IPPROTO_TCP), name, &value, &size)
+            return value
+        }
+        #expect([option(TCP_KEEPIDLE), option(TCP_KEEPINTVL), option(TCP_KEEPCNT)] == [120, 30, 5])
+        withExtendedLifetime(peer) {}
+    }
+
     @Test func dials() throws {
         let harness = try Harness()
         _ = try harness.reactor.listen(on: .loopback(port: 0))

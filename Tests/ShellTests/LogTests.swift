@@ -52,8 +52,21 @@ import Testing
         #expect(other, "each kind has its own limit")
         let suppressed = throttle.takeSuppressed()
         #expect(suppressed.map(\.kind) == [.gap] && suppressed.map(\.count) == [100 - ReportThrottle.perSecond])
-        #expect(!throttle.hasSuppressed)
+        let isBegging = throttle.begsForTime()
+        #expect(!isBegging)
         let later = throttle.admits(.gap, at: 1_000_000_006)
         #expect(later, "a second later there is room again")
+    }
+
+    /// The time of the report must not move on while there is load.
+    @Test func `a time to tell what was suppressed is asked for once`() {
+        var throttle = ReportThrottle()
+        var asked: [Bool] = []
+        for turn in 0..<100 {
+            _ = throttle.admits(.gap, at: 5)
+            asked.append(throttle.begsForTime())
+            if turn == 49 { _ = throttle.takeSuppressed() }
+        }
+        #expect(asked.indices.filter { asked[$0] } == [ReportThrottle.perSecond, 50])
     }
 }

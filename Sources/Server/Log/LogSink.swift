@@ -1,5 +1,5 @@
-/// Where log lines go: a bounded buffer and a thread that empties it into the standard error stream. The reactor's
-/// thread only ever appends: a terminal that is held, or a pipe that nobody reads, costs log lines and never a
+/// Where log lines and the ready line go: a bounded buffer and a thread that empties it into a standard stream. The
+/// reactor's thread only ever appends: a terminal that is held, or a pipe that nobody reads, costs lines and never a
 /// heartbeat.
 internal import CEpollShim
 internal import Glibc
@@ -11,6 +11,8 @@ internal import Synchronization
 final class LogSink: Sendable {
     /// Bytes that may wait. About two thousand lines: more than a second of the worst storm that is not suppressed.
     static let capacity = 256 << 10
+    /// How long the end of the process waits for a reader: one that is there takes it at once. A guess.
+    static let lastMilliseconds = 1000
 
     private struct State {
         var waiting: [UInt8] = []
@@ -25,7 +27,9 @@ final class LogSink: Sendable {
     /// Makes the line that tells of dropped ones.
     private let tellDropped: @Sendable (Int) -> [UInt8]
 
-    init(_ stream: StandardStream, tellDropped: @escaping @Sendable (Int) -> [UInt8]) throws(SystemError) {
+    init(
+        _ stream: StandardStream, tellDropped: @escaping @Sendable (Int) -> [UInt8] = { _ in [] }
+    ) throws(SystemError) {
         semaphore = ces_semaphore_open()
         guard semaphore >= 0 else { throw SystemError(code: -semaphore, call: "eventfd") }
         self.stream = stream
@@ -75,8 +79,8 @@ final class LogSink: Sendable {
     }
 }
 
-/// A standard stream. Writing blocks until everything is written; what the other end refuses is given up, since there
-/// is nobody else to tell.
+/// A standard stream. Writing blocks until everything is written, so it is for a sink's thread; what the other end
+/// refuses is given up, since there is nobody else to tell.
 struct StandardStream: Sendable {
     static let output = StandardStream(fd: 1)
     static let error = StandardStream(fd: 2)
@@ -94,8 +98,6 @@ struct StandardStream: Sendable {
         }
     }
 
-    func write(_ text: String) { write(Array(text.utf8)) }
-
     func write(_ bytes: [UInt8]) {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -103,6 +105,9 @@ struct StandardStream: Sendable {
             let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(fd, $0.baseAddress, $0.count) }
             if count > 0 {
                 rest = rest.dropFirst(count)
+            } else if count == 0 {
+                // A stream that takes nothing and says nothing would keep us here for ever.
+                return
             } else if errno == EAGAIN {
                 waitForRoom()
             } else if errno != EINTR {

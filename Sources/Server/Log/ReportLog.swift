@@ -16,7 +16,8 @@ struct ReportLog {
         logger.log(level: entry.level, entry.message, metadata: entry.metadata)
     }
 
-    var hasSuppressed: Bool { throttle.hasSuppressed }
+    /// Whether a time has to be set for `tellSuppressed`; true once until then.
+    mutating func begsForTime() -> Bool { throttle.begsForTime() }
 
     mutating func tellSuppressed() {
         for (kind, count) in throttle.takeSuppressed() {

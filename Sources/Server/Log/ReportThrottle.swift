@@ -17,6 +17,8 @@ struct ReportThrottle {
     }
 
     private var windows = [Window](repeating: Window(), count: ReportKind.allCases.count)
+    /// It is settled when the suppressed ones will be told.
+    private var isTellingDue = false
 
     /// Whether a report may be told at this time, in nanoseconds of a monotonic clock.
     mutating func admits(_ kind: ReportKind, at now: UInt64) -> Bool {
@@ -33,10 +35,19 @@ struct ReportThrottle {
         return true
     }
 
-    var hasSuppressed: Bool { windows.contains { $0.suppressed > 0 } }
+    private var hasSuppressed: Bool { windows.contains { $0.suppressed > 0 } }
+
+    /// Whether a time has to be set at which to tell what was suppressed. True once until it is told: who moved the
+    /// time at each call would never come to it under load.
+    mutating func begsForTime() -> Bool {
+        guard !isTellingDue, hasSuppressed else { return false }
+        isTellingDue = true
+        return true
+    }
 
     /// What was suppressed since the last call.
     mutating func takeSuppressed() -> [(kind: ReportKind, count: Int)] {
+        isTellingDue = false
         var result: [(kind: ReportKind, count: Int)] = []
         for kind in ReportKind.allCases where windows[kind.rawValue].suppressed > 0 {
             result.append((kind, windows[kind.rawValue].suppressed))

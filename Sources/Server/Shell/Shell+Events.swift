@@ -72,7 +72,7 @@ extension Shell: ReactorHandler {
         setNodeTimer(in: &reactor)
         releaseIntake(in: &reactor)
         if !deferred.isEmpty { reactor.setTimer(TimerToken.deferred, afterMilliseconds: 0) }
-        if log.hasSuppressed { reactor.setTimer(TimerToken.suppressed, afterMilliseconds: 1000) }
+        if log.begsForTime() { reactor.setTimer(TimerToken.suppressed, afterMilliseconds: 1000) }
         if life.isEnding, reactor.statistics.open == 0 { reactor.stop() }
     }
 

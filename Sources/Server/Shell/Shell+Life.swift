@@ -35,7 +35,7 @@ extension Shell {
         guard !life.isAnnounced else { return }
         life.isAnnounced = true
         let place = "on \(settings.boundAddress) as \(settings.advertised)"
-        StandardStream.output.write("pando-server \(settings.version) ready \(place) id \(node.id)\n")
+        settings.output.write(Array("pando-server \(settings.version) ready \(place) id \(node.id)\n".utf8))
     }
 
     // MARK: Signals
@@ -72,11 +72,11 @@ extension Shell {
 
     /// The document is made here, in less than a millisecond; a helper writes it.
     mutating func writeStatistics(in reactor: inout Reactor) {
-        guard let path = settings.statisticsPath, let files = helpers.files else {
+        guard let file = settings.statisticsFile, let files = helpers.files else {
             return log.logger.notice("SIGUSR1: no statistics are written without --statistics-file")
         }
-        let document = statistics(of: reactor)
-        let isTaken = files.submit { FileResult(failure: StatisticsFile.write(document, to: path)) }
+        let (document, number) = (statistics(of: reactor), file.nextNumber())
+        let isTaken = files.submit { FileResult(failure: file.write(document, number: number)) }
         life.wantsStatistics = !isTaken
     }
 
@@ -89,10 +89,11 @@ extension Shell {
         if life.wantsStatistics { writeStatistics(in: &reactor) }
     }
 
-    /// The last document, when the reactor has ended and waiting does no harm.
+    /// The last document, when the reactor has ended and waiting does no harm. One that a helper is still writing does
+    /// not replace it.
     func writeLastStatistics(of reactor: borrowing Reactor) {
-        guard let path = settings.statisticsPath else { return }
-        if let failure = StatisticsFile.write(statistics(of: reactor), to: path) {
+        guard let file = settings.statisticsFile else { return }
+        if let failure = file.write(statistics(of: reactor), number: file.nextNumber()) {
             log.logger.warning("the statistics cannot be written", metadata: ["error": "\(failure)"])
         }
     }

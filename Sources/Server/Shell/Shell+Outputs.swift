@@ -27,7 +27,7 @@ extension Shell {
             return run.next
         case .closeLink(let id, let reason): close(id, reason, in: &reactor)
         case .dial(let id, let address): dial(id, address, in: &reactor)
-        case .follow(let id): reactor.subscribe(ConnectionID(id))
+        case .follow(let id): if !reactor.subscribe(ConnectionID(id)) { counts.followsRefused += 1 }
         case .unfollow(let id): reactor.unsubscribe(ConnectionID(id))
         case .pause(let id):
             connections.insert(.paused, of: ConnectionID(id))

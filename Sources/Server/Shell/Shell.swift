@@ -82,7 +82,9 @@ struct ShellSettings {
     var dialMilliseconds: Int
     /// How often a link is read at least, in milliseconds, however far behind the fan-out is.
     var breathMilliseconds: UInt64
-    var statisticsPath: String?
+    var statisticsFile: StatisticsFile?
+    /// Where the ready line goes.
+    var output: LogSink
 
     /// How long a connection may hold back the rest of a preamble: the first bytes are one segment.
     static let preambleMilliseconds = 10_000

@@ -13,13 +13,17 @@ public enum Server {
     ///
     /// - Throws: why it could not start, or why it had to end.
     public static func run(_ configuration: ServerConfiguration) throws(ServerFailure) {
+        // Before anything else can open a descriptor.
         StandardStream.occupyAll()
+        let statisticsFile = try checkedStatisticsFile(configuration)
         let descriptors = try system { () throws(SystemError) in try DescriptorLimit.raise() }
         var reactor = try makeReactor(configuration, descriptors: descriptors)
         // Before any thread is started, since threads inherit what is blocked.
         try system { () throws(SystemError) in try reactor.watchSignals(Shell.signals) }
         let sink = try makeSink(configuration.logFormat)
-        defer { sink.flush(milliseconds: 1000) }
+        defer { sink.flush(milliseconds: LogSink.lastMilliseconds) }
+        let output = try system { () throws(SystemError) in try LogSink(.output) }
+        defer { output.flush(milliseconds: LogSink.lastMilliseconds) }
         let logger = Logger(label: "pando-server") { _ in
             LineLogHandler(level: configuration.logLevel, format: configuration.logFormat, sink: sink)
         }
@@ -27,7 +31,10 @@ public enum Server {
         logger.info(
             "limits of this process",
             metadata: ["descriptors": "\(descriptors)", "connections": "\(reactor.configuration.capacity)"])
-        var shell = try makeShell(configuration, listener, bound, logger, waker: reactor.waker)
+        let helpers = try makeHelpers(configuration, waker: reactor.waker)
+        let settings = makeSettings(configuration, listener, bound, statisticsFile, output)
+        let node = makeNode(configuration, settings)
+        var shell = Shell(node: node, settings: settings, helpers: helpers, logger: logger)
         shell.start(in: &reactor)
         let outcome = Result { () throws(SystemError) in try reactor.run(&shell) }
         shell.writeLastStatistics(of: reactor)
@@ -85,30 +92,44 @@ public enum Server {
         }
     }
 
-    private static func makeShell(
-        _ configuration: ServerConfiguration, _ listener: ListenerID, _ bound: SocketAddress, _ logger: Logger,
-        waker: Waker
-    ) throws(ServerFailure) -> Shell {
-        let host = configuration.host ?? OwnAddress.guess(bound: bound, remoteHost: configuration.remote?.host)
-        let advertised = PeerAddress(host: host, port: bound.port)
-        let helpers = try system { () throws(SystemError) in
+    private static func checkedStatisticsFile(
+        _ configuration: ServerConfiguration
+    ) throws(ServerFailure) -> StatisticsFile? {
+        guard let path = configuration.statisticsPath else { return nil }
+        if let refusal = StatisticsFile.refusal(of: path) {
+            throw ServerFailure("--statistics-file \(refusal)", exitStatus: ExitStatus.usage)
+        }
+        return StatisticsFile(path: path)
+    }
+
+    private static func makeHelpers(
+        _ configuration: ServerConfiguration, waker: Waker
+    ) throws(ServerFailure) -> Helpers {
+        try system { () throws(SystemError) in
             try Helpers(
                 hashThreads: configuration.helperThreads ?? max(1, processors - 1),
                 hashLimit: configuration.limits.hashJobs, writesFiles: configuration.statisticsPath != nil,
                 waker: waker)
         }
-        let settings = ShellSettings(
-            boundAddress: bound, advertised: advertised, listener: listener, version: version,
+    }
+
+    private static func makeSettings(
+        _ configuration: ServerConfiguration, _ listener: ListenerID, _ bound: SocketAddress,
+        _ statisticsFile: StatisticsFile?, _ output: LogSink
+    ) -> ShellSettings {
+        let host = configuration.host ?? OwnAddress.guess(bound: bound, remoteHost: configuration.remote?.host)
+        return ShellSettings(
+            boundAddress: bound, advertised: PeerAddress(host: host, port: bound.port), listener: listener,
+            version: version,
             linkOutputBytes: 2 * configuration.limits.linkWindowBytes + PeerFrame.Limit.provenBytes,
             publishBytes: configuration.deliveryBytes,
             dialMilliseconds: Int(clamping: configuration.timing.handshake),
-            breathMilliseconds: configuration.timing.silence / 4, statisticsPath: configuration.statisticsPath)
-        let node = makeNode(configuration, advertised)
-        return Shell(node: node, settings: settings, helpers: helpers, logger: logger)
+            breathMilliseconds: configuration.timing.silence / 4, statisticsFile: statisticsFile, output: output)
     }
 
-    private static func makeNode(_ configuration: ServerConfiguration, _ advertised: PeerAddress) -> Node {
-        var settings = NodeConfiguration(address: advertised, secret: Array(secret(configuration).utf8))
+    private static func makeNode(_ configuration: ServerConfiguration, _ shell: ShellSettings) -> Node {
+        let secret = secret(configuration, output: shell.output)
+        var settings = NodeConfiguration(address: shell.advertised, secret: Array(secret.utf8))
         settings.bootstrap = configuration.remote
         settings.timing = configuration.timing
         settings.limits = configuration.limits
@@ -129,10 +150,10 @@ public enum Server {
     }
 
     /// The network's secret; a new one is told, on a line of its own.
-    private static func secret(_ configuration: ServerConfiguration) -> String {
+    private static func secret(_ configuration: ServerConfiguration, output: LogSink) -> String {
         if let given = configuration.secret { return given }
         let drawn = NetworkSecret.draw()
-        StandardStream.output.write("Secret for the system: \(drawn)\n")
+        output.write(Array("Secret for the system: \(drawn)\n".utf8))
         return drawn
     }
 

@@ -12,8 +12,14 @@ public struct ServerFailure: Error, Hashable, Sendable, CustomStringConvertible 
         self.exitStatus = exitStatus
     }
 
-    /// Writes it to the standard error stream, on one line.
-    public func tell() { StandardStream.error.write("pando-server: \(self)\n") }
+    /// Writes it to the standard error stream, on one line. If nobody takes it there within a second, it is lost: a
+    /// server that cannot go on must end.
+    public func tell() {
+        // Without a thread to write it there is nothing left to do but to end.
+        guard let sink = try? LogSink(.error) else { return }
+        sink.write(Array("pando-server: \(self)\n".utf8))
+        sink.flush(milliseconds: LogSink.lastMilliseconds)
+    }
 
     /// The one known neighbour answered, and does not want this server: its configuration is wrong, so waiting is no
     /// help.

@@ -38,4 +38,6 @@ struct ShellCounts {
     var linesTooLongForLog: UInt64 = 0
     /// Times that a connection's input had to wait because the fan-out was behind.
     var inputsHeld: UInt64 = 0
+    /// Clients that were to follow the activity log and could not: their connections had ended in the same turn.
+    var followsRefused: UInt64 = 0
 }

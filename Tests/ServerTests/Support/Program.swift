@@ -30,6 +30,11 @@ final class Program {
         try self.init(path: Self.binaryDirectory + "/" + name, arguments)
     }
 
+    /// Starts it by a shell's script, in which it is `$0` and its arguments `$@`.
+    convenience init(shell script: String, named name: String, _ arguments: [String]) throws {
+        try self.init(path: "/bin/sh", ["-c", script, Self.binaryDirectory + "/" + name] + arguments)
+    }
+
     init(path: String, _ arguments: [String]) throws {
         _ = Sockets.prepared
         name = URL(fileURLWithPath: path).lastPathComponent
