@@ -30,12 +30,21 @@ extension Shell: ReactorHandler {
         carryOut(in: &reactor)
     }
 
+    /// A client that is gone while its secret is being checked has no answer to get, and what it may have said behind
+    /// goes with it.
+    mutating func hungUp(_ id: ConnectionID, in reactor: inout Reactor) {
+        guard connections.role(of: id) == .client, node.hashUnderWay(of: SessionID(id)) != nil else { return }
+        reactor.close(id, .reset)
+    }
+
     mutating func closed(_ id: ConnectionID, reason: CloseReason, in reactor: inout Reactor) {
         let now = instant(of: reactor)
         intake.forget(id)
         log.logger.debug("connection closed", metadata: ["connection": "\(id)", "reason": "\(reason)"])
         switch connections.end(id) {
-        case .client: node.clientClosed(SessionID(id), at: now)
+        case .client:
+            cancelHash(of: SessionID(id))
+            node.clientClosed(SessionID(id), at: now)
         case .link: node.linkClosed(LinkID(id), at: now)
         case .dialling: dialEnded(id, reason, in: &reactor)
         case .undetermined, .none: return
@@ -45,6 +54,7 @@ extension Shell: ReactorHandler {
 
     mutating func woken(in reactor: inout Reactor) {
         for result in helpers.hashes.drain() {
+            hashes[result.id] = nil
             node.hashed(result.id, digest: result.digest, at: instant(of: reactor))
         }
         for result in helpers.names.drain() { resolved(result, in: &reactor) }

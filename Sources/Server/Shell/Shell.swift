@@ -27,6 +27,8 @@ struct Shell: ~Copyable {
     var counts = ShellCounts()
     /// Dials under way, by their present connection.
     var dials: [ConnectionID: Dial] = [:]
+    /// Hashes with the helpers.
+    var hashes: [HashID: JobTicket] = [:]
     /// Inputs that came about while outputs were carried out.
     var deferred: [DeferredInput] = []
     /// When the node's timer is set to fire; nil if it is not set.
