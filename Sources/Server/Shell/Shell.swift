@@ -37,6 +37,7 @@ struct Shell: ~Copyable {
     /// A deadline was found to be long over and waits for one more round of input.
     var isTimeDelayed = false
     var intake = Intake()
+    var admission: Admission
     var life = Life()
 
     /// An input of the node that is given to it in the next turn.
@@ -50,6 +51,7 @@ struct Shell: ~Copyable {
         self.settings = settings
         self.helpers = helpers
         log = ReportLog(logger: logger)
+        admission = Admission(capacity: settings.connectionsMax)
     }
 }
 
@@ -75,6 +77,8 @@ struct ShellSettings {
     var advertised: PeerAddress
     var listener: ListenerID
     var version: String
+    /// Connections that the reactor can have.
+    var connectionsMax: Int
     /// Unsent bytes that a link may have: two windows of records and the largest frame. The node keeps records within
     /// one window; the second is room for everything else, so that only a broken peer meets the limit.
     var linkOutputBytes: Int
