@@ -21,8 +21,8 @@ struct Member: Sendable {
     var announcement: Announcement?
     /// The link over which what is new of this server comes first: the next hop towards it.
     var parent: LinkID?
-    /// A digest told of a record or an announcement that is missing here, and a graft timer runs.
-    var isMissing = false
+    /// What a digest told of, is missing here, and is waited for: a graft timer runs.
+    var awaited: PeerFrame.Digest?
 
     /// There is or was a link to it: its store-and-forward queue is worth telling.
     var wasNeighbour = false

@@ -22,9 +22,18 @@ extension Node {
         link.ensure(streams: servers.count)
         links.append(link)
         timers.set(.linkCheck(id), at: now.adding(milliseconds: checkInterval))
-        if links.count > configuration.limits.links || phase == .leaving {
-            refuse(links.count - 1, phase == .leaving ? .shutdown : .tooManyLinks, .tooManyLinks, "no link is free")
+        if phase == .leaving { return refuse(links.count - 1, .shutdown, .shutdown, "this server is leaving") }
+        if dial == nil { boundUnproven() }
+    }
+
+    /// Who has not proved itself may not keep out who would: of too many accepted links in their handshake the oldest
+    /// goes.
+    private mutating func boundUnproven() {
+        let unproven = links.indices.filter { index in
+            links[index].dial == nil && !links[index].isIntroduced && links[index].phase != .closing
         }
+        guard unproven.count > configuration.limits.unprovenLinks, let oldest = unproven.first else { return }
+        refuse(oldest, .tooManyLinks, .tooManyLinks, "too many links in their handshake")
     }
 
     /// Bytes from the other server; returns how many were consumed. The rest is the beginning of a frame.
@@ -291,6 +300,9 @@ extension Node {
         if let holder = livingHolder(of: introduction.address, besides: introduction.id) {
             let text = "\(introduction.address) is held by the living server \(holder)"
             return refuse(index, .addressTaken, .addressTaken, text)
+        }
+        guard links.count(where: \.isIntroduced) < configuration.limits.links else {
+            return refuse(index, .tooManyLinks, .tooManyLinks, "no link is free")
         }
         let isAcceptor = links[index].dial == nil
         if isAcceptor { introduce(to: introduction.address, link: index) }

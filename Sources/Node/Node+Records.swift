@@ -111,6 +111,7 @@ extension Node {
         let skipped = position.seq - held
         // A faulty peer may tell of gaps whose sum is beyond 64 bits.
         counters.recordsSkipped &+= skipped
+        deliverAll(origin)
         outbox.report(.gap(position, records: skipped))
         store.step(origin, over: position.seq)
         queues[links[index].neighbour].acknowledge(origin, through: position.seq)
@@ -131,6 +132,43 @@ extension Node {
         }
     }
 
+    /// Gives leave to publish so many bytes, and goes on with what had none.
+    mutating func deliverPostponed(bytes: Int) {
+        deliveryLeft = bytes
+        guard bytes > 0, let first = postponed.first else { return }
+        let batch = postponed
+        postponed = []
+        for index in batch { deliver(index) }
+        // A stream that used the leave up lets the others go first next time.
+        if postponed.count > 1, postponed.first == first { postponed.append(postponed.removeFirst()) }
+    }
+
+    /// Delivers all that the stream holds, whatever it waits for: it is about to be stepped over, and would be lost.
+    private mutating func deliverAll(_ index: Int) {
+        guard store.streams[index].delivered < store.streams[index].held else { return }
+        let left = deliveryLeft
+        deliveryLeft = .max
+        while true {
+            _ = deliverStream(index)
+            guard store.streams[index].waitsFor != nil else { break }
+            counters.dependenciesExpired += 1
+            store.forgive(index)
+        }
+        precondition(store.streams[index].delivered == store.streams[index].held, "nothing is left to wait for")
+        deliveryLeft = max(0, left - (Int.max - deliveryLeft))
+        waiting.removeAll { $0 == index }
+        postponed.removeAll { $0 == index }
+    }
+
+    /// What came of a record that is next in its stream.
+    private enum Delivery {
+        case done
+        /// What its sender sent before is not delivered yet.
+        case waits
+        /// There is no leave to publish it now.
+        case postponed
+    }
+
     /// Delivers the stream's records in order, as far as they wait for nothing. Returns whether there was one.
     private mutating func deliverStream(_ index: Int) -> Bool {
         let before = store.streams[index].delivered
@@ -140,7 +178,9 @@ extension Node {
                 store.setDelivered(index, store.streams[index].oldest - 1)
                 continue
             }
-            guard deliverRecord(seq, of: index, segment: place.segment, range: place.range) else { break }
+            let delivery = deliverRecord(seq, of: index, segment: place.segment, range: place.range)
+            if delivery == .postponed { postpone(index) }
+            guard delivery == .done else { break }
             store.setDelivered(index, seq)
         }
         return store.streams[index].delivered > before
@@ -148,23 +188,36 @@ extension Node {
 
     private mutating func deliverRecord(
         _ seq: UInt64, of index: Int, segment: Int, range: Range<Int>
-    ) -> Bool {
+    ) -> Delivery {
         let bytes = store.streams[index].segments[segment].bytes
         guard let (header, payload) = try? RecordHeader.decode(in: bytes.span, at: range) else {
             preconditionFailure("a record's header was decoded before it was stored")
         }
-        guard header.kind == RecordKind.activity.rawValue else { return true }
+        guard header.kind == RecordKind.activity.rawValue else { return .done }
         if let dependency = header.dependency, dependency != store.streams[index].forgiven, !isDelivered(dependency) {
             wait(index, for: dependency)
-            return false
+            return .waits
         }
+        guard hasLeave(toPublish: payload.count) else { return .postponed }
         if let claim = header.claim { noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq)) }
         counters.activitiesDelivered += 1
-        guard sessions.liveCount > 0 else { return true }
+        guard sessions.liveCount > 0 else { return .done }
+        deliveryLeft -= min(deliveryLeft, payload.count)
         let start = outbox.bytes.count
         outbox.bytes.append(contentsOf: bytes[payload])
         outbox.append(.publish(start..<outbox.bytes.count))
-        return true
+        return .done
+    }
+
+    /// A line that is larger than the whole leave takes all of it: it must be delivered some time.
+    private func hasLeave(toPublish count: Int) -> Bool {
+        guard sessions.liveCount > 0 else { return true }
+        return count <= deliveryLeft || (deliveryLeft > 0 && deliveryLeft == configuration.limits.deliveryBytes)
+    }
+
+    private mutating func postpone(_ index: Int) {
+        store.stopWaiting(index)
+        if !postponed.contains(index) { postponed.append(index) }
     }
 
     /// The table is as large as that of the claims: what is beyond it was made up by a faulty peer.
@@ -190,6 +243,10 @@ extension Node {
     static let dependencyPatience: UInt64 = 10_000
 
     mutating func expireDependencies() {
+        // What is late because there is no leave to publish it is not lost: it comes, and in order.
+        guard postponed.isEmpty else {
+            return timers.set(.dependency, at: now.adding(milliseconds: Self.dependencyPatience / 10))
+        }
         // One that expires may free others.
         for index in waiting where store.streams[index].waitsFor != nil {
             let since = store.streams[index].waitsSince
@@ -329,8 +386,10 @@ extension Node {
         guard store.byteCount > configuration.limits.storeBytes else { return }
         releaseStable()
         while store.byteCount > configuration.limits.storeBytes, let (index, seqs) = store.giveUpOldest() {
+            // What is not delivered is owed to the clients here, whoever else has it.
+            let done = min(stable(index), store.streams[index].delivered)
             if store.streams[index].delivered < seqs.upperBound { deliver(index) }
-            let firstOwed = max(seqs.lowerBound, stable(index) + 1)
+            let firstOwed = max(seqs.lowerBound, done + 1)
             guard firstOwed <= seqs.upperBound else { continue }
             let records = seqs.upperBound - firstOwed + 1
             counters.recordsGivenUp += records

@@ -132,11 +132,15 @@ extension Node {
             links[index].edges[origin].announcement = max(edge.announcement, digest.announcement)
             if origin == Self.ownIndex {
                 confirmClaims()
-            } else if isMissing(digest.held, digest.announcement, of: origin), !members[origin].isMissing {
-                members[origin].isMissing = true
-                timers.set(.graft(origin), at: now.adding(milliseconds: configuration.timing.graftDelay))
+            } else if isMissing(digest.held, digest.announcement, of: origin), members[origin].awaited == nil {
+                wait(for: digest, of: origin)
             }
         }
+    }
+
+    private mutating func wait(for digest: PeerFrame.Digest, of origin: Int) {
+        members[origin].awaited = digest
+        timers.set(.graft(origin), at: now.adding(milliseconds: configuration.timing.graftDelay))
     }
 
     private func isMissing(_ held: UInt64, _ announcement: UInt64, of origin: Int) -> Bool {
@@ -145,16 +149,21 @@ extension Node {
 
     /// What a digest told of has not come by itself: ask the neighbour that has most of it.
     mutating func graftMissing(_ origin: Int) {
-        members[origin].isMissing = false
+        guard let awaited = members[origin].awaited else { return }
+        members[origin].awaited = nil
         let candidates = links.indices.filter { index in
             links[index].isOpen
                 && isMissing(known(origin, by: index), links[index].edges[origin].announcement, of: origin)
         }
         guard let best = candidates.max(by: { known(origin, by: $0) < known(origin, by: $1) }) else { return }
+        let newest = PeerFrame.Digest(
+            origin: servers[origin], held: known(origin, by: best),
+            announcement: links[best].edges[origin].announcement)
+        // What was waited for has come; what a later digest told of gets its own time.
+        guard isMissing(awaited.held, awaited.announcement, of: origin) else { return wait(for: newest, of: origin) }
         counters.repairs += 1
         graft(origin, link: best)
         // Should that link fail as well, ask again.
-        members[origin].isMissing = true
-        timers.set(.graft(origin), at: now.adding(milliseconds: configuration.timing.graftDelay))
+        wait(for: newest, of: origin)
     }
 }

@@ -50,6 +50,10 @@ public struct Node: Sendable {
     var advanced: [Int] = []
     /// Streams whose next record waits for its dependency.
     var waiting: [Int] = []
+    /// Streams whose next record waits for nothing but the driver's leave to publish more.
+    var postponed: [Int] = []
+    /// Bytes that may be published before the next turn ends.
+    var deliveryLeft: Int
     /// When the last announcement was sent; nil before the first.
     var announced: Instant?
     var storeBytesAnnounced = 0
@@ -97,6 +101,7 @@ public struct Node: Sendable {
     ) {
         self.now = now
         self.configuration = configuration
+        deliveryLeft = configuration.limits.deliveryBytes
         self.cryptography = cryptography
         bootstrap = configuration.bootstrap
         random = SplitMix64(seed: seed)
@@ -186,9 +191,17 @@ public struct Node: Sendable {
         }
     }
 
+    /// Whether activities are held that only wait for leave to be published: `turnEnding` is to be called again, even
+    /// if nothing happens. A driver that sets no `deliveryBytes` and always allows delivery never sees it.
+    public var hasPostponedDeliveries: Bool { !postponed.isEmpty }
+
     /// After the inputs of a turn: dials what is to be dialled and pushes what has come to the links.
-    public mutating func turnEnding(at now: Instant) {
+    ///
+    /// - Parameter mayDeliver: false while the driver's readers are behind. Activities are taken in and passed on to
+    ///   other servers all the same, but published only after a turn that allows it.
+    public mutating func turnEnding(at now: Instant, mayDeliver: Bool = true) {
         self.now = now
+        deliverPostponed(bytes: mayDeliver ? configuration.limits.deliveryBytes : 0)
         if overlayIsDirty { updateOverlay() }
         pushRecords()
         advanced.removeAll(keepingCapacity: true)

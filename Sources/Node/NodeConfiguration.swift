@@ -68,10 +68,15 @@ public struct NodeConfiguration: Sendable {
         public var storeBytes = 256 << 20
         /// Bytes of records and state that a link may have on the way (receiver credit).
         public var linkWindowBytes = 1 << 20
+        /// Bytes of activities published between two ends of a turn, one larger line excepted; what is beyond it stays
+        /// held until a later turn. The driver sets it to a part of what its readers may lag behind.
+        public var deliveryBytes = Int.max
         /// Servers known at a time, this one included.
         public var members = 4096
-        /// Links at a time, those in their handshake included.
+        /// Links at a time, past their introductions.
         public var links = 256
+        /// Accepted links at a time that are still in their handshake.
+        public var unprovenLinks = 64
         /// Names kept by this server as an arbiter.
         public var reservations = 65_536
         /// Requests of this server under way.

@@ -6,7 +6,8 @@ import DequeModule
 /// A *stream* is what arose at one server, its origin: records 1, 2, 3 … Streams are addressed by the dense index that
 /// `ServerTable` gives their origin. Each keeps two counters: `held`, the highest contiguous seq that this server has,
 /// decides new, duplicate and gap; `delivered`, what has gone to the clients' log, lags behind only while a record
-/// waits for its dependency. All ways in (push, replay, graft, gap, baseline) change `held` here and nowhere else.
+/// waits for its dependency, or for leave to be published. All ways in (push, replay, graft, gap, baseline) change
+/// `held` here and nowhere else.
 struct StreamStore: Sendable {
     struct Stream: Sendable {
         var held: UInt64 = 0
@@ -92,6 +93,9 @@ struct StreamStore: Sendable {
         streams[index].waitsFor = position
         streams[index].waitsSince = since
     }
+
+    /// The dependency is delivered, although the stream's next record is not yet.
+    mutating func stopWaiting(_ index: Int) { streams[index].waitsFor = nil }
 
     /// The next record of the stream waits no longer for its dependency.
     mutating func forgive(_ index: Int) {

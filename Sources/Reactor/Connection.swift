@@ -41,6 +41,10 @@ struct ConnectionFlags: OptionSet {
     static let rescan = ConnectionFlags(rawValue: 1 << 12)
     /// Taken out of epoll, because a hang-up would be reported for ever.
     static let unpolled = ConnectionFlags(rawValue: 1 << 13)
+    /// Lagged behind the ring at the last survey: the mark of its progress is valid.
+    static let lagging = ConnectionFlags(rawValue: 1 << 14)
+    /// Lagging, and took too little since the mark before.
+    static let tooSlow = ConnectionFlags(rawValue: 1 << 15)
 }
 
 /// One slot of the table.
@@ -61,8 +65,13 @@ struct Connection: BitwiseCopyable {
     var subscriberIndex = Connection.notSubscribed
     /// While stopping: how many bytes of private output go before the rest of the ring's bytes.
     var outputAhead: UInt32 = 0
+    // The marks stand where the alignment of the buffers leaves room for them.
     var input = ByteBuffer()
+    /// While lagging: when and at which cursor the present period of its progress began. Milliseconds of the clock and
+    /// the cursor, both without their upper halves: only differences count.
+    var markMilliseconds: UInt32 = 0
     var output = ByteBuffer()
+    var markCursor: UInt32 = 0
     /// The position in the ring up to which everything has been sent.
     var cursor: UInt64 = 0
     var ringStop: UInt64 = 0

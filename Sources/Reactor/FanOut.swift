@@ -14,7 +14,8 @@ struct FanOut {
     private var remaining = 0
     /// The end of the ring when the present or last round began.
     private var roundEnd: UInt64 = 0
-    /// Every subscriber has been visited since the ring's end was here.
+    /// Every subscriber has been visited since the ring's end was here. A visit to a blocked one counts: this is about
+    /// what the server has offered, not about what the readers have taken (`Reactor.surveySubscribers`).
     private(set) var servedEnd: UInt64 = 0
 
     var count: Int { slots.count }
@@ -51,4 +52,12 @@ struct FanOut {
         remaining -= 1
         return slots[remaining]
     }
+}
+
+/// What a look at the subscribers' lags has found.
+public struct SubscriberSurvey: Hashable, Sendable {
+    /// Subscribers that lag by more than was asked about.
+    public internal(set) var lagging = 0
+    /// Those of them that move fast enough to be waited for.
+    public internal(set) var keepingUp = 0
 }

@@ -110,14 +110,22 @@ extension Reactor {
         end(slot, connections[slot].reason)
     }
 
-    /// Connections with leftover input that are to go on. What is added meanwhile waits for the next turn.
+    /// Connections with leftover input that are to go on, until the budget is used up. What is added meanwhile waits
+    /// for the next turn, behind what the budget has left.
     mutating func resumeReady<Handler: ReactorHandler & ~Copyable>(_ handler: inout Handler) {
         guard !ready.isEmpty else { return }
         let batch = ready
         ready = []
-        for word in batch {
+        var budget = WorkBudget(configuration)
+        for (index, word) in batch.enumerated() {
+            if index > 0, budget.isSpent {
+                statistics.turnsCut += 1
+                ready = batch[index...] + ready
+                return
+            }
             guard let slot = live(ConnectionID(rawValue: word)) else { continue }
             connections[slot].flags.remove(.ready)
+            budget.spend(bytes: Int(connections[slot].input.count))
             let flags = connections[slot].flags
             if flags.contains(.paused) { continue }
             // A handler that paused when it was shown the end is shown it again, even if it had taken every byte.

@@ -50,12 +50,42 @@ extension Reactor {
     /// The subscribers now.
     public var subscriberCount: Int { fanOut.count }
 
-    /// How many subscribers have more than so many bytes of the ring still to get, blocked ones included. Who finds a crowd
-    /// here publishes too fast for it; who finds one, finds a slow reader.
+    /// Looks for subscribers that have more than so many bytes of the ring still to get, blocked ones included, and at
+    /// whether they move. Who publishes no more while one of them keeps up loses none but the slow.
+    ///
+    /// A subscriber found lagging keeps up for one period; it earns the next by taking `leastBytes` within it. One that
+    /// does not is too slow until it takes as much within a period, or lags no more.
     ///
     /// - Complexity: linear in the subscribers, some nanoseconds each: not for every turn.
-    public func subscribersLagging(byMoreThan bytes: Int) -> Int {
-        fanOut.slots.count { ringLag(Int($0)) > bytes }
+    public mutating func surveySubscribers(
+        laggingBy bytes: Int, leastBytes: Int, periodMilliseconds: Int
+    ) -> SubscriberSurvey {
+        let time = UInt32(truncatingIfNeeded: now / 1_000_000)
+        var survey = SubscriberSurvey()
+        for entry in fanOut.slots {
+            let slot = Int(entry)
+            guard ringLag(slot) > bytes else {
+                connections[slot].flags.subtract([.lagging, .tooSlow])
+                continue
+            }
+            let cursor = UInt32(truncatingIfNeeded: connections[slot].cursor)
+            let isNew = !connections[slot].flags.contains(.lagging)
+            let hasEarned = Int(cursor &- connections[slot].markCursor) >= leastBytes
+            let isOver = Int(time &- connections[slot].markMilliseconds) >= periodMilliseconds
+            if isNew || hasEarned {
+                connections[slot].flags.insert(.lagging)
+                connections[slot].flags.remove(.tooSlow)
+            } else if isOver {
+                connections[slot].flags.insert(.tooSlow)
+            }
+            if isNew || hasEarned || isOver {
+                connections[slot].markMilliseconds = time
+                connections[slot].markCursor = cursor
+            }
+            survey.lagging += 1
+            if !connections[slot].flags.contains(.tooSlow) { survey.keepingUp += 1 }
+        }
+        return survey
     }
 
     /// Makes a connection follow the ring from its present end.
@@ -148,6 +178,7 @@ extension Reactor {
     /// checked for having been overrun, and go on when they become writable.
     mutating func flushSubscribers() {
         var sends = 0
+        let bytesBefore = statistics.bytesSent
         while let next = fanOut.next(end: ring.end) {
             let slot = Int(next)
             if connections[slot].flags.contains(.blocked) {
@@ -157,7 +188,7 @@ extension Reactor {
             guard connections[slot].cursor != ring.end else { continue }
             flush(slot)
             sends += 1
-            if sends == configuration.fanOutSlice {
+            if sends == configuration.fanOutSlice || statistics.bytesSent - bytesBefore >= configuration.fanOutBytes {
                 statistics.fanOutSlices += 1
                 return
             }

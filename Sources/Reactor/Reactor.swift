@@ -4,8 +4,10 @@
 ///
 /// 1. wait for events, read the clock once;
 /// 2. timers and deadlines that are due, in their order;
-/// 3. events: reads, accepts, finished dials, signals, wake-ups; writability only marks a connection for the flush;
-/// 4. resumed work: connections on the ready list (leftover input after a pause);
+/// 3. events: reads, accepts, finished dials, signals, wake-ups; writability only marks a connection for the flush.
+///    Ends early when the turn's budget of bytes or time is used up, or by ``endEvents()``; the rest of the batch comes
+///    first in the next turn, before epoll is asked again;
+/// 4. resumed work: connections on the ready list (leftover input after a pause), within a budget of their own;
 /// 5. `closed` for every connection that ended since this step of the turn before;
 /// 6. `turnEnding`;
 /// 7. the one flush: connections with private output, then a slice of the subscribers of the ring;
@@ -37,6 +39,9 @@ public struct Reactor: ~Copyable {
 
     let poller: Descriptor
     var events: Slab<ces_event>
+    /// The part of `events` that epoll has told and nobody has handled yet.
+    var eventsLeft = 0..<0
+    var wantsEventsEnded = false
     /// All connections read into this buffer, one at a time.
     var receiveBuffer: Slab<UInt8>
 
@@ -70,6 +75,8 @@ public struct Reactor: ~Copyable {
     public init(_ configuration: ReactorConfiguration = ReactorConfiguration()) throws(SystemError) {
         precondition(configuration.capacity > 0 && configuration.capacity < Int(SpecialSlot.firstListener))
         precondition(configuration.readBudget > 0 && configuration.eventBatch > 0 && configuration.fanOutSlice > 0)
+        precondition(configuration.fanOutBytes > 0 && configuration.turnReadBytes > 0)
+        precondition(configuration.turnEventMicroseconds > 0)
         try SystemError.check(ces_ignore_sigpipe(), "sigaction SIGPIPE")
         let poller = try Descriptor(ces_epoll_create(), "epoll_create1")
         let waker = try Waker()
@@ -117,11 +124,13 @@ public struct Reactor: ~Copyable {
     public mutating func turn<Handler: ReactorHandler & ~Copyable>(
         _ handler: inout Handler, timeoutMilliseconds: Int
     ) throws(SystemError) {
-        let count = try wait(atMost: timeoutMilliseconds)
+        // What an earlier turn has left goes first: epoll would tell it again, but always in the same order, so that
+        // the last ones would never have their turn.
+        if eventsLeft.isEmpty { eventsLeft = 0..<(try wait(atMost: timeoutMilliseconds)) }
         now = SystemClock.monotonicNanoseconds
         fireTimers(&handler)
         resumeListeners()
-        for index in 0..<count { handleEvent(index, &handler) }
+        handleEvents(&handler)
         resumeReady(&handler)
         tellEnded(&handler)
         handler.turnEnding(in: &self)
@@ -155,6 +164,26 @@ public struct Reactor: ~Copyable {
         let milliseconds = next <= time ? 0 : (next - time + 999_999) / 1_000_000
         let wanted = Int32(clamping: milliseconds)
         return limit < 0 ? wanted : min(wanted, Int32(clamping: limit))
+    }
+
+    /// Makes the present turn's events end after the one that is being handled: the next turn goes on with the others.
+    /// For a handler that has had enough input for one turn.
+    public mutating func endEvents() { wantsEventsEnded = true }
+
+    /// Events until all are handled or the turn's budget is used up. A hint that has waited for some turns is as good
+    /// as a fresh one: the generation tells whom it means, and the socket itself whether it still holds.
+    private mutating func handleEvents<Handler: ReactorHandler & ~Copyable>(_ handler: inout Handler) {
+        wantsEventsEnded = false
+        var budget = WorkBudget(configuration)
+        while let index = eventsLeft.first {
+            eventsLeft = eventsLeft.dropFirst()
+            let before = statistics.bytesReceived
+            handleEvent(index, &handler)
+            budget.spend(bytes: Int(statistics.bytesReceived - before))
+            guard wantsEventsEnded || budget.isSpent else { continue }
+            if !eventsLeft.isEmpty { statistics.turnsCut += 1 }
+            return
+        }
     }
 
     private mutating func handleEvent<Handler: ReactorHandler & ~Copyable>(_ index: Int, _ handler: inout Handler) {
@@ -233,4 +262,19 @@ enum SpecialSlot {
     static let waker: UInt32 = 0xFFFF_FFFF
 
     static func word(_ slot: UInt32) -> UInt64 { UInt64(slot) }
+}
+
+/// How much one step of a turn may still do: bytes of input, and time for all that costs more than its bytes.
+struct WorkBudget {
+    private var bytes: Int
+    private let end: UInt64
+
+    init(_ configuration: ReactorConfiguration) {
+        bytes = configuration.turnReadBytes
+        end = SystemClock.monotonicNanoseconds + UInt64(configuration.turnEventMicroseconds) * 1000
+    }
+
+    mutating func spend(bytes count: Int) { bytes -= count }
+
+    var isSpent: Bool { bytes <= 0 || SystemClock.monotonicNanoseconds >= end }
 }

@@ -14,6 +14,8 @@ public struct ReactorConfiguration: Sendable {
     public var outputLimit = 1 << 20
     /// Sends to subscribers in one turn. Measured: 6-8 µs each, so that others wait 4 ms at most.
     public var fanOutSlice = 512
+    /// Bytes written to subscribers in one turn. 512 sends of a large lag took half a second; 8 MiB take 2-4 ms.
+    public var fanOutBytes = 8 << 20
     /// Accepts for each listener in one turn. Measured: 7-10 µs each, so about half a millisecond.
     public var acceptBudget = 64
     /// Bytes read from one connection in one turn. 64 KiB, the usual size of a socket's receive window at first.
@@ -23,8 +25,14 @@ public struct ReactorConfiguration: Sendable {
     /// TCP_NOTSENT_LOWAT of subscribers, in bytes (tcp(7)). Measured: without it a stalled reader holds 4 MiB of kernel
     /// memory.
     public var notSentLowWater = 16 << 10
-    /// Events fetched by one epoll_wait. 512 keep a turn's handlers to some milliseconds.
+    /// Events fetched by one epoll_wait. More would only lengthen the list that is gone through before epoll is asked
+    /// again; the length of a turn is kept by the two budgets below. A guess.
     public var eventBatch = 512
+    /// Bytes read in one turn, and bytes of leftover input shown. 600 connections with 64 KiB each made turns of
+    /// 230-470 ms; 8 MiB of short lines are some 20 ms.
+    public var turnReadBytes = 8 << 20
+    /// Time for the events of one turn, and as much for leftover input: whatever an event costs, timers wait no longer.
+    public var turnEventMicroseconds = 20_000
     /// Timers set at the same time; more is an error of the user. A guess.
     public var timerLimit = 1 << 20
     /// Silence after which the kernel probes a connection, in seconds. With the probes, who answers nothing is given

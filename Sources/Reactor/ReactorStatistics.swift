@@ -28,6 +28,8 @@ public struct ReactorStatistics: Sendable {
     public internal(set) var turns: UInt64 = 0
     /// The longest turn, in nanoseconds, waiting excluded.
     public internal(set) var longestTurnNanoseconds: UInt64 = 0
+    /// Steps of turns that were cut at their budget of input or time; the rest went on in the next turn.
+    public internal(set) var turnsCut: UInt64 = 0
     /// Events for connections that had ended within the same batch.
     public internal(set) var staleEvents: UInt64 = 0
     /// Times that a listener was paused because descriptors or memory ran out.
@@ -36,7 +38,7 @@ public struct ReactorStatistics: Sendable {
     public internal(set) var acceptPausesNoSlots: UInt64 = 0
     /// Subscribers closed because the ring overran them.
     public internal(set) var ringOverruns: UInt64 = 0
-    /// Turns whose fan-out was cut at the slice.
+    /// Turns whose fan-out was cut at the slice, in sends or in bytes.
     public internal(set) var fanOutSlices: UInt64 = 0
     /// Bytes given to `send` after the connection had stopped sending, and dropped.
     public internal(set) var bytesDroppedAfterEnd: UInt64 = 0

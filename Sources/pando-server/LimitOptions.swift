@@ -58,7 +58,7 @@ struct LimitOptions: ParsableArguments {
     private func checkActivityLog() throws {
         guard let activityLogMb else { return }
         guard (1...1024).contains(activityLogMb) else { throw ValidationError("--activity-log-mb: 1 to 1024 MiB.") }
-        let needed = ServerConfiguration.linesInLogMin * maxLineBytes
+        let needed = ServerConfiguration.activityLogBytesMin(lineBytes: maxLineBytes)
         guard activityLogMb << 20 >= needed else {
             throw ValidationError(
                 "--activity-log-mb \(activityLogMb): it must hold \(ServerConfiguration.linesInLogMin) of the longest "

@@ -95,6 +95,106 @@ import Testing
         #expect(desk.node.waiting.isEmpty)
     }
 
+    // MARK: Leave to publish
+
+    private func bytes(_ outputs: [Output]) -> Int {
+        outputs.reduce(0) { if case .publish(let range) = $1 { $0 + range.count } else { $0 } }
+    }
+
+    @Test func `what one record frees is published a share a turn, in order`() {
+        let desk = Desk { $0.limits.deliveryBytes = 1000 }
+        _ = desk.anonymous()
+        let (first, second) = (
+            desk.join(Peers.id(1), at: Peers.address(1)), desk.join(Peers.id(2), at: Peers.address(2))
+        )
+        let expected = (1...400).map { "late\($0)" }
+        desk.say(later("late1"), over: second)
+        desk.say(Peers.records(Peers.id(2), from: 2, Array(expected.dropFirst())), over: second)
+        desk.say(Peers.records(Peers.id(1), from: 1, ["other"]), over: first)
+        _ = desk.takeOutputs()
+        desk.say(Peers.records(Peers.id(1), from: 2, ["early"]), over: first)
+        var turns = 0
+        repeat {
+            // The input's own share, and the one that the end of the turn gives.
+            #expect((1...2000).contains(bytes(desk.takeOutputs())))
+            for stream in desk.node.store.streams { #expect(stream.delivered <= stream.held) }
+            turns += 1
+            let wasPostponed = desk.node.hasPostponedDeliveries
+            desk.settle()
+            #expect(wasPostponed == desk.outputs.contains { if case .publish = $0 { true } else { false } })
+        } while desk.node.hasPostponedDeliveries
+        #expect(turns > 5)
+        #expect(texts(desk) == ["other", "early"] + expected)
+        #expect(desk.node.waiting.isEmpty)
+    }
+
+    @Test func `without leave records are taken in and passed on, and published later`() {
+        let desk = Desk { $0.limits.deliveryBytes = 1000 }
+        _ = desk.anonymous()
+        let (first, second) = (
+            desk.join(Peers.id(1), at: Peers.address(1)), desk.join(Peers.id(2), at: Peers.address(2))
+        )
+        desk.node.turnEnding(at: desk.now, mayDeliver: false)
+        _ = desk.node.linkReceived(
+            first, Peers.records(Peers.id(1), from: 1, ["a", "early"]).span, at: desk.now)
+        _ = desk.node.linkReceived(second, later("late").span, at: desk.now)
+        desk.node.turnEnding(at: desk.now, mayDeliver: false)
+        #expect(desk.node.store.streams.map(\.held) == [0, 2, 1])
+        #expect(desk.node.hasPostponedDeliveries)
+        // Nor does the wait for a dependency that is here become an expiry.
+        for _ in 0..<30 {
+            desk.now = desk.now.adding(milliseconds: 500)
+            desk.node.timeReached(at: desk.now)
+            desk.node.turnEnding(at: desk.now, mayDeliver: false)
+        }
+        #expect(!desk.node.outbox.outputs.contains { if case .publish = $0 { true } else { false } })
+        desk.settle()
+        #expect(texts(desk) == ["a", "early", "late"])
+        #expect(desk.node.statistics.dependenciesExpired == 0)
+        #expect(!desk.node.hasPostponedDeliveries)
+    }
+
+    @Test func `a stream with much to deliver lets the others go on`() {
+        let desk = Desk { $0.limits.deliveryBytes = 200 }
+        _ = desk.anonymous()
+        let (first, second) = (
+            desk.join(Peers.id(1), at: Peers.address(1)), desk.join(Peers.id(2), at: Peers.address(2))
+        )
+        desk.say(Peers.records(Peers.id(1), from: 1, (1...200).map { "a\($0)" }), over: first)
+        desk.say(Peers.records(Peers.id(2), from: 1, ["b"]), over: second)
+        for _ in 0..<3 { desk.settle() }
+        #expect(texts(desk).contains("b"))
+        #expect(desk.node.hasPostponedDeliveries)
+    }
+
+    @Test func `what is held before a gap is published before it`() {
+        let desk = Desk { $0.limits.deliveryBytes = 100 }
+        _ = desk.anonymous()
+        let first = desk.join(Peers.id(1), at: Peers.address(1))
+        desk.say(
+            Peers.records(Peers.id(1), from: 1, (1...50).map { "a\($0)" })
+                + {
+                    var bytes: [UInt8] = []
+                    PeerFrame.gap(StreamPosition(origin: Peers.id(1), seq: 60)).encode(into: &bytes)
+                    return bytes
+                }(),
+            over: first)
+        #expect(texts(desk) == (1...50).map { "a\($0)" })
+        #expect(!desk.node.hasPostponedDeliveries)
+        #expect(desk.node.statistics.recordsSkipped == 10)
+    }
+
+    @Test func `a line larger than the share is published by itself`() {
+        let desk = Desk { $0.limits.deliveryBytes = 100 }
+        _ = desk.anonymous()
+        let first = desk.join(Peers.id(1), at: Peers.address(1))
+        let long = String(repeating: "x", count: 500)
+        desk.say(Peers.records(Peers.id(1), from: 1, ["a", long, "b"]), over: first)
+        for _ in 0..<4 { desk.settle() }
+        #expect(texts(desk) == ["a", long, "b"])
+        #expect(!desk.node.hasPostponedDeliveries)
+    }
+
     @Test func `a user's activity names the last one that was delivered from elsewhere`() {
         let wires = Wires.network(2)
         wires.drop(wires.register("ada", at: 0))

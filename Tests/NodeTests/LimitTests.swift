@@ -70,9 +70,24 @@ import Testing
 
     @Test func `links: a further one is refused`() {
         let desk = Desk { $0.limits.links = 2 }
-        let links = (0..<3).map { _ in desk.accept() }
-        #expect(desk.closed == [links[2]: .tooManyLinks])
-        #expect(desk.reports == [.ready(alone: true), .linkRefused(links[2], .tooManyLinks)])
+        for number in 1...2 { _ = desk.join(Peers.id(UInt64(number)), at: Peers.address(number)) }
+        let late = desk.prove()
+        desk.say(
+            .introduction(
+                PeerFrame.Introduction(
+                    id: Peers.id(3), address: Peers.address(3), networkTime: 0,
+                    known: ServerID(startStamp: 0, random: 0), hasServed: false)), over: late)
+        #expect(desk.closed == [late: .tooManyLinks])
+    }
+
+    @Test func `links in their handshake: the oldest goes, and keeps nobody out who knows the secret`() {
+        let desk = Desk { $0.limits.unprovenLinks = 2 }
+        let idle = (0..<3).map { _ in desk.accept() }
+        #expect(desk.closed == [idle[0]: .tooManyLinks])
+        #expect(desk.reports == [.ready(alone: true), .linkRefused(idle[0], .tooManyLinks)])
+        _ = desk.join(Peers.id(1), at: Peers.address(1))
+        #expect(desk.closed == [idle[0]: .tooManyLinks, idle[1]: .tooManyLinks])
+        #expect(desk.node.statistics.links == 1)
     }
 
     @Test func `reservations: the arbiter is busy, reported once`() {

@@ -113,4 +113,95 @@ import Testing
     @Test func slotsArePlainAndSmall() {
         #expect(MemoryLayout<Connection>.stride <= 96)
     }
+
+    /// Connections that each have one more portion than before: whatever a turn reads is there again in the next.
+    private func busyPairs(_ harness: Harness, _ count: Int) throws -> [(id: ConnectionID, peer: Peer)] {
+        let pairs = try (0..<count).map { _ in try harness.pair() }
+        for pair in pairs { try pair.peer.write([UInt8](repeating: 120, count: 10_000)) }
+        return pairs
+    }
+
+    @Test func aTurnReadsItsBudgetAndTheNextGoesOnWhereItStopped() throws {
+        let harness = try Harness {
+            $0.turnReadBytes = 100_000
+            $0.turnEventMicroseconds = 10_000_000
+        }
+        let pairs = try busyPairs(harness, 40)
+        for round in 1...4 {
+            let before = harness.reactor.statistics.bytesReceived
+            try harness.turn(-1)
+            #expect(harness.reactor.statistics.bytesReceived - before == 100_000)
+            #expect(harness.handler.input.count == 10 * round)
+            // Those that were read are ready again at once, and still wait for the others.
+            for pair in pairs where harness.handler.input[pair.id]?.count == 10_000 {
+                try pair.peer.write([UInt8](repeating: 120, count: 10_000))
+                harness.handler.input[pair.id]?.append(0)
+            }
+        }
+        #expect(harness.handler.input.count == 40)
+        #expect(harness.reactor.statistics.turnsCut >= 3)
+    }
+
+    @Test func aTurnEndsItsEventsInTime() throws {
+        let harness = try Harness { $0.turnEventMicroseconds = 2000 }
+        let pairs = try busyPairs(harness, 40)
+        harness.handler.onReceived = { _, bytes, _, _ in
+            let start = SystemClock.monotonicNanoseconds
+            while SystemClock.monotonicNanoseconds < start + 1_000_000 {}
+            return bytes.count
+        }
+        try harness.turn(-1)
+        #expect((1...3).contains(harness.handler.input.count))
+        try harness.until { harness.handler.input.count == pairs.count }
+        #expect(harness.reactor.statistics.turnsCut >= 13)
+    }
+
+    @Test func theHandlerCanEndTheEventsOfATurn() throws {
+        let harness = try Harness()
+        let pairs = try busyPairs(harness, 5)
+        harness.handler.onReceived = { _, bytes, _, reactor in
+            reactor.endEvents()
+            return bytes.count
+        }
+        for round in 1...5 {
+            try harness.turn(-1)
+            #expect(harness.handler.input.count == round)
+        }
+        withExtendedLifetime(pairs) {}
+    }
+
+    /// What ends while its event waits is not met again, whoever has its slot now.
+    @Test func anEventThatWaitedFindsItsConnectionOrNobody() throws {
+        let harness = try Harness { $0.turnReadBytes = 1 }
+        let pairs = try busyPairs(harness, 3)
+        try harness.turn(-1)
+        for pair in pairs where harness.handler.input[pair.id] == nil { harness.reactor.close(pair.id, .finished) }
+        try harness.turn(0)
+        let (fresh, peer) = try harness.pair()
+        try harness.until { harness.handler.closed.count == 2 }
+        try harness.turn(0)
+        try harness.turn(0)
+        #expect(harness.handler.input.count == 1)
+        #expect(harness.reactor.statistics.staleEvents == 2)
+        try peer.write("x")
+        try harness.until { harness.handler.input[fresh]?.count == 1 }
+        withExtendedLifetime(pairs) {}
+    }
+
+    @Test func leftoverInputIsShownWithinABudget() throws {
+        let harness = try Harness { $0.turnReadBytes = 30_000 }
+        harness.handler.onReceived = { id, _, _, reactor in
+            reactor.pauseReading(id)
+            return 0
+        }
+        let pairs = try busyPairs(harness, 9)
+        try harness.until { harness.handler.shown.count == 9 }
+        for pair in pairs { harness.reactor.resumeReading(pair.id) }
+        harness.handler.onReceived = { _, bytes, _, _ in bytes.count }
+        harness.handler.input = [:]
+        for round in 1...3 {
+            try harness.turn(-1)
+            #expect(harness.handler.input.count == 3 * round)
+        }
+    }
 }

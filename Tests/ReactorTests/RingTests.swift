@@ -117,6 +117,66 @@ import Testing
         #expect(pairs.allSatisfy { $0.peer.read() == expected })
     }
 
+    @Test func aTurnOfTheFanOutHasABudgetOfBytes() throws {
+        let harness = try Harness { $0.fanOutBytes = 100_000 }
+        let pairs = try (0..<20).map { _ in try harness.pair() }
+        for (id, _) in pairs { harness.reactor.subscribe(id) }
+        let published = line(1, length: 30_000)
+        harness.reactor.publish(published)
+        for turn in 1...5 {
+            try harness.turn()
+            #expect(harness.reactor.statistics.bytesSent == UInt64(turn * 4 * published.count))
+        }
+        try harness.turn()
+        #expect(harness.reactor.fanOutBacklog == 0)
+        #expect(pairs.allSatisfy { $0.peer.read() == published })
+    }
+
+    @Test func aSurveyTellsWhoLagsAndWhoMoves() throws {
+        let harness = try Harness()
+        let (brisk, briskPeer) = try harness.pair(buffer: 4_096)
+        let (still, stillPeer) = try harness.pair(buffer: 4_096)
+        let (quick, quickPeer) = try harness.pair()
+        for id in [brisk, still, quick] { harness.reactor.subscribe(id) }
+        func survey() -> [Int] {
+            let survey = harness.reactor.surveySubscribers(
+                laggingBy: 100_000, leastBytes: 20_000, periodMilliseconds: 20)
+            return [survey.lagging, survey.keepingUp]
+        }
+        func pass(_ milliseconds: UInt64) throws {
+            let end = SystemClock.monotonicNanoseconds + milliseconds * 1_000_000
+            repeat { try harness.turn(1) } while SystemClock.monotonicNanoseconds < end
+        }
+        func drain(_ id: ConnectionID, _ peer: Peer, to lag: Int) throws {
+            var room = [UInt8](repeating: 0, count: 1_000)
+            for _ in 0..<1_000 where harness.unsent(id) > lag {
+                _ = ces_receive(peer.fd, &room, room.count)
+                try harness.turn()
+            }
+        }
+        #expect(survey() == [0, 0])
+        for number in 0..<200 {
+            harness.reactor.publish(line(number, length: 1_000))
+            try harness.turn()
+            _ = quickPeer.read()
+        }
+        // In the first period nobody is slow yet.
+        #expect(survey() == [2, 2])
+        #expect(!harness.flags(quick).contains(.lagging))
+        try drain(brisk, briskPeer, to: 150_000)
+        try pass(21)
+        #expect(survey() == [2, 1])
+        #expect(harness.flags(still).contains(.tooSlow))
+        // Who moves again is waited for again.
+        try drain(still, stillPeer, to: 150_000)
+        #expect(survey()[0] == 2)
+        #expect(!harness.flags(still).contains(.tooSlow))
+        try drain(brisk, briskPeer, to: 0)
+        try drain(still, stillPeer, to: 0)
+        #expect(survey() == [0, 0])
+        #expect(harness.flags(still).isDisjoint(with: [.lagging, .tooSlow]))
+    }
+
     @Test func finishingDeliversWhatWasPublishedBefore() throws {
         let harness = try Harness()
         let (id, peer) = try harness.pair(buffer: 4_096)

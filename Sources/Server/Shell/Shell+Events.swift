@@ -40,7 +40,6 @@ extension Shell: ReactorHandler {
 
     mutating func closed(_ id: ConnectionID, reason: CloseReason, in reactor: inout Reactor) {
         let now = instant(of: reactor)
-        intake.forget(id)
         admission.remove(id)
         log.logger.debug("connection closed", metadata: ["connection": "\(id)", "reason": "\(reason)"])
         switch connections.end(id) {
@@ -82,7 +81,7 @@ extension Shell: ReactorHandler {
             isTimeDue = false
             node.timeReached(at: now)
         }
-        node.turnEnding(at: now)
+        node.turnEnding(at: now, mayDeliver: mayDeliver(in: &reactor))
         carryOut(in: &reactor)
         setNodeTimer(in: &reactor)
         releaseIntake(in: &reactor)
@@ -109,6 +108,8 @@ extension Shell: ReactorHandler {
                 return bytes.count
             }
             reactor.setDeadline(id, milliseconds: nil, .helloTimeout)
+            // It could be the first of a thousand that bring activities along. Servers introduce themselves first.
+            if !atEnd, holds(id, in: &reactor) { return 0 }
             let address = Self.addressBytes(connections.takeAddress(of: id))
             connections.setRole(.client, of: id)
             node.clientOpened(SessionID(id), address: address, at: instant(of: reactor))

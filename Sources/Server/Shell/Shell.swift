@@ -82,7 +82,7 @@ struct ShellSettings {
     /// Unsent bytes that a link may have: two windows of records and the largest frame. The node keeps records within
     /// one window; the second is room for everything else, so that only a broken peer meets the limit.
     var linkOutputBytes: Int
-    /// The longest line that the activity log can take.
+    /// The longest line that the activity log takes: a quarter of it, as much as a client may lag.
     var publishBytes: Int
     /// How long one address of a dial may take, in milliseconds.
     var dialMilliseconds: Int

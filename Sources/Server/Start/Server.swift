@@ -123,7 +123,7 @@ public enum Server {
             boundAddress: bound, advertised: PeerAddress(host: host, port: bound.port), listener: listener,
             version: version, connectionsMax: connectionsMax,
             linkOutputBytes: 2 * configuration.limits.linkWindowBytes + PeerFrame.Limit.provenBytes,
-            publishBytes: configuration.activityLogSize,
+            publishBytes: configuration.deliveryBytes,
             dialMilliseconds: Int(clamping: configuration.timing.handshake),
             breathMilliseconds: configuration.timing.silence / 4, statisticsFile: statisticsFile, output: output)
     }
@@ -134,6 +134,7 @@ public enum Server {
         settings.bootstrap = configuration.remote
         settings.timing = configuration.timing
         settings.limits = configuration.limits
+        settings.limits.deliveryBytes = configuration.deliveryBytes
         settings.allowsHugeIntegers = configuration.allowsHugeIntegers
         settings.hashCost = configuration.hashCost
         let cryptography = Cryptography { key, message in

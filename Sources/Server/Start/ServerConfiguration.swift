@@ -46,9 +46,16 @@ public struct ServerConfiguration: Sendable {
     /// Costs of a hash that are allowed: the most takes 1 GiB. The least is for tests.
     public static let hashCostRange: ClosedRange<UInt8> = 1...Claim.Limit.cost
 
+    /// Bytes of the smallest activity log for a limit of lines.
+    public static func activityLogBytesMin(lineBytes: Int) -> Int { linesInLogMin * (lineBytes + lineMargin) }
+
     var activityLogSize: Int {
-        activityLogBytes ?? max(Self.activityLogBytesDefault, Self.linesInLogMin * (limits.lineBytes + Self.lineMargin))
+        activityLogBytes ?? max(Self.activityLogBytesDefault, Self.activityLogBytesMin(lineBytes: limits.lineBytes))
     }
+
+    /// Bytes of activities published in a turn, and the longest line: a part of the log for which at least one of the
+    /// longest lines is small enough.
+    var deliveryBytes: Int { activityLogSize / Self.linesInLogMin }
 
     /// What a broadcast adds to the activity: the command, the user's name with every byte escaped.
     static let lineMargin = 8 << 10

@@ -1,0 +1,120 @@
+import Codecs
+
+/// What simulated clients say. Anonymous clients send no secret.
+enum ClientLine {
+    static func register(name: String, secret: String) -> [UInt8] {
+        ClientRequest.register(username: Array(name.utf8), secret: Array(secret.utf8)).rendered()
+    }
+
+    static func login(name: String?, secret: String) -> [UInt8] {
+        ClientRequest.login(username: user(name), secret: name.map { _ in Array(secret.utf8) }).rendered()
+    }
+
+    static func activity(name: String?, secret: String, mark: ActivityMark) -> [UInt8] {
+        let activity = Array(#"{"mark":"\#(mark)"}"#.utf8)
+        let secret = name.map { _ in Array(secret.utf8) }
+        return ClientRequest.activity(username: user(name), secret: secret, activity: activity).rendered()
+    }
+
+    static let logout = ClientRequest.logout.rendered()
+
+    private static func user(_ name: String?) -> [UInt8] { Array((name ?? "anonymous").utf8) }
+}
+
+/// Names a simulated activity: the client that sent it and its number there. It travels as `"mark":"3/17"`.
+struct ActivityMark: Hashable, CustomStringConvertible {
+    var sender: Int
+    var number: Int
+
+    var description: String { "\(sender)/\(number)" }
+
+    init(sender: Int, number: Int) {
+        self.sender = sender
+        self.number = number
+    }
+
+    init?(_ text: String) {
+        let parts = text.split(separator: "/")
+        guard parts.count == 2, let sender = Int(parts[0]), let number = Int(parts[1]) else { return nil }
+        self.init(sender: sender, number: number)
+    }
+}
+
+/// A line of a server, as a simulated client understands it.
+enum ServerLine: Hashable, CustomStringConvertible {
+    case registerSuccess
+    case registerFailed(String)
+    case loginSuccess
+    case loginFailed(String)
+    case redirect(PeerAddress)
+    case broadcast(ActivityMark, user: String)
+    case authenticationFail(String)
+    case invalidMessage(String)
+    case notUnderstood(String)
+
+    /// A line with or without its end.
+    init(_ line: [UInt8]) {
+        let text = line.last == 0x0A ? Array(line.dropLast()) : line
+        do throws(ServerMessageFault) {
+            self = Self.make(of: try ServerMessage.parse(text.span), in: text)
+        } catch {
+            self = .notUnderstood("\(error): \(String(decoding: text, as: UTF8.self))")
+        }
+    }
+
+    private static func make(of message: ServerMessage, in line: [UInt8]) -> ServerLine {
+        switch message {
+        case .registerSuccess: .registerSuccess
+        case .registerFailed(let info): .registerFailed(String(decoding: info, as: UTF8.self))
+        case .loginSuccess: .loginSuccess
+        case .loginFailed(let info): .loginFailed(String(decoding: info, as: UTF8.self))
+        case .authenticationFail(let info): .authenticationFail(String(decoding: info, as: UTF8.self))
+        case .invalidMessage(let info): .invalidMessage(String(decoding: info, as: UTF8.self))
+        case .redirect(let host, let port):
+            .redirect(PeerAddress(host: String(decoding: host, as: UTF8.self), port: port))
+        case .activityBroadcast(let range): broadcast(of: Array(line[range]))
+        case .unknown: .notUnderstood(String(decoding: line, as: UTF8.self))
+        }
+    }
+
+    /// Simulated activities hold nothing but the mark, to which the server adds the user: any other content is a fault
+    /// of the server, and shows as a line that is not understood.
+    private static func broadcast(of activity: [UInt8]) -> ServerLine {
+        let text = String(decoding: activity, as: UTF8.self)
+        let fields = text.split(separator: "\"", omittingEmptySubsequences: false).map(String.init)
+        guard fields.count == 9, fields[1] == "mark", fields[5] == "authenticated_user",
+            let mark = ActivityMark(fields[3]),
+            fields[0] + fields[2] + fields[4] + fields[6] + fields[8] == "{:,:}"
+        else { return .notUnderstood(text) }
+        return .broadcast(mark, user: fields[7])
+    }
+
+    var description: String {
+        switch self {
+        case .registerSuccess: "REGISTER_SUCCESS"
+        case .registerFailed(let info): "REGISTER_FAILED \(info)"
+        case .loginSuccess: "LOGIN_SUCCESS"
+        case .loginFailed(let info): "LOGIN_FAILED \(info)"
+        case .redirect(let address): "REDIRECT \(address)"
+        case .broadcast(let mark, let user): "ACTIVITY_BROADCAST \(mark) of \(user)"
+        case .authenticationFail(let info): "AUTHENTICATION_FAIL \(info)"
+        case .invalidMessage(let info): "INVALID_MESSAGE \(info)"
+        case .notUnderstood(let line): "not understood: \(line)"
+        }
+    }
+}
+
+/// Understands lines, and each line that many clients read only once.
+struct ServerLineReader {
+    private var known: [[UInt8]: ServerLine] = [:]
+    /// Lines kept: more than are on their way at a time in any scenario so far (a guess); then it begins anew.
+    private static let knownMax = 4096
+
+    mutating func read(_ line: [UInt8]) -> ServerLine {
+        if let line = known[line] { return line }
+        if known.count == Self.knownMax { known.removeAll(keepingCapacity: true) }
+        let understood = ServerLine(line)
+        known[line] = understood
+        return understood
+    }
+}

@@ -1,0 +1,95 @@
+/// Which end of a connection.
+enum Side: Hashable {
+    case dialler
+    case acceptor
+
+    var other: Side { self == .dialler ? .acceptor : .dialler }
+}
+
+/// Who stands at an end.
+enum Party: Hashable {
+    case server(Int)
+    case client(Int)
+
+    /// A short name for the trace: s3, c12.
+    var name: String {
+        switch self {
+        case .server(let index): "s\(index)"
+        case .client(let index): "c\(index)"
+        }
+    }
+}
+
+/// What reaches an end, in the order in which the other end did it.
+enum Delivery: Equatable {
+    case bytes([UInt8])
+    /// The other end writes no more.
+    case end
+    /// The connection is broken: nothing can be read or written any more.
+    case reset
+}
+
+/// Two pipes, one towards each side.
+struct Connection {
+    var dialler: Party
+    var acceptor: Party
+    /// One-way delay in nanoseconds.
+    var delay: UInt64
+    // Two fields and no array: an arrival changes one in place.
+    private var towardsDialler = Pipe()
+    private var towardsAcceptor = Pipe()
+
+    init(dialler: Party, acceptor: Party, delay: UInt64) {
+        self.dialler = dialler
+        self.acceptor = acceptor
+        self.delay = delay
+    }
+
+    func party(_ side: Side) -> Party { side == .dialler ? dialler : acceptor }
+
+    /// The pipe that ends at `side`.
+    subscript(towards side: Side) -> Pipe {
+        get { side == .dialler ? towardsDialler : towardsAcceptor }
+        _modify {
+            if side == .dialler { yield &towardsDialler } else { yield &towardsAcceptor }
+        }
+    }
+}
+
+/// One direction of a connection: a queue of deliveries. An arrival event says only that *a* delivery arrives; which
+/// one is the queue's business, so that no delay and no healing can reorder a byte.
+struct Pipe {
+    /// Instant of the last planned arrival: later ones must not be earlier.
+    var lastArrival: UInt64 = 0
+    /// Arrivals that came while the way was cut: they are planned again when it is healed.
+    var stalled = 0
+    /// The writer has shut down, closed or is dead.
+    var isShut = false
+    /// The reader has closed: what still comes is answered by a reset.
+    var isClosed = false
+    private var waiting: [Delivery] = []
+    private var head = 0
+
+    var isEmpty: Bool { head == waiting.count }
+
+    mutating func append(_ delivery: Delivery) { waiting.append(delivery) }
+
+    mutating func popFirst() -> Delivery? {
+        guard head < waiting.count else { return nil }
+        let first = waiting[head]
+        waiting[head] = .end
+        head += 1
+        if head == waiting.count || head >= 1024 {
+            waiting.removeFirst(head)
+            head = 0
+        }
+        return first
+    }
+
+    /// Everything under way is lost.
+    mutating func wipe() {
+        waiting.removeAll()
+        head = 0
+        stalled = 0
+    }
+}

@@ -1,0 +1,178 @@
+import Codecs
+
+/// Listens on every link between servers: which frames pass, which copies of which record, over how many hops. What it
+/// measures is what the wire carried, whatever the nodes say of themselves.
+struct LinkTap {
+    /// Frames sent, by type; the sum of their bytes.
+    private(set) var frames = FrameTally()
+    private var pipes: [PipeKey: PipeTap] = [:]
+    private var streams: [ServerID: StreamTally] = [:]
+    /// Streams in the order in which they were first seen: dictionaries have no order of their own.
+    private var order: [ServerID] = []
+
+    private struct PipeKey: Hashable {
+        var connection: Int
+        var side: Side
+    }
+
+    /// One direction of a link.
+    private struct PipeTap {
+        /// Bytes of a frame that is not complete.
+        var partial: [UInt8] = []
+        var sawPreamble = false
+        var sentBytes = 0
+        var arrivedBytes = 0
+        /// Records under way: where their frame ends in the pipe.
+        var underWay: [(end: Int, records: Copies)] = []
+    }
+
+    /// Consecutive records of one origin in one frame.
+    private struct Copies {
+        var origin: ServerID
+        var first: UInt64
+        var count: Int
+        var sender: Int
+    }
+
+    struct RecordTally {
+        var firstSentAt: UInt64
+        /// Copies that arrived, over all servers.
+        var copies = 0
+        /// Hops from the origin by server; nil where it never came.
+        var hops: [Int?] = []
+    }
+
+    private struct StreamTally {
+        var records: [UInt64: RecordTally] = [:]
+        /// In the order in which they were first sent.
+        var seqs: [UInt64] = []
+    }
+
+    // MARK: Sending
+
+    /// Bytes that a server appends to a link. Returns the names of the frames that they complete.
+    mutating func sent(
+        _ bytes: ArraySlice<UInt8>, by server: Int, on connection: Int, from side: Side, at now: UInt64
+    ) -> [PeerFrame.Kind?] {
+        var pipe = pipes.removeValue(forKey: PipeKey(connection: connection, side: side)) ?? PipeTap()
+        pipe.partial.append(contentsOf: bytes)
+        pipe.sentBytes += bytes.count
+        var offset = 0
+        if !pipe.sawPreamble, case .server = Preamble.speaker(of: pipe.partial.span) {
+            offset = Preamble.bytes.count
+            pipe.sawPreamble = true
+        }
+        var kinds: [PeerFrame.Kind?] = []
+        while pipe.sawPreamble, let header = Self.header(of: pipe.partial, at: offset) {
+            guard pipe.partial.count - offset >= header.size else { break }
+            let kind = PeerFrame.Kind(rawValue: header.kind)
+            frames.note(kind, bytes: header.size)
+            kinds.append(kind)
+            if kind == .records {
+                noteRecords(in: &pipe, frame: offset..<offset + header.size, by: server, at: now)
+            }
+            offset += header.size
+        }
+        pipe.partial.removeFirst(offset)
+        pipes[PipeKey(connection: connection, side: side)] = pipe
+        return kinds
+    }
+
+    private static func header(of bytes: [UInt8], at offset: Int) -> PeerFrame.Header? {
+        try? PeerFrame.header(of: bytes.span, at: offset, limit: PeerFrame.Limit.provenBytes)
+    }
+
+    private mutating func noteRecords(in pipe: inout PipeTap, frame: Range<Int>, by server: Int, at now: UInt64) {
+        guard let prefix = try? RecordsFrame.prefix(of: pipe.partial.span, frame: frame) else { return }
+        let end = pipe.sentBytes - pipe.partial.count + frame.upperBound
+        let copies = Copies(origin: prefix.origin, first: prefix.first, count: prefix.count, sender: server)
+        pipe.underWay.append((end, copies))
+        if streams[prefix.origin] == nil {
+            streams[prefix.origin] = StreamTally()
+            order.append(prefix.origin)
+        }
+        for seq in prefix.first..<prefix.first + UInt64(prefix.count)
+        where streams[prefix.origin]?.records[seq] == nil {
+            streams[prefix.origin]?.records[seq] = RecordTally(firstSentAt: now)
+            streams[prefix.origin]?.seqs.append(seq)
+        }
+    }
+
+    // MARK: Arriving
+
+    /// Bytes of a link reach the server at its other end. `side` is the sender's.
+    mutating func arrived(_ count: Int, at server: Int, on connection: Int, from side: Side) {
+        let key = PipeKey(connection: connection, side: side)
+        guard var pipe = pipes.removeValue(forKey: key) else { return }
+        pipe.arrivedBytes += count
+        var complete = 0
+        while complete < pipe.underWay.count, pipe.underWay[complete].end <= pipe.arrivedBytes {
+            noteArrival(of: pipe.underWay[complete].records, at: server)
+            complete += 1
+        }
+        pipe.underWay.removeFirst(complete)
+        pipes[key] = pipe
+    }
+
+    private mutating func noteArrival(of copies: Copies, at server: Int) {
+        for seq in copies.first..<copies.first + UInt64(copies.count) {
+            streams[copies.origin]?.records[seq]?.noteCopy(at: server, from: copies.sender)
+        }
+    }
+
+    // MARK: Reading
+
+    /// Every record that was first sent at or after `start`, in an order that is the same in each run.
+    func records(since start: UInt64) -> [RecordTally] {
+        order.flatMap { origin -> [RecordTally] in
+            guard let stream = streams[origin] else { return [] }
+            return stream.seqs.compactMap { stream.records[$0] }.filter { $0.firstSentAt >= start }
+        }
+    }
+}
+
+extension LinkTap.RecordTally {
+    /// The sender of a record that never arrived at it is its origin.
+    mutating func noteCopy(at server: Int, from sender: Int) {
+        copies += 1
+        while hops.count <= max(server, sender) { hops.append(nil) }
+        if hops[server] == nil { hops[server] = (hops[sender] ?? 0) + 1 }
+    }
+
+    /// Hops to the server that it reached last.
+    var hopsMax: Int { hops.reduce(0) { max($0, $1 ?? 0) } }
+}
+
+/// Frames on links by type.
+public struct FrameTally: Sendable, Hashable {
+    private var counts = [UInt64](repeating: 0, count: 256)
+    public private(set) var bytes: UInt64 = 0
+    /// Frames of types that this version does not know.
+    public private(set) var unknown: UInt64 = 0
+
+    public init() {}
+
+    public var total: UInt64 { counts.reduce(unknown, +) }
+
+    mutating func note(_ kind: PeerFrame.Kind?, bytes size: Int) {
+        bytes += UInt64(size)
+        if let kind { counts[Int(kind.rawValue)] += 1 } else { unknown += 1 }
+    }
+
+    /// What passed since an earlier reading.
+    public func since(_ earlier: FrameTally) -> FrameTally {
+        var difference = self
+        for index in counts.indices { difference.counts[index] -= earlier.counts[index] }
+        difference.bytes -= earlier.bytes
+        difference.unknown -= earlier.unknown
+        return difference
+    }
+
+    /// Each type that occurred with its count, in the order of the protocol.
+    public var byKind: [(name: String, count: UInt64)] {
+        PeerFrame.Kind.allCases.compactMap { kind in
+            let count = counts[Int(kind.rawValue)]
+            return count == 0 ? nil : ("\(kind)", count)
+        }
+    }
+}

@@ -1,0 +1,279 @@
+import Codecs
+
+/// One thing that a simulated client does. A step that waits for the server's answer ends with it.
+public enum ClientStep: Hashable, Sendable {
+    /// Opens a connection to a server; one that is open is closed first, without LOGOUT.
+    case connect(server: Int)
+    case register
+    /// A REDIRECT that follows is obeyed at any time.
+    case login
+    case send(count: Int, everyMilliseconds: UInt64)
+    case wait(milliseconds: UInt64)
+    case logout
+    /// The connection breaks, and the server learns of it as of a crash.
+    case vanish
+}
+
+/// How a client leaves a connection after a REDIRECT: the real clients differ (client protocol, section 10).
+public enum RedirectManners: Hashable, Sendable, CaseIterable {
+    case closes
+    case saysLogout
+    /// It never closes the old connection.
+    case leavesOpen
+}
+
+/// A client as its user would see it: it plays a script, obeys REDIRECT, and remembers each line with its time.
+public final class SimulatedClient {
+    public let index: Int
+    /// nil: the anonymous user.
+    public let name: String?
+    public let secret: String
+    public let manners: RedirectManners
+    public private(set) var received: [TimedLine] = []
+    /// Whether its last LOGIN was answered by LOGIN_SUCCESS on the connection that it has now.
+    public private(set) var isLoggedIn = false
+    /// The server of its connection, or of the one that it is opening.
+    public private(set) var server: Int?
+    /// It was told that it cannot go on, or its connection ended.
+    public private(set) var isStopped = false
+
+    private var steps: [ClientStep]
+    private var stepIndex = 0
+    /// Activities left in the present `send`.
+    private var left = 0
+    private var connection: Int?
+    /// Dials and connections that it has given up are not listened to.
+    private var dialTag: UInt64 = 0
+    /// After a REDIRECT the connection begins with a LOGIN.
+    private var logsInAgain = false
+    private var awaited: Awaited = .nothing
+    private var partial: [UInt8] = []
+    private var nextNumber = 0
+    /// Rises with each connection that the script opens.
+    private var session = 0
+
+    /// A line without its end, and when it came.
+    public struct TimedLine: Sendable {
+        public var time: UInt64
+        public var text: String
+    }
+
+    private enum Awaited {
+        case nothing, registration, login
+    }
+
+    init(index: Int, name: String?, manners: RedirectManners, steps: [ClientStep]) {
+        self.index = index
+        self.name = name
+        self.manners = manners
+        self.steps = steps
+        secret = "secret-\(index)"
+    }
+
+    /// It has done all that its script holds.
+    public var hasFinished: Bool { isStopped || stepIndex == steps.count }
+}
+
+// MARK: - The script
+
+extension SimulatedClient {
+    /// Adds to the script; a client that had finished goes on.
+    public func append(_ more: [ClientStep], in world: World) {
+        let hadFinished = stepIndex == steps.count
+        steps += more
+        if hadFinished { world.queue.plan(.clientContinues(client: index, step: stepIndex), at: world.now) }
+    }
+
+    /// Does the present step, if it is the one that was waited for.
+    func proceed(step: Int, in world: World) {
+        guard step == stepIndex, stepIndex < steps.count, !isStopped else { return }
+        switch steps[stepIndex] {
+        case .connect(let server):
+            session += 1
+            connect(to: server, in: world)
+        case .register: ask(.registration, ClientLine.register(name: name ?? "anonymous", secret: secret), in: world)
+        case .login: ask(.login, ClientLine.login(name: name, secret: secret), in: world)
+        case .send(let count, let pause): sendNext(of: count, pause: pause, in: world)
+        case .wait(let milliseconds): advance(after: milliseconds, in: world)
+        case .logout:
+            write(ClientLine.logout, in: world)
+            hangUp(in: world)
+            advance(after: 0, in: world)
+        case .vanish:
+            hangUp(in: world)
+            advance(after: 0, in: world)
+        }
+    }
+
+    private func advance(after milliseconds: UInt64, in world: World) {
+        stepIndex += 1
+        left = 0
+        awaited = .nothing
+        let time = world.now + milliseconds * 1_000_000
+        world.queue.plan(.clientContinues(client: index, step: stepIndex), at: time)
+    }
+
+    private func sendNext(of count: Int, pause: UInt64, in world: World) {
+        if left == 0 { left = count }
+        // Between two servers there is nobody to send to: a user would wait.
+        if isLoggedIn {
+            sendActivity(in: world)
+            left -= 1
+        }
+        guard left > 0 else { return advance(after: pause, in: world) }
+        let time = world.now + max(1, pause) * 1_000_000
+        world.queue.plan(.clientContinues(client: index, step: stepIndex), at: time)
+    }
+
+    private func ask(_ answer: Awaited, _ line: [UInt8], in world: World) {
+        awaited = answer
+        write(line, in: world)
+    }
+
+    /// Sends the next numbered activity. False if it is not logged in.
+    @discardableResult
+    public func sendActivity(in world: World) -> Bool {
+        guard isLoggedIn, let server else { return false }
+        let mark = ActivityMark(sender: index, number: nextNumber)
+        nextNumber += 1
+        world.history.noteSending(by: index, to: server, at: world.now)
+        write(ClientLine.activity(name: name, secret: secret, mark: mark), in: world)
+        return true
+    }
+}
+
+// MARK: - The connection
+
+extension SimulatedClient {
+    private func connect(to server: Int, in world: World) {
+        hangUp(in: world)
+        self.server = server
+        dialTag += 1
+        note(in: world, "> connect s\(server)")
+        world.network.dial(
+            from: .client(index), life: 0, to: server, tag: dialTag, at: world.now, in: &world.queue)
+    }
+
+    func dialCame(tag: UInt64, to outcome: Network.Dial.Outcome, in world: World) {
+        guard case .connected(let connection) = outcome else {
+            note(in: world, "< \(outcome)")
+            if tag == dialTag { stop() }
+            return
+        }
+        guard tag == dialTag, !isStopped else {
+            world.network.close(connection, from: .dialler, at: world.now, in: &world.queue)
+            return
+        }
+        self.connection = connection
+        if logsInAgain {
+            write(ClientLine.login(name: name, secret: secret), in: world)
+        } else {
+            advance(after: 0, in: world)
+        }
+    }
+
+    private func write(_ line: [UInt8], in world: World) {
+        guard let connection else { return }
+        note(in: world, "> \(String(decoding: line.dropLast(), as: UTF8.self))")
+        world.network.send(line, on: connection, from: .dialler, at: world.now, in: &world.queue)
+    }
+
+    private func hangUp(in world: World) {
+        isLoggedIn = false
+        logsInAgain = false
+        partial = []
+        dialTag += 1
+        if let connection { world.network.close(connection, from: .dialler, at: world.now, in: &world.queue) }
+        connection = nil
+    }
+
+    private func stop() {
+        isStopped = true
+        isLoggedIn = false
+    }
+
+    func receive(_ delivery: Delivery, on connection: Int, in world: World) {
+        guard connection == self.connection else { return }
+        switch delivery {
+        case .bytes(let bytes): receive(bytes, in: world)
+        case .end, .reset:
+            note(in: world, "< \(delivery)")
+            hangUp(in: world)
+            stop()
+        }
+    }
+
+    private func receive(_ bytes: [UInt8], in world: World) {
+        partial.append(contentsOf: bytes)
+        while let end = partial.firstIndex(of: 0x0A) {
+            let line = Array(partial[..<end])
+            partial.removeFirst(end + 1)
+            understand(line, in: world)
+        }
+    }
+
+    func note(in world: World, _ text: @autoclosure () -> String) {
+        world.trace.note(world.now, "c\(index) " + text())
+    }
+}
+
+// MARK: - What the server says
+
+extension SimulatedClient {
+    private func understand(_ bytes: [UInt8], in world: World) {
+        let line = world.reader.read(bytes)
+        note(in: world, "< \(line)")
+        if case .broadcast = line {} else { received.append(TimedLine(time: world.now, text: "\(line)")) }
+        switch line {
+        case .broadcast(let mark, let user): receive(mark, user: user, in: world)
+        case .registerSuccess: registrationAnswered(isGranted: true, in: world)
+        case .registerFailed: registrationAnswered(isGranted: false, in: world)
+        case .loginSuccess: loggedIn(in: world)
+        case .loginFailed, .authenticationFail, .invalidMessage: stop()
+        case .redirect(let address): follow(address, in: world)
+        case .notUnderstood(let text):
+            world.found(.brokenClientProtocol, "client \(index) got a line that it does not understand: \(text)")
+        }
+    }
+
+    private func receive(_ mark: ActivityMark, user: String, in world: World) {
+        if !isLoggedIn {
+            world.found(.brokenClientProtocol, "client \(index) got activity \(mark) before LOGIN_SUCCESS")
+        }
+        if user != world.clients[mark.sender].name ?? "anonymous" {
+            world.found(.brokenClientProtocol, "activity \(mark) reached client \(index) as one of \(user)")
+        }
+        world.history.noteReception(mark, by: index, session: session, at: world.now)
+    }
+
+    private func registrationAnswered(isGranted: Bool, in world: World) {
+        world.history.registrations.append(
+            History.Registration(
+                client: index, name: name ?? "anonymous", server: server ?? -1, time: world.now, isGranted: isGranted))
+        guard case .registration = awaited else { return }
+        if isGranted { advance(after: 0, in: world) } else { stop() }
+    }
+
+    private func loggedIn(in world: World) {
+        isLoggedIn = true
+        logsInAgain = false
+        if case .login = awaited { advance(after: 0, in: world) }
+    }
+
+    private func follow(_ address: PeerAddress, in world: World) {
+        guard let target = world.server(at: address) else {
+            world.found(.brokenClientProtocol, "client \(index) was redirected to \(address), where no server is")
+            return
+        }
+        if target == server {
+            world.found(.brokenClientProtocol, "server \(target) redirected client \(index) to itself")
+        }
+        switch manners {
+        case .saysLogout: write(ClientLine.logout, in: world)
+        case .leavesOpen: connection = nil
+        case .closes: break
+        }
+        connect(to: target, in: world)
+        logsInAgain = true
+    }
+}

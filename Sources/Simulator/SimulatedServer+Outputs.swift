@@ -1,0 +1,179 @@
+import Codecs
+import Node
+
+/// Carrying out what a node asks for. Nothing here calls the node back: results come as inputs of a later turn.
+extension SimulatedServer {
+    func carryOutputs(in world: World) {
+        guard var outbox = node?.outbox, !outbox.isEmpty else { return }
+        // The node gets a new outbox before the old one is read: reading it in place would lock the node.
+        node?.outbox = Outbox()
+        for output in outbox.outputs { carryOut(output, bytes: outbox.bytes, in: world) }
+        outbox.removeAll()
+        node?.outbox = outbox
+    }
+
+    private func carryOut(_ output: Output, bytes: [UInt8], in world: World) {
+        switch output {
+        case .sendLink(let id, let range): sendLink(id, bytes[range], in: world)
+        case .closeLink(let id, let reason): closeLink(id, reason, in: world)
+        case .dial(let dial, let address): self.dial(dial, address, in: world)
+        case .reply(let id, let range): reply(id, Array(bytes[range]), in: world)
+        case .publish(let range): publish(Array(bytes[range]), in: world)
+        case .follow(let id): follow(id, in: world)
+        case .unfollow(let id): unfollow(id, in: world)
+        case .pause(let id): setPaused(id, true, in: world)
+        case .resume(let id): setPaused(id, false, in: world)
+        case .finish(let id, let reason, let linger, let keepsReading):
+            finish(id, reason, linger: linger, closing: keepsReading ? .reading : .discarding, in: world)
+        case .hash(let id, let secret, let salt, let cost):
+            let digest = ToyCryptography.passwordDigest(secret: secret, salt: salt, cost: cost)
+            note(in: world, "> hash \(id.rawValue)")
+            let time = world.now + world.options.hashMilliseconds * 1_000_000
+            world.queue.plan(.hashed(server: index, life: life, id, digest: digest), at: time)
+        case .report(let report):
+            reports.append(TimedReport(time: world.now, report: report))
+            note(in: world, "> report \(report)")
+        }
+    }
+
+    // MARK: Links
+
+    private func sendLink(_ id: LinkID, _ bytes: ArraySlice<UInt8>, in world: World) {
+        guard let slot = liveSlot(id.slot, id.generation), let socket = sockets[slot] else { return }
+        let kinds = world.tap.sent(bytes, by: index, on: socket.connection, from: socket.side, at: world.now)
+        note(in: world, "> \(name(slot)) \(bytes.count) bytes \(Trace.mark(bytes)) \(Self.list(kinds))")
+        sockets[slot]?.outgoing.append(contentsOf: bytes)
+    }
+
+    private static func list(_ kinds: [PeerFrame.Kind?]) -> String {
+        kinds.map { $0.map { "\($0)" } ?? "?" }.joined(separator: " ")
+    }
+
+    /// The node hears nothing more of the link but, in a later turn, that it is closed.
+    private func closeLink(_ id: LinkID, _ reason: LinkCloseReason, in world: World) {
+        guard let slot = liveSlot(id.slot, id.generation), let socket = sockets[slot] else { return }
+        note(in: world, "> \(name(slot)) close, \(reason)")
+        send(slot, in: world)
+        world.network.close(socket.connection, from: socket.side, at: world.now, in: &world.queue)
+        sockets[slot]?.isReset = true
+        markReady(slot)
+    }
+
+    private func dial(_ dial: DialID, _ address: PeerAddress, in world: World) {
+        note(in: world, "> dial \(dial.rawValue) \(address)")
+        guard let target = world.server(at: address) else {
+            dialResults.append((dial, .failed("unknown host \(address)")))
+            planTurn(in: world)
+            return
+        }
+        world.network.dial(
+            from: .server(index), life: life, to: target, tag: dial.rawValue, at: world.now, in: &world.queue)
+    }
+
+    // MARK: Clients
+
+    private func reply(_ id: SessionID, _ line: [UInt8], in world: World) {
+        guard let slot = liveSlot(id.slot, id.generation) else { return }
+        note(in: world, "> \(name(slot)) \(ServerLine(line))")
+        sockets[slot]?.outgoing.append(contentsOf: line)
+    }
+
+    private func follow(_ id: SessionID, in world: World) {
+        guard let slot = liveSlot(id.slot, id.generation) else { return }
+        note(in: world, "> \(name(slot)) follow")
+        takeFromLog(slot)
+        sockets[slot]?.cursor = log.count
+        guard sockets[slot]?.presence == nil, case .client(let client) = peer(slot, in: world) else { return }
+        sockets[slot]?.presence = world.history.beginPresence(of: client, at: index, time: world.now)
+    }
+
+    private func unfollow(_ id: SessionID, in world: World) {
+        guard let slot = liveSlot(id.slot, id.generation) else { return }
+        note(in: world, "> \(name(slot)) unfollow")
+        stopFollowing(slot, in: world)
+    }
+
+    private func stopFollowing(_ slot: Int, in world: World) {
+        takeFromLog(slot)
+        sockets[slot]?.cursor = nil
+        if let presence = sockets[slot]?.presence { world.history.endPresence(presence, time: world.now) }
+        sockets[slot]?.presence = nil
+    }
+
+    private func setPaused(_ id: SessionID, _ isPaused: Bool, in world: World) {
+        guard let slot = liveSlot(id.slot, id.generation) else { return }
+        note(in: world, "> \(name(slot)) \(isPaused ? "pause" : "resume")")
+        sockets[slot]?.isPaused = isPaused
+        // Lines behind the one that led to the pause were seen and not read.
+        sockets[slot]?.seen = 0
+        if isPaused { return }
+        // So is the end, which belongs after them.
+        sockets[slot]?.wasEndShown = false
+        markReady(slot)
+    }
+
+    private func finish(
+        _ id: SessionID, _ reason: SessionCloseReason, linger: UInt64, closing: ServerSocket.Closing, in world: World
+    ) {
+        guard let slot = liveSlot(id.slot, id.generation), let socket = sockets[slot] else { return }
+        note(in: world, "> \(name(slot)) finish, \(reason), linger \(linger)")
+        stopFollowing(slot, in: world)
+        send(slot, in: world)
+        world.network.shutDown(socket.connection, from: socket.side, at: world.now, in: &world.queue)
+        sockets[slot]?.closing = closing
+        sockets[slot]?.isPaused = false
+        let event = Event.lingerEnds(server: index, life: life, slot: slot, generation: socket.generation)
+        world.queue.plan(event, at: world.now + linger * 1_000_000)
+        markReady(slot)
+    }
+
+    func lingerEnded(slot: Int, generation: UInt32, in world: World) {
+        guard let slot = liveSlot(UInt32(slot), generation) else { return }
+        sockets[slot]?.isReset = true
+        markReady(slot)
+        planTurn(in: world)
+    }
+
+    // MARK: The log
+
+    private func publish(_ line: [UInt8], in world: World) {
+        let understood = world.reader.read(line)
+        note(in: world, "> publish \(understood)")
+        if case .broadcast(let mark, _) = understood {
+            world.history.notePublication(mark, by: index, at: world.now)
+        }
+        publishedLines += 1
+        switch world.options.defect {
+        case .losesLine(let every) where publishedLines % every == 0: break
+        case .repeatsLine(let every) where publishedLines % every == 0: log.append(contentsOf: line + line)
+        case .swapsLines(let every) where publishedLines % every == 0: heldLine = line
+        default: log.append(contentsOf: line + (heldLine.take() ?? []))
+        }
+    }
+
+    /// A follower's part of the log goes into its output.
+    private func takeFromLog(_ slot: Int) {
+        guard let cursor = sockets[slot]?.cursor, cursor < log.count else { return }
+        sockets[slot]?.outgoing.append(contentsOf: log[cursor...])
+        sockets[slot]?.cursor = log.count
+    }
+
+    // MARK: Flushing
+
+    /// Writes everything, followers' logs included; the log starts anew.
+    func flush(in world: World) {
+        for slot in sockets.indices where sockets[slot] != nil {
+            takeFromLog(slot)
+            if sockets[slot]?.cursor != nil { sockets[slot]?.cursor = 0 }
+            send(slot, in: world)
+        }
+        log.removeAll(keepingCapacity: true)
+    }
+
+    private func send(_ slot: Int, in world: World) {
+        guard let socket = sockets[slot], !socket.outgoing.isEmpty else { return }
+        world.network.send(
+            socket.outgoing, on: socket.connection, from: socket.side, at: world.now, in: &world.queue)
+        sockets[slot]?.outgoing.removeAll()
+    }
+}

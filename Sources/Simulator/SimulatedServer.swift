@@ -1,0 +1,166 @@
+public import Codecs
+public import Node
+
+/// The shell of one simulated server: it stands where the reactor stands in a real one. It gathers what arrives, lets
+/// its node take a turn over it, and carries out what the node asks for, with the semantics of `Node`'s documentation.
+/// This file has the turn; `SimulatedServer+Inputs` and `SimulatedServer+Outputs` have what their names say.
+public final class SimulatedServer {
+    public let index: Int
+    public let address: PeerAddress
+    /// The server that it is told of when it starts.
+    public internal(set) var bootstrap: Int?
+    /// Counts the starts.
+    public internal(set) var life = 0
+    public internal(set) var isUp = false
+    public internal(set) var startTime: UInt64 = 0
+    public internal(set) var reports: [TimedReport] = []
+
+    /// What the node said of itself, and when.
+    public struct TimedReport: Sendable {
+        public var time: UInt64
+        public var report: Report
+    }
+
+    var node: Node?
+    /// Its monotonic clock began at an instant of its own: instants of two servers have nothing in common.
+    var clockOffset: UInt64 = 0
+    var random: SplitMix64
+    var isTurnPlanned = false
+    /// Earliest deadline for which an event is planned.
+    var plannedDeadline: UInt64?
+    /// Turns in a row in which the deadline stayed due.
+    var dueAgain = 0
+
+    // Inputs that wait for the turn.
+    var dialResults: [(dial: DialID, result: DialResult)] = []
+    var hashResults: [(id: HashID, digest: [UInt8])] = []
+    var readySlots: [Int] = []
+
+    // Connections.
+    var sockets: [ServerSocket?] = []
+    var generations: [UInt32] = []
+    var freeSlots: [Int] = []
+    var slotOfConnection: [Int: Int] = [:]
+
+    /// What was published in this turn, and by whom it is followed.
+    var log: [UInt8] = []
+    var publishedLines = 0
+    var heldLine: [UInt8]?
+
+    enum DialResult {
+        case connected(slot: Int)
+        case failed(String)
+    }
+
+    init(index: Int, seed: UInt64) {
+        self.index = index
+        address = PeerAddress(host: "10.0.\(index / 250).\(index % 250 + 1)", port: 3780)
+        random = SplitMix64(seed: seed, purpose: 1000 + UInt64(index))
+    }
+
+    public var statistics: NodeStatistics? { node?.statistics }
+    public var nodeID: ServerID? { node?.id }
+
+    func instant(_ now: UInt64) -> Instant { Instant(nanoseconds: now + clockOffset) }
+}
+
+/// One end of a connection at a server.
+struct ServerSocket {
+    enum Role: Equatable {
+        /// No byte has told yet.
+        case undecided
+        case client
+        case link
+    }
+
+    /// How far a client's connection is in being closed by the node.
+    enum Closing: Equatable {
+        case no
+        /// Shut down for writing; input goes to the node as before.
+        case reading
+        /// Shut down for writing; input is thrown away.
+        case discarding
+    }
+
+    let connection: Int
+    let side: Side
+    let generation: UInt32
+    var role = Role.undecided
+    /// Input that the node has not consumed, and how much of it it has seen.
+    var incoming: [UInt8] = []
+    var seen = 0
+    var hasEnded = false
+    var isReset = false
+    var wasEndShown = false
+    var isReady = false
+    var isPaused = false
+    var closing = Closing.no
+    var outgoing: [UInt8] = []
+    /// Where the log goes on for this client; nil if it follows none.
+    var cursor: Int?
+    /// Its number in the history while it follows.
+    var presence: Int?
+}
+
+// MARK: - The turn
+
+extension SimulatedServer {
+    /// Lets the node see everything that has come, then carries out what it asks for.
+    func takeTurn(in world: World) {
+        isTurnPlanned = false
+        guard isUp else { return }
+        let instant = instant(world.now)
+        if let deadline = node?.nextDeadline, deadline <= instant { node?.timeReached(at: instant) }
+        showDialResults(in: world)
+        showHashResults(in: world)
+        let ready = readySlots
+        readySlots.removeAll(keepingCapacity: true)
+        for slot in ready { show(slot, in: world) }
+        node?.turnEnding(at: instant)
+        carryOutputs(in: world)
+        flush(in: world)
+        planDeadline(in: world)
+        if !readySlots.isEmpty { planTurn(in: world) }
+    }
+
+    /// A turn a little later: what arrives until then shares it.
+    func planTurn(in world: World) {
+        guard !isTurnPlanned, isUp else { return }
+        isTurnPlanned = true
+        let delay = random.inside(world.options.turnDelayMicroseconds) * 1000
+        world.queue.plan(.turn(server: index, life: life), at: world.now + delay)
+    }
+
+    /// Keeps one event planned at or before the node's deadline. A deadline that is still due after the node was told
+    /// comes again a millisecond later; a node that never moves it on spins, which is a violation.
+    func planDeadline(in world: World) {
+        guard let deadline = node?.nextDeadline, deadline.nanoseconds < UInt64.max else { return }
+        let due = deadline.nanoseconds > clockOffset ? deadline.nanoseconds - clockOffset : 0
+        dueAgain = due <= world.now ? dueAgain + 1 : 0
+        if dueAgain == 1000 {
+            world.found(.spinningTimer, "server \(index) has asked for a deadline in the past 1000 turns in a row")
+        }
+        let time = due <= world.now ? world.now + 1_000_000 : due
+        if let plannedDeadline, plannedDeadline <= time { return }
+        plannedDeadline = time
+        world.queue.plan(.deadline(server: index, life: life), at: time)
+    }
+
+    func deadlineCame(in world: World) {
+        // An earlier one was planned after this event: it has taken its place.
+        guard isUp, plannedDeadline == world.now else { return }
+        plannedDeadline = nil
+        if let deadline = node?.nextDeadline, deadline <= instant(world.now) {
+            takeTurnNow(in: world)
+        } else {
+            planDeadline(in: world)
+        }
+    }
+
+    private func takeTurnNow(in world: World) {
+        let wasPlanned = isTurnPlanned
+        takeTurn(in: world)
+        // The planned turn still comes and may find nothing to do.
+        isTurnPlanned = isTurnPlanned || wasPlanned
+    }
+}

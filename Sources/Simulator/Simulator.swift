@@ -1,1 +1,0 @@
-/// Several nodes under a virtual clock.

@@ -1,0 +1,75 @@
+import Codecs
+public import Node
+
+/// What can be seen of a world from outside.
+extension World {
+    /// Servers that are up, by index.
+    public var livingServers: [SimulatedServer] { servers.filter(\.isUp) }
+
+    /// Every living server serves, counts every living server as a reachable member, and has the same registry.
+    public var isWhole: Bool {
+        let living = livingServers
+        let statistics = living.compactMap(\.statistics)
+        guard let first = statistics.first else { return true }
+        return statistics.allSatisfy {
+            $0.isServing && $0.members == living.count && $0.registryDigest == first.registryDigest
+        }
+    }
+
+    /// What each living server says of itself, for the story of a network that does not become whole.
+    public var wholenessText: String {
+        livingServers.map { server in
+            guard let statistics = server.statistics else { return "s\(server.index) has no node" }
+            let state = statistics.isServing ? "serves" : "does not serve"
+            return "s\(server.index) \(state), knows \(statistics.members) members over \(statistics.links) links, "
+                + "registry \(statistics.claims) \(statistics.registryDigest)"
+        }.joined(separator: "; ")
+    }
+
+    /// Cost and path of the records that were first sent at or after `start`.
+    public func economy(since start: UInt64) -> Economy {
+        Economy(records: tap.records(since: start), servers: livingServers.count)
+    }
+
+    /// Frames on links since the beginning.
+    public var frames: FrameTally { tap.frames }
+
+    /// The sum of a counter over all living servers.
+    public func total(_ counter: KeyPath<NodeStatistics, UInt64>) -> UInt64 {
+        livingServers.reduce(0) { $0 + ($1.statistics?[keyPath: counter] ?? 0) }
+    }
+
+    /// Every violation of what was promised: those met on the way, and those that the checkers find in the history.
+    public func verdict(_ checks: Checks) -> [Violation] {
+        var found = violations + checks.violations(in: history)
+        if checks.checksDigests { found += digestViolations() }
+        return found
+    }
+
+    private func digestViolations() -> [Violation] {
+        let digests = livingServers.compactMap { $0.statistics?.registryDigest }
+        guard let first = digests.first, digests.contains(where: { $0 != first }) else { return [] }
+        return [Violation(kind: .digestsDiffer, seed: options.seed, time: now, text: wholenessText)]
+    }
+}
+
+/// What the broadcast of some records cost.
+public struct Economy: Sendable {
+    public let records: Int
+    /// Copies that arrived over links.
+    public let copies: Int
+    /// Relative message redundancy (Plumtree, section 4.3): copies over the least that would do, minus 1; 0 is perfect.
+    public let redundancy: Double
+    /// Hops to the server that a record reached last: the mean and the largest over the records.
+    public let hopsMean: Double
+    public let hopsMax: Int
+
+    init(records: [LinkTap.RecordTally], servers: Int) {
+        self.records = records.count
+        copies = records.reduce(0) { $0 + $1.copies }
+        let least = records.count * (servers - 1)
+        redundancy = least > 0 ? Double(copies) / Double(least) - 1 : 0
+        hopsMax = records.reduce(0) { max($0, $1.hopsMax) }
+        hopsMean = records.isEmpty ? 0 : Double(records.reduce(0) { $0 + $1.hopsMax }) / Double(records.count)
+    }
+}
