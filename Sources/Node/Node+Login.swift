@@ -30,6 +30,8 @@ struct SessionJob: Sendable {
     var granted: [Int] = []
     /// Servers that refused a ticket.
     var tried: [Int] = []
+    /// The hash that was asked for last.
+    var hash: HashID?
 }
 
 /// LOGIN: who is it, is it them, and should they be here?
@@ -91,6 +93,7 @@ extension Node {
         let id = sessions.sessions[slot].job
         guard id != 0, let job = jobs.removeValue(forKey: id) else { return }
         sessions.setJob(0, of: slot)
+        if let hash = job.hash { hashJobs[hash] = nil }
         // A claim that is recorded stays: the client may come back with the secret that it chose.
         if job.kind == .register, job.stage != .recorded { release(job) }
     }
@@ -155,8 +158,16 @@ extension Node {
         nextHash += 1
         let id = HashID(rawValue: nextHash)
         hashJobs[id] = job
+        jobs[job]?.hash = id
         outbox.append(.hash(id, secret: secret, salt: salt, cost: cost))
         return true
+    }
+
+    /// The hash that a session waits for. Once the session is closed nobody wants it: a driver that can still take it
+    /// back need not answer with `hashed`.
+    public func hashUnderWay(of session: SessionID) -> HashID? {
+        guard let slot = sessions.slot(of: session), let job = jobs[sessions.sessions[slot].job] else { return nil }
+        return job.stage == .hashing ? job.hash : nil
     }
 
     /// A hash is done; nil if the helper threads could not take it.

@@ -37,6 +37,8 @@ public enum CloseReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case finished
     /// No first bytes, or no hello, in time.
     case helloTimeout
+    /// The table is full but for what is kept for servers.
+    case serverFull
     /// This server is going down.
     case shutdown
     /// An error of ours.

@@ -35,10 +35,13 @@ public final class HelperPool<Output: Sendable>: Sendable {
 
     deinit { shared.stop() }
 
-    /// Queues a job. False, and nothing happens, if too many are under way: a limit that the caller must answer for.
-    public func submit(_ job: @escaping @Sendable () -> Output) -> Bool {
+    /// Queues a job. Nil, and nothing happens, if too many are under way: a limit that the caller must answer for.
+    public func submit(_ job: @escaping @Sendable () -> Output) -> JobTicket? {
         shared.submit(job, limit: limit)
     }
+
+    /// Takes a job back. False if it has begun: then its result comes.
+    public func cancel(_ ticket: JobTicket) -> Bool { shared.cancel(ticket) }
 
     /// Takes the results so far, in the order in which they came about.
     public func drain() -> [Output] { shared.takeResults() }
@@ -47,10 +50,20 @@ public final class HelperPool<Output: Sendable>: Sendable {
     public var underWay: Int { shared.underWay }
 }
 
+/// Names a job of one pool.
+public struct JobTicket: Hashable, Sendable {
+    let number: UInt64
+}
+
 /// What the threads share with the pool; kept alive by each of them.
 private final class SharedQueue<Output: Sendable>: Sendable {
     private struct State {
-        var jobs: [@Sendable () -> Output] = []
+        /// Nil is a job that was begun (below `head`) or taken back.
+        var jobs: [(@Sendable () -> Output)?] = []
+        /// Jobs before this index are begun.
+        var head = 0
+        /// The number of the job at index 0; those behind follow.
+        var base: UInt64 = 0
         var results: [Output] = []
         var underWay = 0
         var isStopped = false
@@ -71,15 +84,27 @@ private final class SharedQueue<Output: Sendable>: Sendable {
 
     var underWay: Int { state.withLock { $0.underWay } }
 
-    func submit(_ job: @escaping @Sendable () -> Output, limit: Int) -> Bool {
-        let isTaken = state.withLock { state in
-            guard state.underWay < limit else { return false }
+    func submit(_ job: @escaping @Sendable () -> Output, limit: Int) -> JobTicket? {
+        let ticket: JobTicket? = state.withLock { state in
+            // Those that were taken back keep their places until a thread comes past.
+            guard state.underWay < limit, state.jobs.count - state.head < 2 * limit else { return nil }
             state.underWay += 1
             state.jobs.append(job)
+            return JobTicket(number: state.base + UInt64(state.jobs.count - 1))
+        }
+        if ticket != nil { post(1) }
+        return ticket
+    }
+
+    func cancel(_ ticket: JobTicket) -> Bool {
+        state.withLock { state in
+            guard ticket.number >= state.base + UInt64(state.head) else { return false }
+            let index = Int(ticket.number - state.base)
+            guard index < state.jobs.count, state.jobs[index] != nil else { return false }
+            state.jobs[index] = nil
+            state.underWay -= 1
             return true
         }
-        if isTaken { post(1) }
-        return isTaken
     }
 
     func takeResults() -> [Output] {
@@ -93,7 +118,7 @@ private final class SharedQueue<Output: Sendable>: Sendable {
     func stop() {
         let threads = state.withLock { state in
             state.isStopped = true
-            state.jobs = []
+            for index in state.jobs.indices { state.jobs[index] = nil }
             return state.threads
         }
         if threads > 0 { post(UInt64(threads)) }
@@ -119,15 +144,28 @@ private final class SharedQueue<Output: Sendable>: Sendable {
     private func work() {
         while true {
             wait()
-            let (job, isStopped) = state.withLock { state in
-                (state.jobs.isEmpty ? nil : state.jobs.removeFirst(), state.isStopped)
-            }
+            let (job, isStopped) = state.withLock { state in (Self.takeNext(&state), state.isStopped) }
             if isStopped { return }
             guard let job else { continue }
             let result = job()
             state.withLock { $0.results.append(result) }
             waker.wake()
         }
+    }
+
+    /// The next job; nil if there is none, or if it was taken back.
+    private static func takeNext(_ state: inout State) -> (@Sendable () -> Output)? {
+        guard state.head < state.jobs.count else { return nil }
+        let job = state.jobs[state.head]
+        state.jobs[state.head] = nil
+        state.head += 1
+        // Seldom enough to cost a constant for each job.
+        if state.head > 64, state.head * 2 > state.jobs.count {
+            state.jobs.removeFirst(state.head)
+            state.base += UInt64(state.head)
+            state.head = 0
+        }
+        return job
     }
 
     /// One was counted for each job or end, so a failure to add (overflow of 64 bits) cannot be.

@@ -19,16 +19,19 @@ extension Reactor {
         if connections[slot].wantsInput {
             if isBroken || mask & (CES_IN | CES_RDHUP) != 0 { read(slot, &handler) }
         } else if isBroken {
-            handleUnaskedHangUp(slot, mask)
+            handleUnaskedHangUp(slot, &handler)
         }
     }
 
     /// A hang-up or error while no input is wanted: epoll repeats it until something is done about it.
-    private mutating func handleUnaskedHangUp(_ slot: Int, _ mask: UInt32) {
+    private mutating func handleUnaskedHangUp<Handler: ReactorHandler & ~Copyable>(
+        _ slot: Int, _ handler: inout Handler
+    ) {
         guard connections[slot].flags.contains(.inputEnded) else {
             // Paused. What the peer sent before may still be read when the user goes on, so only stop listening to
             // epoll.
-            return unpoll(slot)
+            unpoll(slot)
+            return handler.hungUp(id(slot), in: &self)
         }
         end(slot, .reset)
     }

@@ -31,6 +31,10 @@ public protocol ReactorHandler: ~Copyable {
         _ id: ConnectionID, _ bytes: Span<UInt8>, seen: Int, atEnd: Bool, in reactor: inout Reactor
     ) -> Int
 
+    /// The peer of a connection whose reading is paused has reset it or was lost. What it sent before may still be read
+    /// after a resume; a handler that has no use for it closes. May come more than once.
+    mutating func hungUp(_ id: ConnectionID, in reactor: inout Reactor)
+
     /// The connection is gone. Comes exactly once for each that was accepted or dialled (failed dials included), after
     /// every other call for it.
     mutating func closed(_ id: ConnectionID, reason: CloseReason, in reactor: inout Reactor)
@@ -50,6 +54,7 @@ public protocol ReactorHandler: ~Copyable {
 
 extension ReactorHandler where Self: ~Copyable {
     public mutating func connected(_ id: ConnectionID, in reactor: inout Reactor) {}
+    public mutating func hungUp(_ id: ConnectionID, in reactor: inout Reactor) {}
     public mutating func signalled(_ signal: Int32, in reactor: inout Reactor) {}
     public mutating func woken(in reactor: inout Reactor) {}
     public mutating func timerFired(_ token: UInt64, in reactor: inout Reactor) {}

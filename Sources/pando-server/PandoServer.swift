@@ -30,7 +30,7 @@ struct PandoServer: ParsableCommand {
               The longest line of a client is 1 MiB (--max-line-bytes). Records for servers that are cut off are kept \
             up to 256 MiB (--max-store-mb), oldest given up first, counted and logged. A client may lag behind by \
             8 MiB of activities (--activity-log-mb). Connections are limited by the hard limit of open files \
-            (ulimit -Hn), less 64.
+            (ulimit -Hn), less 64; clients leave 320 of them, a quarter if they are few, to servers.
 
             SIGNALS
               SIGTERM, SIGINT: leave in order, within 3 s; a second one ends at once. SIGUSR1: write the statistics. \

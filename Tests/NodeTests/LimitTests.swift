@@ -136,6 +136,19 @@ import Testing
         #expect(desk.node.statistics.registrationsFailed == 1)
     }
 
+    @Test func `a hash is wanted as long as its session lives`() {
+        let desk = Desk { $0.limits.hashJobs = 1 }
+        let clients = (0..<2).map { _ in desk.connect() }
+        desk.say(register, by: clients[0])
+        #expect(desk.node.hashUnderWay(of: clients[0]) != nil && desk.node.hashUnderWay(of: clients[1]) == nil)
+        desk.node.clientClosed(clients[0], at: desk.now)
+        #expect(desk.node.hashUnderWay(of: clients[0]) == nil && desk.node.hashJobs.isEmpty)
+        desk.say(register, by: clients[1])
+        #expect(desk.node.hashUnderWay(of: clients[1]) != nil, "there is room for the next")
+        desk.hash()
+        #expect(desk.node.hashUnderWay(of: clients[1]) == nil && desk.finished.isEmpty)
+    }
+
     @Test func `tickets: further ones are refused and counted`() {
         let desk = Desk { $0.limits.tickets = 1 }
         let link = desk.join(Peers.id(1), at: Peers.address(1))

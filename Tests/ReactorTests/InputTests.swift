@@ -97,6 +97,22 @@ import Testing
         #expect(harness.reactor.connections[Int(id.slot)].input.isEmpty)
     }
 
+    @Test func tellsOfAResetWhilePaused() throws {
+        let harness = try Harness()
+        let (id, peer) = try harness.tcp()
+        harness.handler.onReceived = { id, bytes, _, reactor in
+            reactor.pauseReading(id)
+            return bytes.count
+        }
+        try peer.write("one")
+        try harness.until { harness.handler.input[id] != nil }
+        peer.reset()
+        try harness.until { harness.handler.events.last == .hungUp(id) }
+        let count = harness.handler.events.count
+        try harness.turn(50)
+        #expect(harness.handler.events.count == count && harness.isOpen(id), "told once, and left to the handler")
+    }
+
     @Test func closesWhoSendsAnEndlessLine() throws {
         let harness = try Harness { $0.readBudget = 300 }
         let (id, peer) = try harness.pair()

@@ -55,7 +55,7 @@ import Testing
         }
         let second = pool.submit { 2 }
         let third = pool.submit { 3 }
-        #expect(first && second && !third)
+        #expect(first != nil && second != nil && third == nil)
         #expect(pool.underWay == 2)
         _ = ces_event_add(gate, 1)
         var results: [Int] = []
@@ -66,7 +66,37 @@ import Testing
         #expect(results == [1, 2])
         #expect(pool.underWay == 0)
         let fourth = pool.submit { 4 }
-        #expect(fourth)
+        #expect(fourth != nil)
+    }
+
+    @Test func aJobThatHasNotBegunCanBeTakenBack() throws {
+        let harness = try Harness()
+        let pool = try HelperPool<Int>(threads: 1, limit: 200, waker: harness.reactor.waker)
+        let (begun, gate) = (ces_semaphore_open(), ces_semaphore_open())
+        defer { for semaphore in [begun, gate] { _ = ces_close(semaphore) } }
+        let first = try #require(
+            pool.submit {
+                _ = ces_event_add(begun, 1)
+                _ = ces_event_take(gate)
+                return 0
+            })
+        _ = ces_event_take(begun)
+        let others = try (1..<200).map { number in try #require(pool.submit { number }) }
+        let tooLate = pool.cancel(first)
+        #expect(!tooLate, "it has begun")
+        for (index, ticket) in others.enumerated() where index % 2 == 0 {
+            let outcomes = [pool.cancel(ticket), pool.cancel(ticket)]
+            #expect(outcomes == [true, false], "taken back once")
+        }
+        #expect(pool.underWay == 100)
+        _ = ces_event_add(gate, 1)
+        var results: [Int] = []
+        try harness.until {
+            results += pool.drain()
+            return results.count == 100
+        }
+        #expect(results == Array(stride(from: 0, to: 200, by: 2)))
+        #expect(pool.underWay == 0 && !others.contains(where: pool.cancel))
     }
 
     @Test func resolves() {

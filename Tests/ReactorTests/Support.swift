@@ -12,6 +12,7 @@ struct Recorder: ReactorHandler {
         case received(ConnectionID, String, seen: Int, atEnd: Bool)
         case closed(ConnectionID, CloseReason)
         case signalled(Int32)
+        case hungUp(ConnectionID)
         case woken
         case timer(UInt64)
     }
@@ -62,6 +63,7 @@ struct Recorder: ReactorHandler {
     }
 
     mutating func signalled(_ signal: Int32, in reactor: inout Reactor) { events.append(.signalled(signal)) }
+    mutating func hungUp(_ id: ConnectionID, in reactor: inout Reactor) { events.append(.hungUp(id)) }
     mutating func woken(in reactor: inout Reactor) { events.append(.woken) }
 
     mutating func timerFired(_ token: UInt64, in reactor: inout Reactor) {

@@ -19,6 +19,28 @@ extension LightTests {
             }
         }
 
+        /// Who registers and is gone costs nothing; who stays is served in turn.
+        @Test func registrationsOfClientsThatAreGoneDelayNobody() throws {
+            var options = ServerOptions()
+            // About 200 ms for each: the abandoned ones would take 20 s.
+            options.more = ["--hash-cost", "16", "--helper-threads", "1"]
+            try withServer(options) { server in
+                for number in 0..<100 {
+                    let client = try TestClient(port: server.port)
+                    try client.send(Line.register("gone-\(number)", "s"))
+                    client.reset()
+                }
+                let begin = ContinuousClock.now
+                let honest = try TestClient(port: server.port)
+                try honest.send(Line.register("honest", "s"))
+                try honest.expect("REGISTER_SUCCESS", seconds: 60)
+                #expect(ContinuousClock.now - begin < .seconds(5))
+                let cancelled = try server.statistics().json["hashes_cancelled"]?.integer ?? 0
+                #expect(cancelled >= 90)
+                #expect(try server.statistics().sessions <= 1)
+            }
+        }
+
         @Test func theSameNameAtTheSameMomentIsWonOnce() throws {
             try withNetwork(3) { network in
                 for round in 0..<(isFullRun ? 500 : 50) {

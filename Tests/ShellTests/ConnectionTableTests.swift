@@ -20,6 +20,43 @@ import Testing
         #expect(table.connections(.link) == [second] && table.connections(.client) == [])
     }
 
+    @Test func `an address is kept until it is known who speaks`() {
+        var table = ConnectionTable()
+        let ids = (0..<3).map { ConnectionID(slot: UInt32($0), generation: 1) }
+        for id in ids { table.begin(id, as: .undetermined, address: .loopback(port: UInt16(id.slot))) }
+        #expect(table.callers == 3)
+        let taken = (table.takeAddress(of: ids[0]), table.takeAddress(of: ids[0]))
+        #expect(taken == (.loopback(port: 0), nil))
+        table.setRole(.client, of: ids[0])
+        table.setRole(.link, of: ids[1])
+        let ended = table.end(ids[2])
+        #expect(ended == .undetermined && table.callers == 1 && table.count(.link) == 1)
+        table.begin(ConnectionID(slot: 2, generation: 2), as: .dialling)
+        let others = (1..<3).map { table.takeAddress(of: ConnectionID(slot: $0, generation: $0)) }
+        #expect(others == [nil, nil] && table.callers == 1)
+    }
+
+    @Test func `a part of the table is kept for servers`() {
+        for (capacity, callers, extras) in [(20_000, 19_680, 64), (1280, 960, 64), (16, 12, 1), (3, 3, 1), (1, 1, 1)] {
+            let admission = Admission(capacity: capacity)
+            #expect(admission.callersMax == callers && admission.extrasMax == extras, "\(capacity)")
+        }
+    }
+
+    @Test func `who came first gives way, but not before it was read`() {
+        var admission = Admission(capacity: 16)
+        let ids = (0..<6).map { ConnectionID(slot: UInt32($0), generation: 1) }
+        for id in ids.prefix(3) { admission.insert(id) }
+        var turns = [admission.takeSurplus()]
+        for id in ids.dropFirst(3) { admission.insert(id) }
+        admission.remove(ids[1])
+        turns.append(admission.takeSurplus())
+        turns.append(admission.takeSurplus())
+        turns.append(admission.takeSurplus())
+        #expect(turns == [[], [ids[0], ids[2]], [ids[3], ids[4]], []])
+        #expect(admission.contains(ids[5]) && !admission.contains(ids[0]))
+    }
+
     @Test func `a JSON document nests and escapes`() {
         var inner = JSONObject()
         inner.set("a\"b", 1)

@@ -4,7 +4,7 @@ internal import Reactor
 
 /// The connections by slot. An entry is valid for one generation; any other is not there.
 struct ConnectionTable {
-    enum Role: UInt8 {
+    enum Role: UInt8, CaseIterable {
         case none
         /// Accepted; its first bytes have not told yet who speaks.
         case undetermined
@@ -12,6 +12,8 @@ struct ConnectionTable {
         case link
         /// A dial under way.
         case dialling
+        /// A client that is turned away, until it is gone.
+        case refused
     }
 
     struct Flags: OptionSet {
@@ -33,19 +35,35 @@ struct ConnectionTable {
     }
 
     private var entries: [Entry] = []
+    /// How many connections have each role.
+    private var counts = [Int](repeating: 0, count: Role.allCases.count)
+    /// The other ends of undetermined connections, by slot: whoever is known to be a client needs no entry.
+    private var addresses: [UInt32: SocketAddress] = [:]
 
-    mutating func begin(_ id: ConnectionID, as role: Role) {
+    /// Connections that are not of servers, as far as is known.
+    var callers: Int { count(.undetermined) + count(.client) + count(.refused) }
+
+    func count(_ role: Role) -> Int { counts[Int(role.rawValue)] }
+
+    mutating func begin(_ id: ConnectionID, as role: Role, address: SocketAddress? = nil) {
         let slot = Int(id.slot)
         // Grows with the slots in use, which the reactor fills from below.
         while entries.count <= slot { entries.append(Entry()) }
         precondition(entries[slot].role == .none, "a slot is given to one connection at a time")
         entries[slot] = Entry(generation: id.generation, role: role)
+        counts[Int(role.rawValue)] += 1
+        addresses[id.slot] = address
+    }
+
+    /// The other end of a connection that is undetermined yet; forgotten here.
+    mutating func takeAddress(of id: ConnectionID) -> SocketAddress? {
+        role(of: id) == .undetermined ? addresses.removeValue(forKey: id.slot) : nil
     }
 
     /// Forgets a connection and returns what it was.
     mutating func end(_ id: ConnectionID) -> Role {
         let role = role(of: id)
-        if role != .none { entries[Int(id.slot)].role = .none }
+        if role != .none { change(id, role, to: .none) }
         return role
     }
 
@@ -56,8 +74,16 @@ struct ConnectionTable {
     }
 
     mutating func setRole(_ role: Role, of id: ConnectionID) {
-        precondition(self.role(of: id) != .none, "only a connection that is there has a role")
+        let former = self.role(of: id)
+        precondition(former != .none && role != .none, "only a connection that is there has a role")
+        change(id, former, to: role)
+    }
+
+    private mutating func change(_ id: ConnectionID, _ former: Role, to role: Role) {
+        if former == .undetermined { addresses[id.slot] = nil }
         entries[Int(id.slot)].role = role
+        counts[Int(former.rawValue)] -= 1
+        if role != .none { counts[Int(role.rawValue)] += 1 }
     }
 
     func flags(of id: ConnectionID) -> Flags { role(of: id) == .none ? [] : entries[Int(id.slot)].flags }

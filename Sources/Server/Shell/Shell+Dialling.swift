@@ -21,10 +21,10 @@ extension Shell {
         if let address = SocketAddress(ip: target.host, port: target.port) {
             return tryNext(Dial(id: id, target: target, addresses: [address]), in: &reactor)
         }
-        let isTaken = helpers.names.submit {
+        let ticket = helpers.names.submit {
             NameResult(id: id, target: target, resolution: Resolver.resolve(host: target.host, port: target.port))
         }
-        if !isTaken { deferred.append(.dialFailed(id, "\(target.host): too many names are being looked up")) }
+        if ticket == nil { deferred.append(.dialFailed(id, "\(target.host): too many names are being looked up")) }
     }
 
     mutating func resolved(_ result: NameResult, in reactor: inout Reactor) {

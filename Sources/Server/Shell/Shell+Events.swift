@@ -8,7 +8,8 @@ extension Shell: ReactorHandler {
     mutating func accepted(
         _ id: ConnectionID, from peer: SocketAddress, listener: ListenerID, in reactor: inout Reactor
     ) {
-        connections.begin(id, as: .undetermined)
+        connections.begin(id, as: .undetermined, address: peer)
+        admit(id, in: &reactor)
         log.logger.debug("connection accepted", metadata: ["connection": "\(id)", "peer": "\(peer)"])
     }
 
@@ -20,7 +21,7 @@ extension Shell: ReactorHandler {
         case .client, .link:
             if !atEnd, holds(id, in: &reactor) { return 0 }
             return receive(id, bytes, seen: seen, atEnd: atEnd, in: &reactor)
-        case .none, .dialling: return bytes.count
+        case .none, .dialling, .refused: return bytes.count
         }
     }
 
@@ -30,20 +31,31 @@ extension Shell: ReactorHandler {
         carryOut(in: &reactor)
     }
 
+    /// A client that is gone while its secret is being checked has no answer to get, and what it may have said behind
+    /// goes with it.
+    mutating func hungUp(_ id: ConnectionID, in reactor: inout Reactor) {
+        guard connections.role(of: id) == .client, node.hashUnderWay(of: SessionID(id)) != nil else { return }
+        reactor.close(id, .reset)
+    }
+
     mutating func closed(_ id: ConnectionID, reason: CloseReason, in reactor: inout Reactor) {
         let now = instant(of: reactor)
+        admission.remove(id)
         log.logger.debug("connection closed", metadata: ["connection": "\(id)", "reason": "\(reason)"])
         switch connections.end(id) {
-        case .client: node.clientClosed(SessionID(id), at: now)
+        case .client:
+            cancelHash(of: SessionID(id))
+            node.clientClosed(SessionID(id), at: now)
         case .link: node.linkClosed(LinkID(id), at: now)
         case .dialling: dialEnded(id, reason, in: &reactor)
-        case .undetermined, .none: return
+        case .undetermined, .refused, .none: return
         }
         carryOut(in: &reactor)
     }
 
     mutating func woken(in reactor: inout Reactor) {
         for result in helpers.hashes.drain() {
+            hashes[result.id] = nil
             node.hashed(result.id, digest: result.digest, at: instant(of: reactor))
         }
         for result in helpers.names.drain() { resolved(result, in: &reactor) }
@@ -62,6 +74,8 @@ extension Shell: ReactorHandler {
 
     mutating func turnEnding(in reactor: inout Reactor) {
         let now = instant(of: reactor)
+        // Before anybody is dialled, which takes a slot.
+        closeSurplus(in: &reactor)
         giveDeferred(at: now)
         if isTimeDue {
             isTimeDue = false
@@ -84,15 +98,23 @@ extension Shell: ReactorHandler {
     ) -> Int {
         switch Preamble.speaker(of: bytes) {
         case .undecided where !atEnd:
+            // Where there is no room, the first deadline holds.
+            guard !admission.contains(id) else { return 0 }
             reactor.setDeadline(id, milliseconds: ShellSettings.preambleMilliseconds, .helloTimeout)
             return 0
         case .undecided, .client:
+            guard admitsClient(id) else {
+                turnAway(id, in: &reactor)
+                return bytes.count
+            }
+            reactor.setDeadline(id, milliseconds: nil, .helloTimeout)
             // It could be the first of a thousand that bring activities along. Servers introduce themselves first.
             if !atEnd, holds(id, in: &reactor) { return 0 }
-            reactor.setDeadline(id, milliseconds: nil, .helloTimeout)
+            let address = Self.addressBytes(connections.takeAddress(of: id))
             connections.setRole(.client, of: id)
-            node.clientOpened(SessionID(id), address: addressBytes(of: id, in: reactor), at: instant(of: reactor))
+            node.clientOpened(SessionID(id), address: address, at: instant(of: reactor))
         case .server:
+            admission.remove(id)
             reactor.setDeadline(id, milliseconds: nil, .helloTimeout)
             openLink(id, dial: nil, in: &reactor)
         }
@@ -107,9 +129,9 @@ extension Shell: ReactorHandler {
         node.linkOpened(LinkID(id), dial: dial, at: instant(of: reactor))
     }
 
-    /// 16 bytes, IPv4 mapped into IPv6; zeros if the peer is gone already.
-    private func addressBytes(of id: ConnectionID, in reactor: borrowing Reactor) -> [UInt8] {
-        guard let address = reactor.peerAddress(of: id) else { return [UInt8](repeating: 0, count: 16) }
+    /// 16 bytes, IPv4 mapped into IPv6.
+    private static func addressBytes(_ address: SocketAddress?) -> [UInt8] {
+        guard let address else { preconditionFailure("an undetermined connection has an address") }
         let mapped: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
         return address.family == .ipv4 ? mapped + address.ipBytes : address.ipBytes
     }

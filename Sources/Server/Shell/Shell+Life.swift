@@ -76,8 +76,8 @@ extension Shell {
             return log.logger.notice("SIGUSR1: no statistics are written without --statistics-file")
         }
         let (document, number) = (statistics(of: reactor), file.nextNumber())
-        let isTaken = files.submit { FileResult(failure: file.write(document, number: number)) }
-        life.wantsStatistics = !isTaken
+        let ticket = files.submit { FileResult(failure: file.write(document, number: number)) }
+        life.wantsStatistics = ticket == nil
     }
 
     mutating func drainFiles(in reactor: inout Reactor) {

@@ -87,8 +87,17 @@ extension Shell {
     // MARK: Hashes
 
     private mutating func hash(_ id: HashID, secret: [UInt8], salt: [UInt8], cost: UInt8) {
-        let isTaken = helpers.hashes.submit { HashResult(id: id, secret: secret, salt: salt, cost: cost) }
-        if !isTaken { deferred.append(.hashed(id)) }
+        hashes[id] = helpers.hashes.submit { HashResult(id: id, secret: secret, salt: salt, cost: cost) }
+        if hashes[id] == nil { deferred.append(.hashed(id)) }
+    }
+
+    /// The client is about to be gone: who floods with registrations and leaves must not make the others wait.
+    mutating func cancelHash(of session: SessionID) {
+        guard let id = node.hashUnderWay(of: session), let ticket = hashes[id], helpers.hashes.cancel(ticket) else {
+            return
+        }
+        hashes[id] = nil
+        counts.hashesCancelled += 1
     }
 
     // MARK: Reports

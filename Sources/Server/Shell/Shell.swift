@@ -27,6 +27,8 @@ struct Shell: ~Copyable {
     var counts = ShellCounts()
     /// Dials under way, by their present connection.
     var dials: [ConnectionID: Dial] = [:]
+    /// Hashes with the helpers.
+    var hashes: [HashID: JobTicket] = [:]
     /// Inputs that came about while outputs were carried out.
     var deferred: [DeferredInput] = []
     /// When the node's timer is set to fire; nil if it is not set.
@@ -35,6 +37,7 @@ struct Shell: ~Copyable {
     /// A deadline was found to be long over and waits for one more round of input.
     var isTimeDelayed = false
     var intake = Intake()
+    var admission: Admission
     var life = Life()
 
     /// An input of the node that is given to it in the next turn.
@@ -48,6 +51,7 @@ struct Shell: ~Copyable {
         self.settings = settings
         self.helpers = helpers
         log = ReportLog(logger: logger)
+        admission = Admission(capacity: settings.connectionsMax)
     }
 }
 
@@ -73,6 +77,8 @@ struct ShellSettings {
     var advertised: PeerAddress
     var listener: ListenerID
     var version: String
+    /// Connections that the reactor can have.
+    var connectionsMax: Int
     /// Unsent bytes that a link may have: two windows of records and the largest frame. The node keeps records within
     /// one window; the second is room for everything else, so that only a broken peer meets the limit.
     var linkOutputBytes: Int

@@ -32,7 +32,8 @@ public enum Server {
             "limits of this process",
             metadata: ["descriptors": "\(descriptors)", "connections": "\(reactor.configuration.capacity)"])
         let helpers = try makeHelpers(configuration, waker: reactor.waker)
-        let settings = makeSettings(configuration, listener, bound, statisticsFile, output)
+        let settings = makeSettings(
+            configuration, listener, bound, connectionsMax: reactor.configuration.capacity, statisticsFile, output)
         let node = makeNode(configuration, settings)
         var shell = Shell(node: node, settings: settings, helpers: helpers, logger: logger)
         shell.start(in: &reactor)
@@ -115,12 +116,12 @@ public enum Server {
 
     private static func makeSettings(
         _ configuration: ServerConfiguration, _ listener: ListenerID, _ bound: SocketAddress,
-        _ statisticsFile: StatisticsFile?, _ output: LogSink
+        connectionsMax: Int, _ statisticsFile: StatisticsFile?, _ output: LogSink
     ) -> ShellSettings {
         let host = configuration.host ?? OwnAddress.guess(bound: bound, remoteHost: configuration.remote?.host)
         return ShellSettings(
             boundAddress: bound, advertised: PeerAddress(host: host, port: bound.port), listener: listener,
-            version: version,
+            version: version, connectionsMax: connectionsMax,
             linkOutputBytes: 2 * configuration.limits.linkWindowBytes + PeerFrame.Limit.provenBytes,
             publishBytes: configuration.deliveryBytes,
             dialMilliseconds: Int(clamping: configuration.timing.handshake),

@@ -40,4 +40,6 @@ struct ShellCounts {
     var inputsHeld: UInt64 = 0
     /// Clients that were to follow the activity log and could not: their connections had ended in the same turn.
     var followsRefused: UInt64 = 0
+    /// Hashes that were not computed because their clients were gone.
+    var hashesCancelled: UInt64 = 0
 }

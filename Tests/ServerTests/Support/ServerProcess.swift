@@ -17,6 +17,8 @@ struct ServerOptions {
     /// Short, but not so short that a busy machine looks like a dead server.
     var timers = ["--heartbeat-ms", "250", "--silence-ms", "6000", "--redial-min-ms", "50", "--redial-max-ms", "400"]
     var more: [String] = []
+    /// Open files that it may have.
+    var descriptors: Int?
 
     var arguments: [String] {
         var words: [String] = []
@@ -62,8 +64,12 @@ final class ServerProcess {
 
     init(_ options: ServerOptions = ServerOptions()) throws {
         statisticsPath = NSTemporaryDirectory() + "pando-statistics-\(UUID().uuidString).json"
-        program = try Program(
-            named: "pando-server", options.arguments + ["--statistics-file", statisticsPath])
+        let arguments = options.arguments + ["--statistics-file", statisticsPath]
+        if let limit = options.descriptors {
+            program = try Program(shell: "ulimit -n \(limit); exec \"$0\" \"$@\"", named: "pando-server", arguments)
+        } else {
+            program = try Program(named: "pando-server", arguments)
+        }
         let line = try program.outputLine(seconds: 20, "the ready line") { $0.contains(" ready on ") }
         guard let ready = ReadyLine(line) else { throw HarnessError("malformed ready line: \(line)") }
         self.ready = ready
