@@ -85,7 +85,9 @@ extension LightTests {
         @Test func thePortIs3780WithoutTheOption() throws {
             let program = try server("--bind", "127.0.0.1")
             defer { program.kill9() }
-            try wait(for: "ready or refused") { !program.outputLines.isEmpty || !program.isRunning }
+            try wait(for: "ready or refused") {
+                program.outputLines.contains { $0.contains(" ready on ") } || !program.isRunning
+            }
             let said = (program.outputLines + program.errorLines).joined(separator: "\n")
             #expect(said.contains("3780"), "\(said)")
         }
