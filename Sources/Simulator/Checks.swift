@@ -1,6 +1,5 @@
 /// The promises as questions to a history. Each answer is a list of violations: at most a few of a kind, since one
-/// fault
-/// usually breaks a promise a thousand times.
+/// fault usually breaks a promise a thousand times.
 public struct Checks: Sendable {
     /// Names may be registered twice while the network is apart.
     public var allowsConflicts = false
