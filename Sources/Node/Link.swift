@@ -54,10 +54,6 @@ struct Link: Sendable {
     /// There may be records to push beyond those that arose or arrived in this turn.
     var hasBacklog = false
 
-    /// Our INTRODUCTION said that this server has served nobody, so the neighbour takes it to adopt its vector.
-    var saidFresh = false
-    /// The vector that our LEVEL said, for a joiner that takes it as its own.
-    var levelSaid: [UInt64] = []
     /// Claims still to be sent, by their place in the registry; nil if no state is owed.
     var nextClaim: Int?
     /// Claims that changed after the transfer had passed them, by their place; sent as there is credit.

@@ -277,13 +277,12 @@ extension Node {
     }
 
     private mutating func introduce(to address: PeerAddress?, link index: Int) {
-        links[index].saidFresh = !hasServed
         let known = members.dropFirst().filter { $0.address == address }.map(\.id)
         send(
             .introduction(
                 PeerFrame.Introduction(
                     id: id, address: configuration.address, networkTime: networkTime(),
-                    known: known.max() ?? ServerID(startStamp: 0, random: 0), hasServed: hasServed)),
+                    known: known.max() ?? ServerID(startStamp: 0, random: 0))),
             link: index)
     }
 
@@ -319,7 +318,7 @@ extension Node {
         if phase == .joining {
             timers.set(.joinPatience, at: now.adding(milliseconds: configuration.timing.joinPatience))
         }
-        sendLevel(link: index, peerAdopts: !introduction.hasServed)
+        sendLevel(link: index)
         overlayIsDirty = true
     }
 

@@ -196,6 +196,12 @@ extension Node {
             preconditionFailure("a record's header was decoded before it was stored")
         }
         guard header.kind == RecordKind.activity.rawValue else { return .done }
+        if seq <= store.streams[index].silentThrough {
+            if let claim = header.claim {
+                noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq))
+            }
+            return .done
+        }
         if let dependency = header.dependency, dependency != store.streams[index].forgiven, !isDelivered(dependency) {
             wait(index, for: dependency)
             return .waits

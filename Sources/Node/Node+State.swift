@@ -4,28 +4,24 @@ import Codecs
 extension Node {
     /// Says what this server holds. The vector is read before the state is sent, so that nothing has to be frozen: what
     /// changes meanwhile comes as a record.
-    mutating func sendLevel(link index: Int, peerAdopts: Bool) {
+    mutating func sendLevel(link index: Int) {
         var entries: [PeerFrame.Level.Entry] = []
         for origin in servers.ids.indices {
             let stream = store.streams[origin]
             entries.append(PeerFrame.Level.Entry(origin: servers[origin], held: stream.held, oldest: stream.oldest))
             links[index].edges[origin].toldHeld = stream.held
         }
-        links[index].levelSaid = peerAdopts ? entries.map(\.held) : []
         send(.level(PeerFrame.Level(registryDigest: registry.digest, entries: entries)), link: index)
     }
 
     /// What the neighbour holds. From here on the link carries records.
     mutating func receive(_ level: PeerFrame.Level, link index: Int) {
-        // The neighbour would not send what this server's first client is owed: introduce ourselves anew.
-        if links[index].saidFresh, hasServed { return close(index, .staleIntroduction, saying: nil) }
         let server = links[index].neighbour
         for entry in level.entries where hasRoom(for: entry.origin) {
             let origin = serverIndex(of: entry.origin)
             adoptBaseline(entry, origin: origin)
             queues[server].acknowledge(origin, through: entry.held)
         }
-        adoptionByPeer(link: index)
         for origin in servers.ids.indices {
             queues[server].rewind(origin, to: queues[server].acknowledged[origin])
         }
@@ -43,24 +39,15 @@ extension Node {
         confirmClaims()
     }
 
-    /// A stream that was never seen here begins after what the neighbour had before: a server without a past owes and
-    /// is owed nothing of it; one with a past gets what the neighbour still holds.
+    /// A stream that was never seen here begins with what the neighbour still holds of it: records for others pass
+    /// through here, so none of them is given up. A server that has served nobody shows none of them: a client is not
+    /// owed what was sent before its login, and should not be shown it.
     private mutating func adoptBaseline(_ entry: PeerFrame.Level.Entry, origin: Int) {
-        guard origin != Self.ownIndex, store.streams[origin].held == 0 else { return }
-        let baseline = hasServed ? entry.oldest - min(entry.oldest, 1) : entry.held
-        guard baseline > 0 else { return }
-        store.step(origin, over: baseline)
+        guard origin != Self.ownIndex else { return }
+        if !hasServed { store.silence(origin, through: entry.held) }
+        guard store.streams[origin].held == 0, entry.oldest > 1 else { return }
+        store.step(origin, over: entry.oldest - 1)
         held(origin)
-    }
-
-    /// The neighbour has no past: for streams new to it, it takes the vector that we said as its own.
-    private mutating func adoptionByPeer(link index: Int) {
-        let server = links[index].neighbour
-        for (origin, held) in links[index].levelSaid.enumerated()
-        where queues[server].acknowledged[origin] == 0 && origin != server {
-            queues[server].acknowledge(origin, through: held)
-        }
-        links[index].levelSaid = []
     }
 
     // MARK: Sending

@@ -28,7 +28,7 @@ public struct Node: Sendable {
     var networkTimeBase: UInt64
 
     var phase = Phase.joining
-    /// Has had a client: its own past counts, so it merges with others instead of joining them.
+    /// Has had a client, or made a record: from then on it is owed what others send.
     var hasServed = false
     /// Clients that came before this server served.
     var heldSessions: [SessionID] = []

@@ -97,8 +97,6 @@ public enum LinkCloseReason: String, Hashable, Sendable, CaseIterable {
     case peerLeft
     /// This server takes another identity, because its address was known with a later start stamp.
     case newIdentity
-    /// What this server had said of itself is true no longer: it had its first client during the handshake.
-    case staleIntroduction
     case shutdown
 }
 

@@ -15,6 +15,8 @@ struct StreamStore: Sendable {
         /// Bytes of all records ever appended: differences of it are sizes of parts of the stream.
         var endByte: UInt64 = 0
         var segments = Deque<Segment>()
+        /// Records up to this one are for other servers' clients: they were sent before this server had any.
+        var silentThrough: UInt64 = 0
         /// What the record after `delivered` waits for.
         var waitsFor: StreamPosition?
         var waitsSince = Instant(nanoseconds: 0)
@@ -89,6 +91,11 @@ struct StreamStore: Sendable {
         streams[index].held = seq
         streams[index].delivered = max(streams[index].delivered, seq)
         streams[index].waitsFor = nil
+    }
+
+    /// The stream's records up to `seq` are not shown to clients.
+    mutating func silence(_ index: Int, through seq: UInt64) {
+        streams[index].silentThrough = max(streams[index].silentThrough, seq)
     }
 
     mutating func setDelivered(_ index: Int, _ seq: UInt64) {

@@ -159,8 +159,7 @@ enum PeerSamples {
             .welcome(bytes(32)), .refusal(.addressTaken, text: "taken"),
             .introduction(
                 PeerFrame.Introduction(
-                    id: server, address: PeerAddress(host: "a.example", port: 1), networkTime: 12, known: other,
-                    hasServed: true)),
+                    id: server, address: PeerAddress(host: "a.example", port: 1), networkTime: 12, known: other)),
             .level(
                 PeerFrame.Level(
                     registryDigest: digest,

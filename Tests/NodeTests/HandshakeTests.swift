@@ -13,7 +13,7 @@ import Testing
     ) -> PeerFrame {
         .introduction(
             PeerFrame.Introduction(
-                id: id, address: address, networkTime: 1_700_000_000_000, known: known, hasServed: true))
+                id: id, address: address, networkTime: 1_700_000_000_000, known: known))
     }
 
     @Test func `two that know the secret prove it, introduce themselves and level`() throws {
@@ -42,7 +42,7 @@ import Testing
         desk.say(introduction(), over: link)
         let answer = PeerFrame.Introduction(
             id: desk.node.id, address: Desk.address, networkTime: 1_700_000_000_000,
-            known: ServerID(startStamp: 0, random: 0), hasServed: false)
+            known: ServerID(startStamp: 0, random: 0))
         let entries = [desk.node.id, Peers.id(1)].map { PeerFrame.Level.Entry(origin: $0, held: 0, oldest: 1) }
         #expect(
             desk.heard(over: link).prefix(2) == [

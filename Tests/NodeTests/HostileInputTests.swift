@@ -63,7 +63,7 @@ import Testing
             .introduction(
                 PeerFrame.Introduction(
                     id: Peers.id(1), address: Peers.address(1), networkTime: 0,
-                    known: ServerID(startStamp: id.startStamp + 1, random: 0), hasServed: true)), over: link)
+                    known: ServerID(startStamp: id.startStamp + 1, random: 0))), over: link)
         #expect(desk.node.id == id)
     }
 
@@ -148,7 +148,7 @@ private struct Adversary {
         default:
             let peer = UInt64(number(6))
             links.append(
-                desk.join(Peers.id(peer), at: Peers.address(Int(peer)), hasServed: number(2) == 0, holding: entries()))
+                desk.join(Peers.id(peer), at: Peers.address(Int(peer)), holding: entries()))
         }
     }
 
@@ -219,7 +219,7 @@ private struct Adversary {
         .introduction(
             PeerFrame.Introduction(
                 id: server(), address: number(20) == 0 ? Desk.address : Peers.address(number(6)), networkTime: seq(),
-                known: server(), hasServed: number(2) == 0))
+                known: server()))
     }
 
     private mutating func frame() -> [UInt8] {

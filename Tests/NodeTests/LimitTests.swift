@@ -39,7 +39,7 @@ import Testing
             .introduction(
                 PeerFrame.Introduction(
                     id: Peers.id(1), address: Peers.address(1), networkTime: 0,
-                    known: ServerID(startStamp: 0, random: 0), hasServed: true)), over: again)
+                    known: ServerID(startStamp: 0, random: 0))), over: again)
         desk.say(
             .level(
                 PeerFrame.Level(
@@ -64,7 +64,7 @@ import Testing
             .introduction(
                 PeerFrame.Introduction(
                     id: Peers.id(6), address: Peers.address(6), networkTime: 0,
-                    known: ServerID(startStamp: 0, random: 0), hasServed: false)), over: late)
+                    known: ServerID(startStamp: 0, random: 0))), over: late)
         #expect(desk.closed[late] == .tooManyLinks)
     }
 
@@ -76,7 +76,7 @@ import Testing
             .introduction(
                 PeerFrame.Introduction(
                     id: Peers.id(3), address: Peers.address(3), networkTime: 0,
-                    known: ServerID(startStamp: 0, random: 0), hasServed: false)), over: late)
+                    known: ServerID(startStamp: 0, random: 0))), over: late)
         #expect(desk.closed == [late: .tooManyLinks])
     }
 

@@ -134,7 +134,7 @@ import Testing
             .introduction(
                 PeerFrame.Introduction(
                     id: Peers.id(2), address: Peers.address(2), networkTime: 1_700_000_000_000,
-                    known: ServerID(startStamp: 0, random: 0), hasServed: true)), over: two)
+                    known: ServerID(startStamp: 0, random: 0))), over: two)
         desk.say(.level(PeerFrame.Level(registryDigest: RegistryDigest(), entries: [])), over: two)
         var got: [Claim] = []
         func read() { for case .frame(.claims(let claims)) in desk.heard(over: two) { got += claims } }
@@ -240,7 +240,7 @@ import Testing
             .introduction(
                 PeerFrame.Introduction(
                     id: Peers.id(9), address: Peers.address(9), networkTime: 1_700_000_000_000,
-                    known: ServerID(startStamp: 0, random: 0), hasServed: true)), over: link)
+                    known: ServerID(startStamp: 0, random: 0))), over: link)
         desk.say(.level(PeerFrame.Level(registryDigest: RegistryDigest(), entries: [])), over: link)
         desk.say(.stateEnd, over: link)
         desk.pass(milliseconds: 2000)
@@ -250,7 +250,7 @@ import Testing
             .introduction(
                 PeerFrame.Introduction(
                     id: Peers.id(9), address: Peers.address(9), networkTime: 1_700_000_000_000,
-                    known: ServerID(startStamp: 0, random: 0), hasServed: true)), over: second)
+                    known: ServerID(startStamp: 0, random: 0))), over: second)
         #expect(desk.closed[second] == nil)
     }
 

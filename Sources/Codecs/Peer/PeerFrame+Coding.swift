@@ -188,7 +188,6 @@ extension PeerFrame.Introduction {
         address.encode(into: &bytes)
         bytes.appendInteger(networkTime)
         bytes.appendServerID(known)
-        bytes.appendBoolean(hasServed)
     }
 
     init(from reader: inout WireReader) throws(FrameFault) {
@@ -196,7 +195,6 @@ extension PeerFrame.Introduction {
         address = try PeerAddress(from: &reader)
         networkTime = try reader.integer()
         known = try reader.serverID()
-        hasServed = try reader.boolean("has served")
     }
 }
 

@@ -57,15 +57,12 @@ public enum PeerFrame: Hashable, Sendable {
         public var networkTime: UInt64
         /// The latest server that the sender knows at the receiver's address; all zeros if none.
         public var known: ServerID
-        /// It has served clients: its own past counts, so two such servers merge.
-        public var hasServed: Bool
 
-        public init(id: ServerID, address: PeerAddress, networkTime: UInt64, known: ServerID, hasServed: Bool) {
+        public init(id: ServerID, address: PeerAddress, networkTime: UInt64, known: ServerID) {
             self.id = id
             self.address = address
             self.networkTime = networkTime
             self.known = known
-            self.hasServed = hasServed
         }
     }
 

@@ -144,14 +144,14 @@ final class Desk {
 
     /// A link to another server that is level and open.
     func join(
-        _ peer: ServerID, at address: PeerAddress, hasServed: Bool = true, holding entries: [PeerFrame.Level.Entry] = []
+        _ peer: ServerID, at address: PeerAddress, holding entries: [PeerFrame.Level.Entry] = []
     ) -> LinkID {
         let link = prove()
         say(
             .introduction(
                 PeerFrame.Introduction(
                     id: peer, address: address, networkTime: 1_700_000_000_000,
-                    known: ServerID(startStamp: 0, random: 0), hasServed: hasServed)), over: link)
+                    known: ServerID(startStamp: 0, random: 0))), over: link)
         say(.level(PeerFrame.Level(registryDigest: RegistryDigest(), entries: entries)), over: link)
         say(.stateEnd, over: link)
         _ = heard(over: link)
