@@ -18,9 +18,13 @@ struct PandoSim: ParsableCommand {
             ends with exit status 1, and is told with the seed that repeats it. What differs from run to run, the CPU \
             time, goes to standard error.
 
+            With --faults, servers die and start again, links break, the network splits and heals while activities \
+            flow; then everything heals, and nothing may be lost but what only a killed server held.
+
             Examples:
               pando-sim --seed 7 --servers 10 --clients 5
               pando-sim --seeds 1-200 --servers 5
+              pando-sim --seeds 1-100 --servers 5 --faults --seconds 60
               pando-sim --seed 7 --servers 3 --trace | less
             """)
 
@@ -48,6 +52,9 @@ struct PandoSim: ParsableCommand {
     @Option(help: ArgumentHelp("One-way delay of connections in milliseconds.", valueName: "min-max"))
     var latency = NumberRange(range: 10...100)
 
+    @Flag(help: "Random faults while activities flow.")
+    var faults = false
+
     @Flag(help: "Print every event and output, and the digest of all these lines.")
     var trace = false
 
@@ -72,6 +79,7 @@ struct PandoSim: ParsableCommand {
     private func runOne(_ seed: UInt64) -> Bool {
         print("seed \(seed): \(servers) servers (\(topology.rawValue)), \(clients) clients each, \(rate) activities/s")
         fflush(nil)
+        if faults { return runFaults(seed) }
         var scenario = Scenario(seed: seed)
         scenario.servers = servers
         scenario.topology = topology
@@ -89,6 +97,27 @@ struct PandoSim: ParsableCommand {
         // The one number that differs between two runs goes elsewhere, so that their outputs can be compared.
         StandardError.write("seed \(seed): CPU time \(milliseconds) ms\n")
         return outcome.violations.isEmpty
+    }
+}
+
+extension PandoSim {
+    /// The same under random faults; the story of the faults is told with a violation.
+    private func runFaults(_ seed: UInt64) -> Bool {
+        var scenario = FaultScenario(seed: seed)
+        scenario.servers = servers
+        scenario.topology = topology
+        scenario.clientsPerServer = clients
+        scenario.rate = rate
+        scenario.seconds = seconds
+        scenario.world.latencyMilliseconds = latency.range
+        if trace { scenario.world.traces = .lines { print($0) } }
+        let outcome = scenario.run()
+        print("activities \(outcome.activities), whole \(outcome.wholeAfter / 1_000_000) ms after the last mending")
+        if trace { print("trace digest \(String(outcome.traceDigest, radix: 16))") }
+        guard !outcome.violations.isEmpty else { return true }
+        for fault in outcome.story { print("  \(fault)") }
+        for violation in outcome.violations { print("VIOLATION \(violation)") }
+        return false
     }
 }
 
