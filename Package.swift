@@ -43,7 +43,7 @@ let package = Package(
         // Sockets, bytes, deadlines: knows nothing of activities.
         .target(
             name: "Reactor",
-            dependencies: ["CEpollShim", .product(name: "HeapModule", package: collections)],
+            dependencies: ["CEpollShim"],
             swiftSettings: settings
         ),
         // Bytes in, values out; values in, bytes out. Pure.
