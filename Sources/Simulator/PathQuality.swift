@@ -4,8 +4,8 @@ public struct PathQuality: Hashable, Sendable {
     public var latencyMicroseconds: ClosedRange<UInt64>
     /// What may come on top for each segment, in permille of the connection's delay. It never reorders a connection.
     public var jitterPermille: UInt64
-    /// How often a segment is lost, in permille. A connection is TCP: what is lost is sent again after a while, and what
-    /// follows waits for it.
+    /// How often a segment is lost, in permille. A connection is TCP: what is lost is sent again after a while, and
+    /// what follows waits for it.
     public var lossPermille: UInt64
     /// Bytes a second in each direction of each connection; nil is without limit.
     public var bytesPerSecond: UInt64?

@@ -18,8 +18,8 @@ struct PandoSim: ParsableCommand {
             ends with exit status 1, and is told with the seed that repeats it. What differs from run to run, the CPU \
             time, goes to standard error.
 
-            With --faults the seed draws the world itself: its size, places, times and bounds, and what goes wrong while \
-            activities flow; then everything heals, and nothing may be lost but what only a killed server held.
+            With --faults the seed draws the world itself: its size, places, times and bounds, and what goes wrong \
+            while activities flow; then everything heals, and nothing may be lost but what only a killed server held.
 
             Examples:
               pando-sim --seed 7 --servers 10 --clients 5
