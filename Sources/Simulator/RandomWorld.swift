@@ -159,6 +159,7 @@ final class RandomRun {
     private func introduceSecondNetwork(_ first: Int) {
         guard world.servers[first].bootstrap == nil else { return }
         adversary.tell("server \(first) restarts, told of another network")
+        world.rareStates[.networksMet] += 1
         world.kill(first, .process)
         world.setBootstrap(first, to: random.below(first))
         world.at(milliseconds: world.now / 1_000_000 + 20) { $0.start(first) }

@@ -16,6 +16,7 @@ public enum RareState: String, Sendable, CaseIterable {
     case killedWhileJoining
     case snapshotGiverLost
     case cutWhileJoining
+    case networksMet
     // Links.
     case linkSilent
     case simultaneousDial
@@ -25,11 +26,13 @@ public enum RareState: String, Sendable, CaseIterable {
     // Streams.
     case storeBoundReached
     case gapTold
+    case gapWithState
     case outOfOrder
     case digestRepair
     case dependencyWaited
     case dependencyExpired
     case deliveryPostponed
+    case creditExhausted
     case limitReached
     // Names.
     case arbiterRace
@@ -73,10 +76,30 @@ struct RareStates: Sendable {
         }
     }
 
+    /// A node closes a link.
+    mutating func noteClose(_ reason: LinkCloseReason) {
+        switch reason {
+        case .silent: self[.linkSilent] += 1
+        case .duplicateLink: self[.simultaneousDial] += 1
+        case .surplusLink: self[.surplusLinkClosed] += 1
+        case .newIdentity: self[.newIdentityTaken] += 1
+        case .handshakeTimeout: self[.handshakeTimedOut] += 1
+        default: break
+        }
+    }
+
     // MARK: What the nodes know
 
     /// The counters of a life that has ended, or goes on at the end of the world.
     private mutating func add(_ statistics: NodeStatistics) {
+        self[.dependencyWaited] += statistics.dependenciesAwaited
+        self[.deliveryPostponed] += statistics.deliveriesPostponed
+        self[.gapWithState] += statistics.gapsWithState
+        self[.creditExhausted] += statistics.creditExhausted
+        self[.arbiterRace] += statistics.reservationsContested
+        self[.arbiterSilent] += statistics.arbitersSilent
+        self[.loginByLookUp] += statistics.claimsLookedUp
+        self[.loserClosed] += statistics.claimLosersClosed
         self[.outOfOrder] += statistics.recordsOutOfOrder
         self[.digestRepair] += statistics.repairs
         self[.dependencyExpired] += statistics.dependenciesExpired
@@ -88,7 +111,6 @@ struct RareStates: Sendable {
     private mutating func add(_ report: Report) {
         switch report {
         case .ready(let isAlone): if isAlone { self[.servedAlone] += 1 }
-        case .linkDown(_, _, .closed(let reason)): add(reason)
         case .linkRefused(_, .addressTaken), .joinRefused(_, .addressTaken, _): self[.addressRefused] += 1
         case .memberUnreachable: self[.memberUnreachable] += 1
         case .memberReachable: self[.memberReturned] += 1
@@ -97,16 +119,6 @@ struct RareStates: Sendable {
         case .givenUp: self[.storeBoundReached] += 1
         case .gap: self[.gapTold] += 1
         case .limitReached: self[.limitReached] += 1
-        default: break
-        }
-    }
-
-    private mutating func add(_ reason: LinkCloseReason) {
-        switch reason {
-        case .silent: self[.linkSilent] += 1
-        case .duplicateLink: self[.simultaneousDial] += 1
-        case .surplusLink: self[.surplusLinkClosed] += 1
-        case .newIdentity: self[.newIdentityTaken] += 1
         default: break
         }
     }
