@@ -198,6 +198,7 @@ extension Node {
         counters.claimConflicts += 1
         outbox.report(.claimConflict(name: claim.name, loser: claim.id))
         for slot in sessions.slots(of: claim.id) where sessions.sessions[slot].state != .closing {
+            counters.claimLosersClosed += 1
             reply(.authenticationFail("the name was registered earlier in another part of the network"), to: slot)
             finish(slot, .claimLost, keepsReading: false)
         }
