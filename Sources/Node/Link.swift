@@ -28,6 +28,11 @@ struct Link: Sendable {
         var announcement: UInt64 = 0
         /// The highest announcement that a digest told of.
         var toldAnnouncement: UInt64 = 0
+        /// A graft of this edge is not answered yet.
+        var isAsked = false
+        /// What was held when the edge was grafted last: what comes up to it was sent before.
+        var askedHeld: UInt64 = 0
+        var askedAnnouncement: UInt64 = 0
     }
 
     let id: LinkID

@@ -53,7 +53,7 @@ extension Node {
         guard prefix.count > 0 else { return }
         counters.recordsReceived += UInt64(prefix.count)
         queues[links[index].neighbour].acknowledge(origin, through: prefix.first + UInt64(prefix.count) - 1)
-        notePush(of: origin, isNew: isNew, link: index)
+        noteRecords(from: prefix.first, of: origin, isNew: isNew, link: index)
     }
 
     enum Acceptance {
@@ -85,12 +85,6 @@ extension Node {
         }
         self.held(origin)
         return .new
-    }
-
-    /// Records came with a gap before them, which a link in good order never brings: ask for all after what is held.
-    private mutating func recoverOrder(_ origin: Int, link index: Int) {
-        counters.recordsOutOfOrder += 1
-        graft(origin, link: index)
     }
 
     /// A stream has a new record or was stepped over some: deliver, push on, tell by digest.
@@ -310,7 +304,7 @@ extension Node {
 
     /// Pushes records of one stream. Returns whether nothing of it is left to push over this link.
     private mutating func push(_ origin: Int, link index: Int, frames: Int = .max) -> Bool {
-        guard links[index].edges[origin].pushes else { return true }
+        guard pushes(origin, over: index) else { return true }
         let server = links[index].neighbour
         var frames = frames
         while queues[server].sent[origin] < store.streams[origin].held {

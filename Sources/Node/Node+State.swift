@@ -28,11 +28,7 @@ extension Node {
         links[index].phase = .open
         links[index].hasBacklog = true
         members[server].wasNeighbour = true
-        for origin in servers.ids.indices {
-            markDirty(origin, link: index)
-            // Whom there is no way to, there may be one over this link: nothing of it is pruned yet.
-            if origin != Self.ownIndex, members[origin].parent == nil { members[origin].parent = links[index].id }
-        }
+        for origin in servers.ids.indices { markDirty(origin, link: index) }
         sendMembers(link: index)
         links[index].nextClaim = level.registryDigest == registry.digest ? registry.claims.count : 0
         send(.want(links[index].isWantedHere), link: index)

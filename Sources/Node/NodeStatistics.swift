@@ -35,6 +35,10 @@ public struct NodeStatistics: Hashable, Sendable {
     // Tree.
     public var prunesSent: UInt64 = 0
     public var graftsSent: UInt64 = 0
+    /// Grafts that came from the parent itself: the way to the origin was lost there, and so here.
+    public var graftsByParent: UInt64 = 0
+    /// Copies that did not prune their link because they were under way when it was grafted.
+    public var prunesWithheld: UInt64 = 0
     /// Grafts because a digest told of something missing (not because a parent was lost).
     public var repairs: UInt64 = 0
     public var digestsSent: UInt64 = 0
