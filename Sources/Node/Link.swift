@@ -63,6 +63,8 @@ struct Link: Sendable {
     var nextClaim: Int?
     /// Claims that changed after the transfer had passed them, by their place; sent as there is credit.
     var changedClaims: [Int] = []
+    /// The last push was a chunk of state: records have their turn.
+    var stateWasLast = false
 
     /// Bytes of records and state pushed, and consumed by the other end; their difference is on the way.
     var pushedBytes: UInt64 = 0
@@ -87,6 +89,7 @@ struct Link: Sendable {
     }
 
     var isOpen: Bool { phase == .open }
+    var owesState: Bool { nextClaim != nil || !changedClaims.isEmpty }
     /// Past the introduction: the neighbour is known.
     var isIntroduced: Bool { phase == .levelling || phase == .open }
 

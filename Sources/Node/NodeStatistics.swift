@@ -46,6 +46,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var announcementsReceived: UInt64 = 0
 
     // Links.
+    /// Times that a link's credit was used up: what is new waits in the queue until the neighbour has read.
+    public var creditExhausted: UInt64 = 0
     public var framesReceived: UInt64 = 0
     public var framesUnknown: UInt64 = 0
     public var unicastsForwarded: UInt64 = 0
