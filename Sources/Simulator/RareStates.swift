@@ -9,7 +9,15 @@ public enum RareState: String, Sendable, CaseIterable {
     case memberReturned
     case memberSucceeded
     case restartWithEarlierClock
-    case newIdentityTaken
+    case rankRaised
+    case memberDepartedInSilence
+    case memberRevived
+    case originForgotten
+    case originForgottenEarly
+    case tombstoneRevived
+    case forgottenHit
+    case pauseNoticed
+    case clockAhead
     case addressRefused
     case servedAlone
     // Joining.
@@ -41,6 +49,7 @@ public enum RareState: String, Sendable, CaseIterable {
     case claimUnconfirmed
     case loginByLookUp
     case loserClosed
+    case loserTold
     // Load.
     case redirected
     case ticketRefused
@@ -82,7 +91,6 @@ struct RareStates: Sendable {
         case .silent: self[.linkSilent] += 1
         case .duplicateLink: self[.simultaneousDial] += 1
         case .surplusLink: self[.surplusLinkClosed] += 1
-        case .newIdentity: self[.newIdentityTaken] += 1
         case .handshakeTimeout: self[.handshakeTimedOut] += 1
         default: break
         }
@@ -92,6 +100,15 @@ struct RareStates: Sendable {
 
     /// The counters of a life that has ended, or goes on at the end of the world.
     private mutating func add(_ statistics: NodeStatistics) {
+        self[.rankRaised] += statistics.rankRaises
+        self[.memberRevived] += statistics.membersRevived
+        self[.originForgotten] += statistics.originsForgotten
+        self[.originForgottenEarly] += statistics.originsForgottenEarly
+        self[.tombstoneRevived] += statistics.tombstonesRevived
+        self[.forgottenHit] += statistics.forgottenHits
+        self[.pauseNoticed] += statistics.pauses
+        self[.clockAhead] += statistics.clockAhead
+        self[.loserTold] += statistics.loginsOfLosers
         self[.dependencyWaited] += statistics.dependenciesAwaited
         self[.deliveryPostponed] += statistics.deliveriesPostponed
         self[.gapWithState] += statistics.gapsWithState
@@ -115,6 +132,7 @@ struct RareStates: Sendable {
         case .memberUnreachable: self[.memberUnreachable] += 1
         case .memberReachable: self[.memberReturned] += 1
         case .memberDeparted(_, _, .succeeded): self[.memberSucceeded] += 1
+        case .memberDeparted(_, _, .silent): self[.memberDepartedInSilence] += 1
         case .claimConflict: self[.claimConflict] += 1
         case .givenUp: self[.storeBoundReached] += 1
         case .gap: self[.gapTold] += 1

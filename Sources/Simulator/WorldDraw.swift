@@ -35,6 +35,8 @@ struct WorldDraw {
     var gapMilliseconds: UInt64
     /// Weights of the kinds of faults, in the order of the cases; 0 is never.
     var weights: [Int]
+    /// Members depart after a silence of seconds.
+    var departsSoon = false
     /// Some of the dead are not started again in the end.
     var someStayDead: Bool
     var options: WorldOptions
@@ -76,6 +78,7 @@ struct WorldDraw {
         options.timing = Self.timing(size, &random)
         drawNetwork(&random)
         drawBounds(&random)
+        drawDeparture(&random)
     }
 
     // MARK: Times
@@ -148,11 +151,24 @@ struct WorldDraw {
         draw(150, "store bytes", 10_000...200_000) { $0.options.limits.storeBytes = $1 }
         draw(250, "link window bytes", 1000...40_000) { $0.options.limits.linkWindowBytes = $1 }
         draw(250, "delivery bytes", 100...5000) { $0.options.limits.deliveryBytes = $1 }
+        draw(150, "tombstones", 1...6) { $0.options.limits.tombstones = $1 }
+        draw(80, "losing claims", 1...3) { $0.options.limits.losingClaims = $1 }
         draw(80, "reservations", 1...4) { $0.options.limits.reservations = $1 }
         draw(80, "requests", 1...6) { $0.options.limits.requests = $1 }
         draw(80, "tickets", 1...3) { $0.options.limits.tickets = $1 }
         draw(80, "hashes", 1...4) { $0.options.limits.hashJobs = $1 }
         draw(80, "unproven links", 1...4) { $0.options.limits.unprovenLinks = $1 }
+    }
+
+    /// Sometimes who was silent for not much longer than makes it unreachable has departed, and little is remembered
+    /// of whom.
+    private mutating func drawDeparture(_ random: inout SplitMix64) {
+        guard random.chance(permille: 300) else { return }
+        departsSoon = true
+        let patience = 3 * max(options.timing.announceInterval, options.timing.silence)
+        options.timing.departure = patience + random.below(2 * patience)
+        options.timing.departedRedial = 500 + random.below(2500 as UInt64)
+        bounds.append("departure \(options.timing.departure) ms")
     }
 
     /// The world in one paragraph.
