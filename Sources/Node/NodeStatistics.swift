@@ -44,6 +44,7 @@ public struct NodeStatistics: Hashable, Sendable {
 
     /// Gaps told with claims in them, which followed as state.
     public var gapsWithState: UInt64 = 0
+
     // Members.
     /// Ended streams that moved into a tombstone; of them, given up because the table of servers was full.
     public var originsForgotten: UInt64 = 0
