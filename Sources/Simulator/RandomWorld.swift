@@ -141,10 +141,13 @@ final class RandomRun {
         }
         while world.now < end {
             let pause = min(adversary.nextPause(), (end - world.now) / 1_000_000 + 1)
-            let wasActive = adversary.active > 0
-            world.run(milliseconds: pause)
+            if adversary.active > 0 {
+                let isMended = world.run(limitMilliseconds: pause) { _ in self.adversary.active == 0 }
+                if isMended, isComplete, random.chance(permille: 500) { measureRepair() }
+            } else {
+                world.run(milliseconds: pause)
+            }
             adversary.tendClients(permille: 300)
-            if wasActive, adversary.active == 0, isComplete { measureRepair() }
             adversary.strike()
         }
     }
@@ -165,9 +168,11 @@ final class RandomRun {
         world.at(milliseconds: world.now / 1_000_000 + 20) { $0.start(first) }
     }
 
+    /// All that was wrong is mended: a time of calm. It need not be long enough, since servers that no fault has hit may
+    /// still have to start.
     private func measureRepair() {
-        let start = world.now
-        if waitUntilWhole() { repairs.append(world.now - start) }
+        guard !world.isWhole else { return }
+        if waitUntilWhole() { repairs.append(world.now - adversary.mendedAt) }
     }
 
     // MARK: Liveness
