@@ -186,8 +186,9 @@ struct WorldDraw {
         draw("requests", 80, in: .crowded, 1...6, \.requests)
         draw("tickets", 80, in: .halting, 1...3, \.tickets)
         draw("hashes", 80, in: .crowded, 1...4, \.hashJobs)
-        draw("unproven links", 80, in: .halting, 1...4, \.unprovenLinks)
+        // Fewer than dial at once would keep each other out for ever.
         let room = UInt64(servers)
+        draw("unproven links", 80, in: .halting, room...2 * room, \.unprovenLinks)
         draw("members", 20, in: .forgetting, room + 1...room + 6, \.members)
     }
 
