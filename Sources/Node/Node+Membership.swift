@@ -226,7 +226,9 @@ extension Node {
         overlayIsDirty = true
         let address = members[server].address
         if cause == .silent {
-            overlay.remember(address, limit: configuration.limits.departedAddresses)
+            if configuration.defect != .departureStopsDialling {
+                overlay.remember(address, limit: configuration.limits.departedAddresses)
+            }
             giveUp(owedTo: server)
         }
         outbox.report(.memberDeparted(servers[server], address, cause))

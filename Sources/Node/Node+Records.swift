@@ -63,9 +63,13 @@ extension Node {
     ) throws(FrameFault) -> Acceptance {
         // A record of ours from elsewhere is a copy: nobody else appends to this server's stream.
         guard origin != Self.ownIndex else { return .duplicate }
-        let held = store.streams[origin].held
+        let isConfused = configuration.defect == .deliveredCountedAsHeld
+        let held = isConfused ? store.streams[origin].delivered : store.streams[origin].held
         if seq <= held { return .duplicate }
-        if seq > held + 1 { return .outOfOrder }
+        if seq > held + 1 {
+            guard configuration.defect == .replayOvertaken else { return .outOfOrder }
+            store.step(origin, over: seq - 1)
+        }
         let (header, payload) = try RecordHeader.decode(in: bytes, at: range)
         if header.kind == RecordKind.claim.rawValue {
             var content: [UInt8] = []
@@ -214,7 +218,7 @@ extension Node {
 
     /// A line that is larger than the whole leave takes all of it: it must be delivered some time.
     private func hasLeave(toPublish count: Int) -> Bool {
-        guard sessions.liveCount > 0 else { return true }
+        guard sessions.liveCount > 0, configuration.defect != .backlogPublishedAtOnce else { return true }
         return count <= deliveryLeft || (deliveryLeft > 0 && deliveryLeft == configuration.limits.deliveryBytes)
     }
 
@@ -236,7 +240,8 @@ extension Node {
             return tombstones.mayHaveForgotten(position.origin)
                 || tombstones[position.origin].map { position.seq <= $0.held } ?? false
         }
-        return store.streams[index].delivered >= position.seq
+        let stream = store.streams[index]
+        return (configuration.defect == .heldCountedAsDelivered ? stream.held : stream.delivered) >= position.seq
     }
 
     private mutating func wait(_ index: Int, for dependency: StreamPosition) {
@@ -334,7 +339,7 @@ extension Node {
                 send(.gap(StreamPosition(origin: servers[origin], seq: oldest - 1)), link: index)
                 queues[server].markSent(origin, through: oldest - 1)
                 // Activities are log, everything else is state: it is not lost with the records that it came in.
-                if store.streams[origin].givenUpClaim >= next {
+                if store.streams[origin].givenUpClaim >= next, configuration.defect != .claimDroppedWithGap {
                     counters.gapsWithState += 1
                     links[index].nextClaim = 0
                 }

@@ -27,6 +27,9 @@ extension Node {
         }
         for origin in servers.indices {
             queues[server].rewind(origin, to: queues[server].acknowledged[origin])
+            if configuration.defect == .replayOvertaken {
+                queues[server].rewind(origin, to: store.streams[origin].held)
+            }
         }
         links[index].phase = .open
         links[index].hasBacklog = true
@@ -124,6 +127,8 @@ extension Node {
     /// Merges a claim into the registry. Returns whether that changed it.
     @discardableResult
     mutating func merge(_ claim: Claim) -> Bool {
+        var claim = claim
+        if configuration.defect == .stampsClamped { claim.id.stamp = min(claim.id.stamp, networkTime()) }
         followClock(claim.id.stamp)
         reservations.release(claim.id, name: claim.name)
         switch registry.merge(claim) {

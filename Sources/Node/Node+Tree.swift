@@ -49,10 +49,11 @@ extension Node {
 
     /// A copy prunes the link, unless it was sent before the link's last graft: what was asked for is still to come.
     private mutating func noteCopy(of origin: Int, wasUnderWay: Bool, link index: Int) {
-        guard let parent = members[origin].parent, parent != links[index].id, links[index].edges[origin].receives else {
-            return
-        }
-        guard !wasUnderWay else {
+        let isCareless = configuration.defect == .parentPruned
+        guard let parent = members[origin].parent, links[index].edges[origin].receives,
+            parent != links[index].id || isCareless
+        else { return }
+        guard !wasUnderWay || isCareless else {
             counters.prunesWithheld += 1
             return
         }
@@ -197,7 +198,8 @@ extension Node {
     private func known(_ origin: Int, by link: Int) -> UInt64 { queues[links[link].neighbour].acknowledged[origin] }
 
     private func isMissing(_ held: UInt64, _ announcement: UInt64, of origin: Int) -> Bool {
-        held > store.streams[origin].held || announcement > members[origin].announcementNumber
+        if held > store.streams[origin].held { return true }
+        return announcement > members[origin].announcementNumber && configuration.defect != .announcementsNotRepaired
     }
 
     // MARK: Patience

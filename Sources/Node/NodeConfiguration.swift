@@ -18,6 +18,8 @@ public struct NodeConfiguration: Sendable {
     public var allowsHugeIntegers = false
     /// Cost of new claims' hashes: the binary logarithm of scrypt's N. 10 takes about 3 ms and 1 MiB.
     public var hashCost: UInt8 = 10
+    /// Nil in every server.
+    public var defect: NodeDefect?
 
     public init(address: PeerAddress, secret: [UInt8]) {
         self.address = address

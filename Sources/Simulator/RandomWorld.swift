@@ -15,6 +15,8 @@ public struct RandomWorld: Sendable {
     /// Whether wall clocks are set back as well, so that servers restart with earlier ones.
     public var setsClocksBack = true
     public var checks = Checks()
+    /// A mistake that every node makes.
+    public var defect: NodeDefect?
 
     public init(seed: UInt64) {
         self.seed = seed
@@ -59,6 +61,7 @@ public struct RandomWorld: Sendable {
         if let clients { draw.clients = clients }
         if let seconds { draw.seconds = seconds }
         draw.options.traces = traces
+        draw.options.nodeDefect = defect
         let run = RandomRun(draw: draw, setsClocksBack: setsClocksBack)
         run.begin()
         run.safety()
