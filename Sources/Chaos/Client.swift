@@ -4,15 +4,15 @@ import CEpollShim
 import Codecs
 import Glibc
 
-final class Client {
-    enum State: Hashable {
+public final class Client {
+    public enum State: Hashable, Sendable {
         case away, connecting, registering, loggingIn, loggedIn
         /// It will not come back: it was told why, or has left.
         case ended
     }
 
     /// What a client is for.
-    enum Role: Hashable {
+    public enum Role: Hashable, Sendable {
         /// Comes back when its connection ends.
         case regular
         /// Registers a name that others want as well, logs in, and stays until it is told to go.
@@ -22,20 +22,20 @@ final class Client {
     }
 
     /// Its place in the history of the round.
-    var index: Int
-    let name: String?
+    public internal(set) var index: Int
+    public let name: String?
     let secret: String
-    let role: Role
-    var server: Int
-    var state = State.away
+    public let role: Role
+    public internal(set) var server: Int
+    public internal(set) var state = State.away
     var isRegistered: Bool
     /// The answer to the REGISTER or the LOGIN that this client was made for.
-    var wasGranted: Bool?
+    public internal(set) var wasGranted: Bool?
     /// What the server said before it closed.
-    var farewell: String?
+    public internal(set) var farewell: String?
     /// Reads as fast as it can and looks at nothing.
     var isDeaf = false
-    var bytesHeard = 0
+    public internal(set) var bytesHeard = 0
     var fd: Int32 = -1
     /// Names the connection; a later one has another.
     var connection: UInt64 = 0
@@ -60,7 +60,7 @@ final class Client {
 
     deinit { if fd >= 0 { ces_close(fd) } }
 
-    var isLoggedIn: Bool { state == .loggedIn }
+    public var isLoggedIn: Bool { state == .loggedIn }
 
     func say(_ request: ClientRequest) { request.render(into: &output) }
 

@@ -61,27 +61,14 @@ public struct RepairMeasure {
         world.beginRound()
         world.startTraffic(perSecond: Self.rate * Double(world.serverCount))
         world.run(seconds: 1)
+        // Counted from before the fault, which takes a moment itself.
         let begin = world.now
         fault()
-        let clients = world.clients.filter { servers.contains($0.server) && $0.isLoggedIn }.map(\.index)
-        var read = [Int](repeating: 0, count: world.clients.count)
-        var missing = clients.map { Set(clients).subtracting([$0]) }
-        var restored: UInt64 = 0
-        let isRestored = world.run(seconds: 30) {
-            for (place, client) in clients.enumerated() {
-                let receptions = world.history.receptions[client]
-                for reception in receptions[read[client]...] where missing[place].contains(reception.sender) {
-                    guard world.history.activities[reception.sender][reception.number].sentAt >= begin else { continue }
-                    missing[place].remove(reception.sender)
-                    restored = max(restored, reception.time - begin)
-                }
-                read[client] = receptions.count
-            }
-            return missing.allSatisfy(\.isEmpty)
-        }
+        let struck = world.now - begin
+        let restored = world.untilFresh(among: servers)
         world.stopTraffic()
-        guard isRestored else { throw ChaosError("no delivery for 30 s after the fault") }
-        return restored
+        guard let restored else { throw ChaosError("no delivery for 30 s after the fault") }
+        return struck + restored
     }
 }
 
@@ -106,6 +93,8 @@ public struct HealingMeasure {
         public var closed: Int
         /// Delays of what others said while the backlog came.
         public var fresh: Percentiles
+        /// Of these, those that came before the backlog was in.
+        public var freshBeforeEnd: Int
         public var violations: [Violation]
     }
 
@@ -151,8 +140,10 @@ public struct HealingMeasure {
         let duration = world.now - begin
         world.run(seconds: 1)
         var delays: [UInt64] = []
+        var early = 0
         for reception in world.history.receptions[crowd[0].index] where reception.sender == fresh.index {
             delays.append(reception.time - world.history.activities[fresh.index][reception.number].sentAt)
+            if reception.time < begin + duration { early += 1 }
         }
         if !isDone {
             world.found(.notWhole, "not all has come in \(limitSeconds) s: \(crowd[0].bytesHeard) of \(goal)")
@@ -164,7 +155,7 @@ public struct HealingMeasure {
         heard.presences.removeAll { deaf.contains($0.client) }
         return Outcome(
             backlogBytes: goal - backlog, duration: duration,
-            closed: crowd.count { !$0.isLoggedIn || $0.session > 0 }, fresh: Percentiles(delays),
+            closed: crowd.count { !$0.isLoggedIn || $0.session > 0 }, fresh: Percentiles(delays), freshBeforeEnd: early,
             violations: world.violations + Checks().violations(in: heard))
     }
 }

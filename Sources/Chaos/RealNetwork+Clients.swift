@@ -5,9 +5,11 @@ import Simulator
 
 /// What clients do.
 extension RealNetwork {
-    /// Adds a client that connects now. Returns its place.
+    /// Adds a client that connects now.
     @discardableResult
-    func addClient(_ role: Client.Role, name: String?, server: Int, secret: String? = nil, isRegistered: Bool = false)
+    public func addClient(
+        _ role: Client.Role, name: String?, server: Int, secret: String? = nil, isRegistered: Bool = false
+    )
         -> Client
     {
         let client = Client(
@@ -258,7 +260,7 @@ extension RealNetwork {
     }
 
     /// Sends the client's next activity.
-    func send(from client: Client) {
+    public func send(from client: Client) {
         guard client.isLoggedIn, client.fd >= 0 else { return }
         let mark = Mark(round: round, sender: client.index, number: history.activities[client.index].count)
         history.activities[client.index].append(History.Activity(sentAt: now, sentTo: client.server))

@@ -117,10 +117,11 @@ extension RealNetwork {
     }
 
     /// Clients at several servers register the same name at the same time.
-    public func contest(_ name: String, at servers: [Int]) {
-        for server in servers {
+    @discardableResult
+    public func contest(_ name: String, at servers: [Int]) -> [Client] {
+        defer { tell("\(name) is registered at \(servers)") }
+        return servers.map { server in
             addClient(.rival, name: name, server: server, secret: "\(name)-at-\(server)-\(random.next())")
         }
-        tell("\(name) is registered at \(servers)")
     }
 }

@@ -115,6 +115,31 @@ extension RealNetwork {
         return checks.violations(in: history).filter { [.notReached, .notAccepted].contains($0.kind) }
     }
 
+    /// Runs until each client of these servers has heard something of every other one that was sent after this call.
+    /// Returns how long that took; nil if it does not happen in time.
+    public func untilFresh(among servers: [Int], seconds: Double = 30) -> UInt64? {
+        let begin = now
+        let hearers = clients.filter { $0.role == .regular && $0.isLoggedIn && servers.contains($0.server) }.map(
+            \.index)
+        var read = hearers.map { history.receptions[$0].count }
+        var missing = hearers.map { Set(hearers).subtracting([$0]) }
+        var took: UInt64 = 0
+        let isDone = run(seconds: seconds) {
+            for (place, client) in hearers.enumerated() {
+                let receptions = history.receptions[client]
+                for reception in receptions[read[place]...] where missing[place].contains(reception.sender) {
+                    let activity = history.activities[reception.sender][reception.number]
+                    guard activity.sentAt >= begin else { continue }
+                    missing[place].remove(reception.sender)
+                    took = max(took, reception.time - begin)
+                }
+                read[place] = receptions.count
+            }
+            return missing.allSatisfy(\.isEmpty)
+        }
+        return isDone ? took : nil
+    }
+
     // MARK: Whole
 
     /// Every server lives, knows every other one, and all have the same users. Asks them from time to time.

@@ -35,7 +35,7 @@ public final class RealNetwork {
     public internal(set) var story: [String] = []
 
     let slots: [ServerSlot]
-    var clients: [Client] = []
+    public internal(set) var clients: [Client] = []
     var byConnection: [UInt64: Client] = [:]
     var packetSwitch: PacketSwitch
     var listener = LinkListener()
