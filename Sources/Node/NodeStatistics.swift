@@ -5,6 +5,10 @@ public struct NodeStatistics: Hashable, Sendable {
     // Gauges.
     /// Reachable members, this server included.
     public var members = 0
+    /// Servers in the vectors, living and dead: this one, the members, and those of whom records are still owed.
+    public var serversKnown = 0
+    /// Servers that were forgotten, with the ends of their streams.
+    public var tombstones = 0
     /// Links past their introductions and levelled.
     public var links = 0
     /// Logged-in clients.
@@ -31,6 +35,26 @@ public struct NodeStatistics: Hashable, Sendable {
     /// Records given up at the store's bound, and records stepped over because a peer had given them up.
     public var recordsGivenUp: UInt64 = 0
     public var recordsSkipped: UInt64 = 0
+
+    // Members.
+    /// Ended streams that moved into a tombstone; of them, given up because the table of servers was full.
+    public var originsForgotten: UInt64 = 0
+    public var originsForgottenEarly: UInt64 = 0
+    /// Forgotten servers that were heard of again with something new.
+    public var tombstonesRevived: UInt64 = 0
+    /// Departed members that turned out to live.
+    public var membersRevived: UInt64 = 0
+    public var membersDeparted: UInt64 = 0
+    /// Streams that were stepped over because their tombstone may have been evicted.
+    public var forgottenHits: UInt64 = 0
+    /// Times that this server raised its rank above another incarnation at its address.
+    public var rankRaises: UInt64 = 0
+    /// State transfers because a neighbour's registry differed at equal vectors: 0 in a sound network.
+    public var registryRepairs: UInt64 = 0
+    /// Claims and neighbours whose stamps were ahead of this server's network time by more than is followed.
+    public var clockAhead: UInt64 = 0
+    /// Times that the process stood still for longer than a heartbeat.
+    public var pauses: UInt64 = 0
 
     // Tree.
     public var prunesSent: UInt64 = 0
@@ -64,6 +88,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var invalidMessages: UInt64 = 0
     /// Claims that lost against an older one.
     public var claimConflicts: UInt64 = 0
+    /// Logins by the secret of a claim that lost.
+    public var loginsOfLosers: UInt64 = 0
 
     public var queues: [Queue] = []
 
