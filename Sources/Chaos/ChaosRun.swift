@@ -70,12 +70,15 @@ public struct ChaosRun {
         world.beginRound()
         world.startTraffic(perSecond: rate)
         world.run(seconds: 0.5)
-        let end = world.now + UInt64(roundSeconds * 1e9)
+        // Planned times, not the clock: the seed alone decides which faults come when.
+        var elapsed = 0.0
         var faults = 0
-        while world.now < end {
+        while elapsed < roundSeconds {
             strike(world, &draw)
             faults += 1
-            world.run(seconds: Double(draw.below(UInt64(2500))) / 1000)
+            let pause = Double(draw.below(UInt64(2500))) / 1000
+            elapsed += pause
+            world.run(seconds: pause)
         }
         world.mendAll()
         let wholeAfter = world.endRound(seconds: wholeLimitSeconds)

@@ -1,9 +1,10 @@
-// A client as the real ones are: it registers, logs in, follows REDIRECT, sends, reads, and comes back if it is told to.
+// A client as the real ones are.
 
 import CEpollShim
 import Codecs
 import Glibc
 
+/// Registers, logs in, follows REDIRECT, sends, reads, and comes back when its connection breaks.
 public final class Client {
     public enum State: Hashable, Sendable {
         case away, connecting, registering, loggingIn, loggedIn

@@ -44,17 +44,17 @@ extension RealNetwork {
     public func endRound(seconds: Double = 60) -> UInt64 {
         let begin = now
         var checkedAt: UInt64 = 0
-        var isLevel = false
-        let isWhole = run(seconds: seconds) {
+        var wasWhole = false
+        run(seconds: seconds) {
             // To check costs some milliseconds.
-            guard now - checkedAt > 100_000_000, self.isWhole, areAllLoggedIn else { return false }
+            guard now - checkedAt > 100_000_000, isWhole, areAllLoggedIn else { return false }
             checkedAt = now
+            wasWhole = true
             findCrashes()
-            isLevel = owed.isEmpty
-            return isLevel
+            return owed.isEmpty
         }
         let took = now - begin
-        if !isWhole, !(self.isWhole && areAllLoggedIn) { found(.notWhole, wholenessText) }
+        if !wasWhole { found(.notWhole, wholenessText) }
         // What comes too much comes late.
         run(seconds: 0.3)
         checkUsers()
@@ -67,8 +67,8 @@ extension RealNetwork {
         return took
     }
 
-    /// P3: activities of a sender come in sending order; those that it sent at different servers as far as the later
-    /// server could know of the earlier activity.
+    /// P3: activities of a sender come in sending order; those that it sent at different servers if it has a name, by
+    /// which servers know it again, and as far as the later server could know of the earlier activity.
     private var reorderings: [Violation] {
         var found: [Violation] = []
         for (client, receptions) in history.receptions.enumerated() {
@@ -84,7 +84,11 @@ extension RealNetwork {
                 guard let last = numbers.max(), last > reception.number, found.count < 5 else { continue }
                 let sent = history.activities[reception.sender]
                 let earlier = sent[reception.number]
-                let overtaker = numbers.first { $0 > reception.number && history.knew(earlier, before: sent[$0]) }
+                let isNamed = history.clientNames[reception.sender] != nil
+                let overtaker = numbers.first {
+                    $0 > reception.number && (isNamed || sent[$0].sentTo == earlier.sentTo)
+                        && history.knew(earlier, before: sent[$0])
+                }
                 guard let overtaker else { continue }
                 let text =
                     "activity \(reception.sender)/\(reception.number) came to client \(client) after "
@@ -168,10 +172,10 @@ extension RealNetwork {
 
     public var wholenessText: String {
         let answers = slots.map { slot in
-            slot.statistics.map {
-                "\(slot.index): members \($0.members), links \($0.links), registry \($0.registryDigest)"
+            let text = slot.statistics.map {
+                "members \($0.members), links \($0.links), registry \($0.registryDigest)"
             }
-                ?? "\(slot.index): \(slot.isUp ? "no answer" : "dead")"
+            return "\(slot.index): \(text ?? (slot.isUp ? "no answer" : "dead"))"
         }
         let away = clients.filter { $0.role == .regular && !$0.isLoggedIn }
             .map { "client \($0.index) at server \($0.server) is \($0.state) (\($0.farewell ?? ""))" }
@@ -187,7 +191,8 @@ extension RealNetwork {
 
     // MARK: Users
 
-    /// P5 from outside: each name that somebody was granted has one user, the same at every server; who lost it is gone.
+    /// P5 from outside: each name that somebody was granted has one user, the same at every server; who lost it is
+    /// gone.
     func checkUsers() {
         var granted: [(name: String, client: Client)] = []
         for client in clients where client.role != .probe && client.wasGranted == true {

@@ -45,9 +45,8 @@ extension PandoChaos {
             var measure = HealingMeasure(network.make(seed: 1))
             (measure.clients, measure.megabytes) = (clients, megabytes)
             let outcome = try measure.run()
-            PandoChaos.say(
-                "backlog of \(outcome.backlogBytes >> 20) MiB to \(clients) clients in \(RealNetwork.seconds(outcome.duration)) s"
-            )
+            let size = outcome.backlogBytes >> 20
+            PandoChaos.say("\(size) MiB to \(clients) clients in \(RealNetwork.seconds(outcome.duration)) s")
             PandoChaos.say("clients closed: \(outcome.closed)")
             PandoChaos.say("fresh activities of others meanwhile, \(outcome.fresh.count): \(outcome.fresh)")
             for violation in outcome.violations { PandoChaos.say("VIOLATION \(violation)") }

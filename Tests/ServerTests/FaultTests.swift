@@ -6,30 +6,42 @@ import Testing
 
 /// A network under load: `body` does what is to be done to it, then all is mended and judged.
 private func underLoad(
-    servers: Int, isIsolated: Bool = false, clientsEach: Int = 2, _ body: (RealNetwork) throws -> Void
+    servers: Int, isIsolated: Bool = false, clientsEach: Int = 2, more: [String] = [],
+    _ body: (RealNetwork) throws -> Void
 ) throws {
+    let network = try makeNetwork(servers, isIsolated, clientsEach, more)
+    try round(network) { try body(network) }
+}
+
+private func makeNetwork(
+    _ servers: Int, _ isIsolated: Bool, _ clientsEach: Int, _ more: [String] = []
+) throws -> RealNetwork {
     var options = RealNetwork.Options(program: Program.binaryDirectory + "/pando-server")
     options.servers = servers
     options.isIsolated = isIsolated
     // As in the other tests: short, but not so short that a busy machine looks like a dead server.
     options.arguments = ["--heartbeat-ms", "250", "--silence-ms", "2000", "-a", "200"]
-    options.arguments += ["--redial-min-ms", "50", "--redial-max-ms", "400"]
+    options.arguments += ["--redial-min-ms", "50", "--redial-max-ms", "400"] + more
     let network = try RealNetwork(options)
     network.beginRound()
     try network.startAll()
     network.addClients(each: clientsEach)
     try require(network.run(seconds: 30) { network.areAllLoggedIn }, "all logged in", network)
-    try round(network) { try body(network) }
+    return network
 }
 
 private func round(_ network: RealNetwork, _ body: () throws -> Void) throws {
+    try unjudgedRound(network, body)
+    #expect(network.violations.map(\.description) == [], "\(network.story.joined(separator: "\n"))")
+}
+
+private func unjudgedRound(_ network: RealNetwork, seconds: Double = 60, _ body: () throws -> Void) throws {
     network.beginRound()
     network.startTraffic(perSecond: 200)
     try requireFresh(network, among: Array(0..<network.serverCount))
     try body()
     network.mendAll()
-    network.endRound()
-    #expect(network.violations.map(\.description) == [], "\(network.story.joined(separator: "\n"))")
+    network.endRound(seconds: seconds)
 }
 
 private func require(_ condition: Bool, _ what: String, _ network: RealNetwork) throws {
@@ -158,6 +170,45 @@ extension HeavyTests {
                 try require(isDone, "the others to have everything", network)
                 #expect(news(far) < 400)
             }
+        }
+
+        /// What was said at a server that nobody could hear is gone with it; the listener on the links knows that
+        /// nobody else had it. What a neighbour had taken over reaches all.
+        @Test func onlyWhatAKilledServerAloneHeldIsLost() throws {
+            let network = try makeNetwork(3, true, 1)
+            try round(network) {
+                let speaker = try #require(network.clients.first { $0.server == 0 })
+                network.stopTraffic()
+                let before = network.history.activities[speaker.index].count
+                network.partition([0], from: [1, 2], .silently)
+                for _ in 0..<10 { network.send(from: speaker) }
+                let isAccepted = network.run(seconds: 10) {
+                    network.history.activities[speaker.index].allSatisfy { $0.acceptedAt != nil }
+                }
+                try require(isAccepted, "the server to accept them", network)
+                network.kill(0)
+                for activity in network.history.activities[speaker.index][before...] {
+                    #expect(Set(activity.publications.map(\.server)) == [0])
+                }
+                for activity in network.history.activities[speaker.index][..<before] {
+                    #expect(Set(activity.publications.map(\.server)) == [0, 1, 2])
+                }
+            }
+        }
+
+        /// The checks can fail: servers that may keep almost nothing lose what was said while they were cut off.
+        @Test func whatIsGivenUpAtABoundIsFound() throws {
+            let network = try makeNetwork(2, true, 1, ["--max-store-mb", "1"])
+            // What is lost is waited for in vain.
+            try unjudgedRound(network, seconds: 4) {
+                network.stopTraffic()
+                network.partition([0], from: [1], .silently)
+                network.padding = 20_000
+                let speaker = try #require(network.clients.first { $0.server == 0 })
+                for _ in 0..<200 { network.send(from: speaker) }
+                try require(network.run(seconds: 20) { speaker.bytesHeard > 4_000_000 }, "all accepted", network)
+            }
+            #expect(Set(network.violations.map(\.kind)) == [.notReached])
         }
 
         @Test func aMixOfAllFaults() throws {
