@@ -127,6 +127,7 @@ extension Node {
 
     mutating func lookUpAnswered(_ claim: Claim?, job id: UInt64) {
         guard var job = jobs[id], job.stage == .lookingUp else { return }
+        if claim != nil { counters.claimsLookedUp += 1 }
         // The record may have come in the meantime.
         guard let claim = claim ?? knownClaim(of: job.name), claim.name == job.name else {
             return lookUpNext(id)

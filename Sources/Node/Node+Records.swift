@@ -226,7 +226,9 @@ extension Node {
 
     private mutating func postpone(_ index: Int) {
         store.stopWaiting(index)
-        if !postponed.contains(index) { postponed.append(index) }
+        guard !postponed.contains(index) else { return }
+        counters.deliveriesPostponed += 1
+        postponed.append(index)
     }
 
     /// The table is as large as that of the claims: what is beyond it was made up by a faulty peer.
@@ -245,6 +247,7 @@ extension Node {
 
     private mutating func wait(_ index: Int, for dependency: StreamPosition) {
         guard store.streams[index].waitsFor != dependency else { return }
+        counters.dependenciesAwaited += 1
         store.setWaiting(index, for: dependency, since: now)
         if !waiting.contains(index) { waiting.append(index) }
         timers.set(.dependency, at: now.adding(milliseconds: Self.dependencyPatience))
@@ -301,6 +304,7 @@ extension Node {
             }
             queues[server].nextOrigin = (queues[server].nextOrigin + 1) % servers.capacity
         }
+        if !hasCredit(index) { counters.creditExhausted += 1 }
         // A round that the credit ended has not asked every stream.
         links[index].hasBacklog = !isComplete || !hasCredit(index)
     }
@@ -327,6 +331,7 @@ extension Node {
                 queues[server].markSent(origin, through: oldest - 1)
                 // Activities are log, everything else is state: it is not lost with the records that it came in.
                 if store.streams[origin].givenUpClaim >= next, links[index].nextClaim == nil {
+                    counters.gapsWithState += 1
                     links[index].nextClaim = 0
                     pushState(link: index)
                 }

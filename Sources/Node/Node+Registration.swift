@@ -99,6 +99,7 @@ extension Node {
         timers.set(.reservations, at: expires)
         let verdict = reservations.reserve(claim, until: expires)
         noteLimit("reservations", isReached: verdict == .busy)
+        if verdict == .reserved { counters.reservationsContested += 1 }
         return verdict
     }
 
@@ -115,7 +116,9 @@ extension Node {
             job.granted.append(arbiter)
             jobs[id] = job
             reserveNext(id)
-        case nil: reserveNext(id)
+        case nil:
+            counters.arbitersSilent += 1
+            reserveNext(id)
         case .busy: registrationBusy(id)
         case .registered, .reserved: fail(id, .alreadyRegistered(username: job.name.span))
         }

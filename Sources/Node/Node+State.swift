@@ -168,8 +168,13 @@ extension Node {
     mutating func compareRegistry(with announcement: Announcement, of server: Int) {
         let theirs = announcement.registryDigest
         guard theirs != registry.digest, let index = linkIndex(toServer: server), links[index].isOpen,
-            links[index].nextClaim == nil, isOurVector(announcement.held)
+            links[index].nextClaim == nil
         else {
+            members[server].unequalRegistry = nil
+            return
+        }
+        guard announcement.isWhole else { return }
+        guard isOurVector(announcement.held) else {
             members[server].unequalRegistry = nil
             return
         }
@@ -198,6 +203,7 @@ extension Node {
         counters.claimConflicts += 1
         outbox.report(.claimConflict(name: claim.name, loser: claim.id))
         for slot in sessions.slots(of: claim.id) where sessions.sessions[slot].state != .closing {
+            counters.claimLosersClosed += 1
             reply(.authenticationFail("the name was registered earlier in another part of the network"), to: slot)
             finish(slot, .claimLost, keepsReading: false)
         }
