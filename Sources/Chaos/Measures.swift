@@ -159,3 +159,58 @@ public struct HealingMeasure {
             violations: world.violations + Checks().violations(in: heard))
     }
 }
+
+/// Servers that are killed and started again for ever, and one that lives through it all.
+public struct RestartMeasure {
+    private let options: RealNetwork.Options
+    private static let perRound = 50
+
+    public init(_ options: RealNetwork.Options) { self.options = options }
+
+    /// What the survivor has come to.
+    public struct Outcome: Sendable {
+        public var serversKnown: Int
+        public var tombstones: Int
+        /// Resident memory in KiB after the first round, and in the end.
+        public var residentFirst: Int
+        public var residentLast: Int
+        public var violations: [Violation]
+    }
+
+    /// Restarts all but the first server, one after the other, under load.
+    public func run(_ times: Int, _ tell: (String) -> Void) throws -> Outcome {
+        let world = try RealNetwork(options)
+        world.beginRound()
+        try world.startAll()
+        world.addClients(each: 2)
+        guard world.run(seconds: 20, until: { world.areAllLoggedIn }) else { throw ChaosError(world.wholenessText) }
+        var violations: [Violation] = []
+        var resident: [Int] = []
+        for begin in stride(from: 0, to: times, by: Self.perRound) {
+            world.beginRound()
+            world.startTraffic(perSecond: 100)
+            for time in begin..<min(times, begin + Self.perRound) {
+                let victim = 1 + time % (world.serverCount - 1)
+                world.kill(victim)
+                world.restart(victim)
+                world.run(seconds: 0.3) { world.isWhole }
+            }
+            world.mendAll()
+            world.endRound()
+            violations += world.violations
+            resident.append(world.residentKiB(of: 0))
+            tell("\(min(times, begin + Self.perRound)) restarts: \(resident.last ?? 0) KiB")
+        }
+        // What is dead is forgotten when all have said that they hold the same of it.
+        world.run(seconds: 20) { world.statistics().allSatisfy { $0?["servers_known"] == world.serverCount } }
+        let survivor = world.statistics()[0]
+        return Outcome(
+            serversKnown: survivor?["servers_known"] ?? -1, tombstones: survivor?["tombstones"] ?? -1,
+            residentFirst: resident.first ?? 0, residentLast: resident.last ?? 0, violations: violations)
+    }
+}
+
+extension RealNetwork {
+    /// Resident memory of a server.
+    public func residentKiB(of index: Int) -> Int { slots[index].residentKiB }
+}

@@ -108,6 +108,14 @@ final class ServerSlot {
         return ServerStatistics(text)
     }
 
+    /// Resident memory, as the kernel counts it.
+    var residentKiB: Int {
+        guard let status = text(of: "/proc/\(processID)/status"), let range = status.firstRange(of: "VmRSS:") else {
+            return 0
+        }
+        return Int(status[range.upperBound...].drop { $0 == " " || $0 == "\t" }.prefix { $0.isNumber }) ?? 0
+    }
+
     private func text(of path: String) -> String? {
         let fd = open(path, O_RDONLY | O_CLOEXEC)
         guard fd >= 0 else { return nil }

@@ -54,3 +54,29 @@ extension PandoChaos {
         }
     }
 }
+
+extension PandoChaos {
+    /// Many lives at the same address.
+    struct Restarts: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Kills servers and starts them again under load, and looks at what is left in one that lives on.")
+
+        @OptionGroup var network: NetworkOptions
+
+        @Option(help: "Restarts in all.")
+        var times = 200
+
+        func validate() throws {
+            guard network.servers > 1 else { throw ValidationError("--servers is 2 or more here.") }
+        }
+
+        func run() throws {
+            let outcome = try RestartMeasure(network.make(seed: 1)).run(times) { PandoChaos.say("  \($0)") }
+            PandoChaos.say(
+                "servers known \(outcome.serversKnown) of \(network.servers), tombstones \(outcome.tombstones)")
+            PandoChaos.say("resident \(outcome.residentFirst) KiB after the first 50, then \(outcome.residentLast) KiB")
+            for violation in outcome.violations { PandoChaos.say("VIOLATION \(violation)") }
+            if !outcome.violations.isEmpty { throw ExitCode(1) }
+        }
+    }
+}

@@ -20,7 +20,7 @@ struct PandoChaos: ParsableCommand {
 
             A violation ends with exit status 1.
             """,
-        subcommands: [Run.self, Repair.self, Healing.self], defaultSubcommand: Run.self)
+        subcommands: [Run.self, Repair.self, Healing.self, Restarts.self], defaultSubcommand: Run.self)
 
     /// The server that was built with this program.
     static var serverBeside: String {

@@ -77,6 +77,11 @@ extension HeavyTests {
                 }
                 try require(network.run(seconds: 30) { network.isWhole }, "a whole network", network)
                 #expect(network.statistics().map { $0?.members } == [3, 3, 3])
+                // The dead leave the vectors when all have said that they hold the same of them.
+                let isForgotten = network.run(seconds: 30) {
+                    network.statistics().allSatisfy { $0?["servers_known"] == 3 }
+                }
+                try require(isForgotten, "twenty dead servers to be forgotten", network)
             }
         }
 
