@@ -86,8 +86,8 @@ extension RealNetwork {
                 let earlier = sent[reception.number]
                 let isNamed = history.clientNames[reception.sender] != nil
                 let overtaker = numbers.first {
-                    $0 > reception.number && (isNamed || sent[$0].sentTo == earlier.sentTo)
-                        && history.knew(earlier, before: sent[$0])
+                    guard $0 > reception.number else { return false }
+                    return history.isSameLife(earlier, sent[$0]) || isNamed && history.knew(earlier, before: sent[$0])
                 }
                 guard let overtaker else { continue }
                 let text =
@@ -148,7 +148,11 @@ extension RealNetwork {
 
     /// Every server lives, knows every other one, and all have the same users. Asks them from time to time.
     public var isWhole: Bool {
-        guard slots.allSatisfy(\.isAwake) else { return false }
+        // One that is not ready would not answer.
+        guard slots.allSatisfy({ $0.isAwake && $0.isReady }) else {
+            askedAt = 0
+            return false
+        }
         guard askedAt > 0 else {
             askAll()
             return false
@@ -180,6 +184,11 @@ extension RealNetwork {
         let away = clients.filter { $0.role == .regular && !$0.isLoggedIn }
             .map { "client \($0.index) at server \($0.server) is \($0.state) (\($0.farewell ?? ""))" }
         return (answers + away).joined(separator: "; ")
+    }
+
+    /// What the servers logged last.
+    public var recentLogs: String {
+        slots.map { "server \($0.index):\n\($0.recentLog)" }.joined(separator: "\n")
     }
 
     /// The counters of all servers; nil for one that does not answer.
@@ -232,6 +241,14 @@ extension RealNetwork {
 }
 
 extension History {
+    /// Both were sent to the same life of the same server.
+    fileprivate func isSameLife(_ earlier: Activity, _ later: Activity) -> Bool {
+        earlier.sentTo == later.sentTo
+            && !deaths.contains {
+                $0.server == later.sentTo && $0.time >= earlier.sentAt && $0.time <= later.sentAt
+            }
+    }
+
     /// The server that took `later` had `earlier` at that moment, in the same life.
     fileprivate func knew(_ earlier: Activity, before later: Activity) -> Bool {
         earlier.publications.contains { publication in

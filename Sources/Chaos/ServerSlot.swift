@@ -73,7 +73,7 @@ final class ServerSlot {
         processID = 0
         lives[life - 1].end = now
         let how = status & 0x7F == 0 ? "exit status \(status >> 8)" : "signal \(status & 0x7F)"
-        return "\(how), life \(life), log: \(text(of: logPath)?.suffix(2000) ?? "none")"
+        return "\(how), life \(life), log:\n\(recentLog)"
     }
 
     func stop() {
@@ -107,6 +107,8 @@ final class ServerSlot {
         guard let text = text(of: statisticsPath), text.hasSuffix("}\n") else { return nil }
         return ServerStatistics(text)
     }
+
+    var recentLog: String { String((text(of: logPath) ?? "none").suffix(3000)) }
 
     /// Resident memory, as the kernel counts it.
     var residentKiB: Int {

@@ -20,7 +20,7 @@ private func makeNetwork(
     options.servers = servers
     options.isIsolated = isIsolated
     // As in the other tests: short, but not so short that a busy machine looks like a dead server.
-    options.arguments = ["--heartbeat-ms", "250", "--silence-ms", "2000", "-a", "200"]
+    options.arguments = ["--heartbeat-ms", "250", "--silence-ms", "1500", "-a", "200"]
     options.arguments += ["--redial-min-ms", "50", "--redial-max-ms", "400"] + more
     let network = try RealNetwork(options)
     network.beginRound()
@@ -45,7 +45,9 @@ private func unjudgedRound(_ network: RealNetwork, seconds: Double = 60, _ body:
 }
 
 private func require(_ condition: Bool, _ what: String, _ network: RealNetwork) throws {
-    guard condition else { throw HarnessError("waited in vain for: \(what); \(network.wholenessText)") }
+    guard !condition else { return }
+    let story = network.story.joined(separator: "\n")
+    throw HarnessError("waited in vain for: \(what); \(network.wholenessText)\n\(story)\n\(network.recentLogs)")
 }
 
 /// Whatever is sent now at one of these servers reaches the clients of all of them.
@@ -102,7 +104,7 @@ extension HeavyTests {
             try underLoad(servers: 3) { network in
                 for server in 0..<3 { network.stop(server) }
                 // Longer than every timer that matters: nobody is awake to tell when.
-                network.run(seconds: 2.5)
+                network.run(seconds: 2)
                 for server in 0..<3 { network.resume(server) }
                 try requireFresh(network, among: [0, 1, 2])
             }
@@ -205,7 +207,7 @@ extension HeavyTests {
         @Test func whatIsGivenUpAtABoundIsFound() throws {
             let network = try makeNetwork(2, true, 1, ["--max-store-mb", "1"])
             // What is lost is waited for in vain.
-            try unjudgedRound(network, seconds: 4) {
+            try unjudgedRound(network, seconds: 2) {
                 network.stopTraffic()
                 network.partition([0], from: [1], .silently)
                 network.padding = 20_000
@@ -221,7 +223,7 @@ extension HeavyTests {
             options.seed = 3
             var chaos = ChaosRun(options)
             chaos.seconds = 1
-            chaos.roundSeconds = 6
+            chaos.roundSeconds = 5
             let outcome = try chaos.run()
             let story = outcome.rounds.flatMap(\.story).joined(separator: "\n")
             #expect(outcome.violations.map(\.description) == [], "seed \(options.seed):\n\(story)")
