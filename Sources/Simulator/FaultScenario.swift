@@ -47,11 +47,8 @@ public struct FaultScenario: Sendable {
         if !isWhole { world.found(.notWhole, world.wholenessText) }
         let wholeAfter = world.now - healed
         world.run(milliseconds: UInt64(settleSeconds * 1000))
-        var checks = Checks()
-        // Parts of a split network may each register a name; one claim wins when they meet.
-        checks.allowsConflicts = true
         return Outcome(
-            violations: world.verdict(checks), story: story, wholeAfter: wholeAfter,
+            violations: world.verdict(Checks()), story: story, wholeAfter: wholeAfter,
             activities: world.history.activities.reduce(0) { $0 + $1.count }, traceDigest: world.trace.digest)
     }
 

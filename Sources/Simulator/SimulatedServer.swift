@@ -42,8 +42,13 @@ public final class SimulatedServer {
     var freeSlots: [Int] = []
     var slotOfConnection: [Int: Int] = [:]
 
-    /// What was published in this turn, and by whom it is followed.
+    /// What was published in this turn, for those who read bytes.
     var log: [UInt8] = []
+    /// Slots of the clients that follow the log and read bytes; some of them may have stopped.
+    var readers: [Int] = []
+    /// Slots with output to be flushed.
+    var written: [Int] = []
+    var witness = Witness()
     var publishedLines = 0
     var heldLine: [UInt8]?
 
@@ -116,6 +121,7 @@ extension SimulatedServer {
         let ready = readySlots
         readySlots.removeAll(keepingCapacity: true)
         for slot in ready { show(slot, in: world) }
+        look(in: world)
         node?.turnEnding(at: instant)
         carryOutputs(in: world)
         flush(in: world)

@@ -22,7 +22,6 @@ extension World {
     public func kill(_ index: Int, _ death: Death) {
         guard servers[index].isUp else { return }
         trace.note(now, "world kills s\(index), \(death)")
-        history.deaths.append(History.Death(server: index, time: now))
         servers[index].die(death, in: self)
         if death == .machine { network.setSilent(index, true) }
     }
@@ -30,6 +29,7 @@ extension World {
     /// Nothing passes between two servers until `heal`.
     public func cut(_ first: Int, _ second: Int, _ cut: Cut) {
         trace.note(now, "world cuts s\(first) from s\(second), \(cut)")
+        history.pathChanges.append(now)
         if cut == .abruptly { network.breakConnections(first, second, at: now, in: &queue) }
         network.cut(first, second)
     }
@@ -37,6 +37,7 @@ extension World {
     /// The links between two servers break once; they may connect again at once.
     public func breakLinks(_ first: Int, _ second: Int) {
         trace.note(now, "world breaks links of s\(first) and s\(second)")
+        history.pathChanges.append(now)
         network.breakConnections(first, second, at: now, in: &queue)
     }
 
@@ -48,6 +49,7 @@ extension World {
     /// All servers reach each other again.
     public func healAll() {
         trace.note(now, "world heals")
+        history.pathChanges.append(now)
         for first in servers.indices {
             for second in servers.indices where first < second {
                 network.heal(first, second, at: now, in: &queue)
@@ -61,6 +63,7 @@ extension SimulatedServer {
         life += 1
         isUp = true
         startTime = world.now
+        beginLife(in: world)
         // Instants begin anywhere; never at 0, so that a mistaken difference shows.
         clockOffset = 1_000_000_000 + random.below(100_000_000_000)
         var configuration = NodeConfiguration(address: address, secret: Array("simulated network".utf8))
@@ -81,6 +84,7 @@ extension SimulatedServer {
     /// Everything that the process knew is gone.
     func die(_ death: World.Death, in world: World) {
         isUp = false
+        world.history.endLife(witness.life, at: world.now)
         for slot in sockets.indices {
             guard let socket = sockets[slot] else { continue }
             if let presence = socket.presence { world.history.endPresence(presence, time: world.now) }
@@ -98,6 +102,8 @@ extension SimulatedServer {
         dialResults = []
         hashResults = []
         log = []
+        readers = []
+        written = []
         heldLine = nil
         isTurnPlanned = false
         plannedDeadline = nil
