@@ -30,6 +30,11 @@ extension Node {
     public mutating func changes(since seen: inout [StreamState]) -> [StreamChange] {
         var changes: [StreamChange] = []
         for index in servers.ids.indices {
+            if !servers.isKnown(index) {
+                // The place is vacant: whoever gets it is new there.
+                if index == seen.count { seen.append(streamState(index)) } else { seen[index].origin = servers[index] }
+                continue
+            }
             let isNew = index >= seen.count || seen[index].origin != servers[index]
             let (held, delivered) = (store.streams[index].held, store.streams[index].delivered)
             if !isNew, seen[index].held == held, seen[index].delivered == delivered { continue }
@@ -45,7 +50,7 @@ extension Node {
     public static var dependencyPatienceMilliseconds: UInt64 { dependencyPatience }
 
     /// All streams, this server's own first.
-    public var streamStates: [StreamState] { servers.ids.indices.map(streamState) }
+    public var streamStates: [StreamState] { servers.indices.map(streamState) }
 
     private func streamState(_ index: Int) -> StreamState {
         let held = store.streams[index].held
@@ -68,7 +73,10 @@ extension Node {
     public var reachableCount: Int { members.count { $0.status == .reachable } }
     public var registryDigest: RegistryDigest { registry.digest }
     public var storeBytes: Int { store.byteCount }
-    public var storeBytesLimit: Int { configuration.limits.storeBytes }
+    /// Records have to be given up: the store is over its bound, or the table of servers at its own.
+    public var isFull: Bool {
+        store.byteCount > configuration.limits.storeBytes || servers.count >= configuration.limits.members
+    }
 
     /// Whether this server has heard of another one.
     public func knows(_ id: ServerID) -> Bool { servers.index(of: id) != nil }
@@ -99,12 +107,12 @@ extension Node {
     }
 
     private func checkTables(_ broken: inout BrokenInvariants) {
-        let count = servers.count
+        let count = servers.capacity
         broken.unless(members.count == count, "as many members as servers")
         broken.unless(queues.count == count, "as many queues as servers")
         broken.unless(store.streams.count == count, "as many streams as servers")
         broken.unless(servers.index(of: id) == Self.ownIndex, "this server has index 0")
-        for index in servers.ids.indices {
+        for index in servers.indices {
             broken.unless(servers.index(of: servers[index]) == index, "server \(servers[index]) has one index")
             broken.unless(members[index].id == servers[index], "member \(index) is server \(index)")
         }
@@ -177,7 +185,7 @@ extension Node {
     private func checkQueues(_ broken: inout BrokenInvariants) {
         for server in queues.indices {
             let queue = queues[server]
-            broken.unless(queue.acknowledged.count == servers.count, "queue \(servers[server]) has all streams")
+            broken.unless(queue.acknowledged.count == servers.capacity, "queue \(servers[server]) has all streams")
             guard linkIndex(toServer: server).map({ links[$0].isOpen }) ?? false else { continue }
             for origin in servers.ids.indices {
                 broken.unless(

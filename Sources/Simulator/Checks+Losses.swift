@@ -30,12 +30,18 @@ extension History {
         return isSteppedOver || !lives[life].knew(record.origin, at: .max)
     }
 
-    /// The server has reported the gap, and another that records were given up there or that this one was.
+    /// The server has reported that it gave the record up itself, before its clients were ready for it; or it has
+    /// reported the gap, and another one that records were given up there or that this server was.
     private func isGivenUp(_ record: RecordPlace, for life: Int) -> Bool {
+        if lives[life].hasGivenUp(record), !hasPublished(record, life) { return true }
         guard lives[life].hasReportedGap(over: record), !lives[life].hasHeld(record) else { return false }
         return lives.contains { other in
             other.hasGivenUp(record) || other.departures.contains { $0.life == life }
         }
+    }
+
+    private func hasPublished(_ record: RecordPlace, _ life: Int) -> Bool {
+        lives[life].log.contains { activity($0.mark)?.record == record }
     }
 
     /// Whether a later activity of the same sender may be shown before an earlier one by a server: if it was sent at a
@@ -73,9 +79,13 @@ extension History {
     }
 
     /// Whether nothing kept the servers from knowing each other in all of a time: they were connected before it, and
-    /// at most so many servers came or went since.
-    func isCalm(from start: UInt64, to end: UInt64, changesMax: Int) -> Bool {
-        guard let look = connectedTimes.last(where: { $0 <= start }) else { return false }
+    /// at most so many servers came or went since. Those that are asked about were there already: who has just started
+    /// may be alone without anybody's fault.
+    func isCalm(from start: UInt64, to end: UInt64, changesMax: Int, among asked: [Int]) -> Bool {
+        guard let look = connectedTimes.last(where: { $0 <= start }), asked.allSatisfy({ lives[$0].start < look })
+        else {
+            return false
+        }
         let range = look...end
         guard !pathChanges.contains(where: range.contains) else { return false }
         let starts = lives.count { range.contains($0.start) }
@@ -85,20 +95,53 @@ extension History {
 }
 
 extension Checks {
-    /// A server says of another that it is over only if that is so.
+    /// A server says of another that it is over only if that is so; "told" repeats what a third one found.
     func departures(in history: History) -> [Violation] {
-        history.lives.flatMap { life in
-            life.departures.compactMap { departure in
+        history.lives.indices.flatMap { life in
+            history.lives[life].departures.compactMap { departure in
+                let isWrong =
+                    switch departure.cause {
+                    case "succeeded": !history.hasSuccessor(departure)
+                    case "silent": history.hasBeenHeard(departure, by: life)
+                    default: false
+                    }
+                guard isWrong else { return nil }
                 let other = history.lives[departure.life]
-                guard departure.cause == "succeeded" else { return nil }
-                let hasSuccessor = history.lives.contains {
-                    $0.server == other.server && $0.start > other.start && $0.start <= departure.time
-                }
-                if hasSuccessor { return nil }
                 return Violation(
                     kind: .departedWrongly, seed: history.seed, time: departure.time,
-                    text: "server \(life.server) took life \(departure.life) of server \(other.server) for succeeded")
+                    text:
+                        "server \(history.lives[life].server) took life \(departure.life), of server \(other.server), "
+                        + "for \(departure.cause)")
             }
+        }
+    }
+
+    /// P8: what is given up is given up at a bound, or because its last debtor has departed.
+    func needlessLosses(in history: History) -> [Violation] {
+        history.lives.flatMap { life in
+            life.givenUp.compactMap { span in
+                if span.wasFull || life.departures.contains(where: { $0.time == span.time }) { return nil }
+                return Violation(
+                    kind: .givenUpNeedlessly, seed: history.seed, time: span.time,
+                    text:
+                        "server \(life.server) gave up records \(span.seqs) of life \(span.origin), with room for them")
+            }
+        }
+    }
+}
+
+extension History {
+    fileprivate func hasSuccessor(_ departure: Life.Departure) -> Bool {
+        let life = lives[departure.life]
+        return lives.contains { $0.server == life.server && $0.start > life.start && $0.start <= departure.time }
+    }
+
+    /// Whether both were in a connected network later than the departure time allows.
+    fileprivate func hasBeenHeard(_ departure: Life.Departure, by life: Int) -> Bool {
+        let other = lives[departure.life]
+        return connectedTimes.contains { look in
+            look + departureAfter > departure.time && look < departure.time && other.start < look
+                && other.end.map { look < $0 } ?? true && lives[life].start < look
         }
     }
 }

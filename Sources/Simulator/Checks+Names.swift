@@ -30,9 +30,9 @@ extension Checks {
 extension History {
     /// Whether a name that was granted once could not be granted again.
     func excludes(_ first: Registration, _ second: Registration) -> Bool {
-        if isCalm(from: min(first.askedAt, second.askedAt), to: max(first.time, second.time), changesMax: 1) {
-            return true
-        }
+        let start = min(first.askedAt, second.askedAt)
+        let end = max(first.time, second.time)
+        if isCalm(from: start, to: end, changesMax: 1, among: [first.life, second.life]) { return true }
         // Both servers were in the network when all registries were equal, after the first and before the second.
         return wholeTimes.contains { look in
             first.time <= look && look <= second.askedAt && isAlive(first.life, at: look)
@@ -50,7 +50,7 @@ extension History {
         guard !answers.contains(where: \.wasBusy), asked[name] ?? answers.count == answers.count,
             let start = answers.map(\.askedAt).min(), let end = answers.map(\.time).max()
         else { return false }
-        return isCalm(from: start, to: end, changesMax: 0)
+        return isCalm(from: start, to: end, changesMax: 0, among: answers.map(\.life))
     }
 
     func text(of registration: Registration) -> String {

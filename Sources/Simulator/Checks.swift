@@ -18,6 +18,7 @@ public struct Checks: Sendable {
         found += limited(faultyReceptions(in: history))
         found += limited(registrations(in: history))
         found += limited(departures(in: history))
+        found += limited(needlessLosses(in: history))
         return found
     }
 

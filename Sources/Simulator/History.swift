@@ -23,6 +23,8 @@ public struct History: Sendable {
     public var connectedTimes: [UInt64] = []
     /// Those of them in which all registries were equal as well.
     public var wholeTimes: [UInt64] = []
+    /// A member that was heard of later than this, in nanoseconds before, has not departed in silence.
+    public var departureAfter: UInt64 = 0
     /// Receptions that broke a rule. A broken rule is usually broken a thousand times: only the first are kept.
     public private(set) var faultyReceptions: [FaultyReception] = []
     public private(set) var faultyCount = 0

@@ -28,6 +28,8 @@ public struct Life: Sendable {
         public var origin: Int
         public var seqs: ClosedRange<UInt64>
         public var time: UInt64
+        /// The bound was reached that forces something to be given up.
+        public var wasFull = false
     }
 
     public struct Departure: Sendable {
@@ -76,8 +78,8 @@ extension Life {
         gaps.append(LostSpan(origin: origin, seqs: seqs, time: time))
     }
 
-    mutating func noteGivenUp(of origin: Int, _ seqs: ClosedRange<UInt64>, at time: UInt64) {
-        givenUp.append(LostSpan(origin: origin, seqs: seqs, time: time))
+    mutating func noteGivenUp(of origin: Int, _ seqs: ClosedRange<UInt64>, wasFull: Bool, at time: UInt64) {
+        givenUp.append(LostSpan(origin: origin, seqs: seqs, time: time, wasFull: wasFull))
     }
 
     mutating func noteDeparture(of life: Int, cause: String, at time: UInt64) {

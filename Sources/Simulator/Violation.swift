@@ -20,8 +20,7 @@ public struct Violation: Sendable, CustomStringConvertible {
         case givenUpNeedlessly
         /// A living server was taken to be gone for good.
         case departedWrongly
-        /// At the end servers held or had delivered different things, or believed to owe each other some.
-        case notLevel
+        /// At the end a server believed to owe another one something.
         case stillOwed
         /// Something that a node's components promise each other does not hold.
         case brokenInvariant
@@ -31,6 +30,10 @@ public struct Violation: Sendable, CustomStringConvertible {
         case wastedCopies
         /// The network did not become whole in time.
         case notWhole
+        /// A queue still owed something when all was whole for long.
+        case notLevel
+        /// Links carried more than heartbeats and announcements when nothing happened.
+        case notSilent
         /// A client was told what the client protocol does not allow.
         case brokenClientProtocol
         /// The node broke its contract with its driver.

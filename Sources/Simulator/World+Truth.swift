@@ -9,7 +9,8 @@ struct Witness {
     /// What its node had of each stream when it was looked at last, and the life in which the stream arose.
     fileprivate var streams: [Node.StreamState] = []
     fileprivate var origins: [Int?] = []
-    fileprivate var storeBytes = 0
+    /// Its store, or its table of servers, had reached its bound when it was looked at.
+    fileprivate var wasFull = false
 }
 
 extension SimulatedServer {
@@ -22,9 +23,9 @@ extension SimulatedServer {
     /// anything: a record that is lost again at once was held all the same.
     func look(in world: World) {
         if let id = node?.id, world.lifeOf[id] == nil { world.lifeOf[id] = witness.life }
-        guard let changes = node?.changes(since: &witness.streams), !changes.isEmpty else { return }
+        witness.wasFull = node?.isFull ?? false
+        guard let changes = node?.changes(since: &witness.streams) else { return }
         for change in changes { note(change, in: world) }
-        witness.storeBytes = node?.storeBytes ?? 0
     }
 
     private func note(_ change: Node.StreamChange, in world: World) {
@@ -59,22 +60,13 @@ extension SimulatedServer {
         case .givenUp(let position, let records):
             guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
             let seqs = position.seq - records + 1...position.seq
-            world.history.lives[witness.life].noteGivenUp(of: origin, seqs, at: world.now)
-            noteIfNeedless(position, in: world)
+            world.history.lives[witness.life].noteGivenUp(
+                of: origin, seqs, wasFull: witness.wasFull, at: world.now)
         case .memberDeparted(let id, _, let cause):
             guard let life = world.lifeOf[id] else { return }
             world.history.lives[witness.life].noteDeparture(of: life, cause: cause.rawValue, at: world.now)
         default: break
         }
-    }
-
-    /// P8: what is given up is given up at the bound.
-    private func noteIfNeedless(_ position: StreamPosition, in world: World) {
-        guard let limit = node?.storeBytesLimit, witness.storeBytes <= limit else { return }
-        world.found(
-            .givenUpNeedlessly,
-            "server \(index) gave up records to \(position.seq) of \(position.origin) with \(witness.storeBytes) of "
-                + "\(limit) bytes in its store")
     }
 }
 

@@ -27,6 +27,7 @@ public final class World {
     private var nextLook: UInt64 = 0
     /// Told already.
     var brokenInvariants: Set<String> = []
+    var rareStates = RareStates()
     private var random: SplitMix64
     private var scripts: [(World) -> Void] = []
     private var traffic: Traffic?
@@ -44,6 +45,9 @@ public final class World {
         self.options = options
         trace = Trace(mode: options.traces)
         history = History(seed: options.seed)
+        let timing = options.timing
+        let isHeard = 3 * max(timing.announceInterval, timing.silence)
+        history.departureAfter = timing.departure > isHeard ? (timing.departure - isHeard) * 1_000_000 : 0
         network = Network(options: options)
         random = SplitMix64(seed: options.seed, purpose: 2)
     }
@@ -53,7 +57,7 @@ public final class World {
     /// Adds a server that is not started yet. `bootstrap` is the index of the server that it is told of.
     @discardableResult
     public func addServer(bootstrap: Int?) -> SimulatedServer {
-        let server = SimulatedServer(index: servers.count, seed: options.seed)
+        let server = SimulatedServer(index: servers.count, options: options)
         server.bootstrap = bootstrap
         servers.append(server)
         return server
@@ -76,7 +80,7 @@ public final class World {
     public func start(_ index: Int) {
         let server = servers[index]
         guard !server.isUp else { return }
-        network.setSilent(index, false)
+        network.setSilent(.server(index), false)
         server.start(in: self)
     }
 

@@ -18,13 +18,13 @@ struct PandoSim: ParsableCommand {
             ends with exit status 1, and is told with the seed that repeats it. What differs from run to run, the CPU \
             time, goes to standard error.
 
-            With --faults, servers die and start again, links break, the network splits and heals while activities \
-            flow; then everything heals, and nothing may be lost but what only a killed server held.
+            With --faults the seed draws the world itself: its size, places, times and bounds, and what goes wrong \
+            while activities flow; then everything heals, and nothing may be lost but what only a killed server held.
 
             Examples:
               pando-sim --seed 7 --servers 10 --clients 5
               pando-sim --seeds 1-200 --servers 5
-              pando-sim --seeds 1-100 --servers 5 --faults --seconds 60
+              pando-sim --seeds 1-100 --faults
               pando-sim --seed 7 --servers 3 --trace | less
             """)
 
@@ -52,7 +52,7 @@ struct PandoSim: ParsableCommand {
     @Option(help: ArgumentHelp("One-way delay of connections in milliseconds.", valueName: "min-max"))
     var latency = NumberRange(range: 10...100)
 
-    @Flag(help: "Random faults while activities flow.")
+    @Flag(help: "Random worlds: --seed and --trace count, nothing else.")
     var faults = false
 
     @Flag(help: "Print every event and output, and the digest of all these lines.")
@@ -75,9 +75,13 @@ struct PandoSim: ParsableCommand {
         throw ExitCode(1)
     }
 
+    private var sizeText: String {
+        "\(servers) servers (\(topology.rawValue)), \(clients) clients each, \(rate) activities/s"
+    }
+
     /// Returns whether all promises held. The seed is told before the run: should the run crash, it is known.
     private func runOne(_ seed: UInt64) -> Bool {
-        print("seed \(seed): \(servers) servers (\(topology.rawValue)), \(clients) clients each, \(rate) activities/s")
+        print("seed \(seed): " + (faults ? "a random world" : sizeText))
         fflush(nil)
         if faults { return runFaults(seed) }
         var scenario = Scenario(seed: seed)
@@ -101,19 +105,20 @@ struct PandoSim: ParsableCommand {
 }
 
 extension PandoSim {
-    /// The same under random faults; the story of the faults is told with a violation.
+    /// A world that the seed draws, faults and all; its story is told with a violation.
     private func runFaults(_ seed: UInt64) -> Bool {
-        var scenario = FaultScenario(seed: seed)
-        scenario.servers = servers
-        scenario.topology = topology
-        scenario.clientsPerServer = clients
-        scenario.rate = rate
-        scenario.seconds = seconds
-        scenario.world.latencyMilliseconds = latency.range
-        if trace { scenario.world.traces = .lines { print($0) } }
-        let outcome = scenario.run()
-        print("activities \(outcome.activities), whole \(outcome.wholeAfter / 1_000_000) ms after the last mending")
+        var random = RandomWorld(seed: seed)
+        if trace { random.traces = .lines { print($0) } }
+        let start = clock()
+        let outcome = random.run()
+        let milliseconds = (clock() - start) * 1000 / Int(CLOCKS_PER_SEC)
+        print(outcome.parameters)
+        let repairs = outcome.measures.repairs.map { "\($0 / 1_000_000)" }.joined(separator: " ")
+        print("activities \(outcome.measures.activities), whole after \(repairs) ms")
+        let states = outcome.rareStates.filter { $0.count > 0 }.map { "\($0.name) \($0.count)" }
+        print("rare states: \(states.joined(separator: ", "))")
         if trace { print("trace digest \(String(outcome.traceDigest, radix: 16))") }
+        StandardError.write("seed \(seed): CPU time \(milliseconds) ms\n")
         guard !outcome.violations.isEmpty else { return true }
         for fault in outcome.story { print("  \(fault)") }
         for violation in outcome.violations { print("VIOLATION \(violation)") }

@@ -99,10 +99,10 @@ struct ChecksTests {
         var history = Self.history(heldBySecond: 2, received: [[0, 1, 2], [0, 1]])
         history.lives[1].noteGap(of: 0, 3...3, at: 7 * Self.second)
         #expect(Self.kinds(history) == [.notReached], "a gap that nobody gave up")
-        history.lives[0].noteGivenUp(of: 0, 3...3, at: 6 * Self.second)
+        history.lives[0].noteGivenUp(of: 0, 3...3, wasFull: true, at: 6 * Self.second)
         #expect(Self.kinds(history) == [])
         var silent = Self.history(heldBySecond: 2, received: [[0, 1, 2], [0, 1]])
-        silent.lives[0].noteGivenUp(of: 0, 3...3, at: 6 * Self.second)
+        silent.lives[0].noteGivenUp(of: 0, 3...3, wasFull: true, at: 6 * Self.second)
         #expect(Self.kinds(silent) == [.notReached], "given up, and the receiver was not told")
     }
 
@@ -234,6 +234,9 @@ struct ChecksTests {
         #expect(Self.kinds(history) == [], "nothing is known of the network")
         history.connectedTimes = [5 * Self.second]
         #expect(Self.kinds(history) == [.registeredTwice])
+        history.lives[1].start = 6 * Self.second
+        #expect(Self.kinds(history) == [], "who has just started may be alone")
+        history.lives[1].start = 0
         history.pathChanges = [6 * Self.second]
         #expect(Self.kinds(history) == [], "they were apart")
     }
@@ -277,6 +280,27 @@ struct ChecksTests {
         history.lives[0].noteDeparture(of: 1, cause: "succeeded", at: 9 * Self.second)
         #expect(Self.kinds(history) == [.departedWrongly])
         _ = history.beginLife(of: 1, at: 8 * Self.second)
+        #expect(Self.kinds(history) == [])
+    }
+
+    @Test func silenceIsWaitedOut() {
+        var history = Self.history()
+        history.departureAfter = 10 * Self.second
+        history.connectedTimes = [20 * Self.second]
+        history.lives[0].noteDeparture(of: 1, cause: "silent", at: 29 * Self.second)
+        #expect(Self.kinds(history) == [.departedWrongly])
+        history.connectedTimes = [18 * Self.second]
+        #expect(Self.kinds(history) == [])
+    }
+
+    @Test func whatIsGivenUpIsGivenUpAtABound() {
+        var history = Self.history()
+        history.lives[0].noteGivenUp(of: 0, 1...2, wasFull: false, at: 9 * Self.second)
+        #expect(Self.kinds(history) == [.givenUpNeedlessly])
+        history.lives[0].noteDeparture(of: 1, cause: "silent", at: 9 * Self.second)
+        #expect(Self.kinds(history) == [], "nothing is kept for who has departed")
+        history = Self.history()
+        history.lives[0].noteGivenUp(of: 0, 1...2, wasFull: true, at: 9 * Self.second)
         #expect(Self.kinds(history) == [])
     }
 
