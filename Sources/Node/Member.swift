@@ -25,8 +25,8 @@ struct Member: Sendable {
     var announcement: Announcement?
     /// The link over which what is new of this server comes first: the next hop towards it.
     var parent: LinkID?
-    /// What a digest told of, is missing here, and is waited for: a graft timer runs.
-    var awaited: PeerFrame.Digest?
+    /// What a digest told of and is waited for: a graft timer runs.
+    var awaited: Awaited?
 
     /// There is or was a link to it: its store-and-forward queue is worth telling.
     var wasNeighbour = false
@@ -37,6 +37,9 @@ struct Member: Sendable {
     /// Tickets asked of it and not answered: they count as clients of it.
     var ticketsAsked: UInt32 = 0
 
+    /// What this server has last told to hold of its stream, and the announcement that told it first.
+    var heldTold: UInt64 = .max
+    var heldToldIn: UInt64 = 0
     /// Others have forgotten its stream at a higher seq than is held here, and since when that is known.
     var endedSince: Instant?
     /// Its tombstone may have been evicted: what is first told of its stream is stepped over.

@@ -19,17 +19,41 @@ extension Node {
         announced = now
         storeBytesAnnounced = store.byteCount
         raiseRank()
+        let number = members[Self.ownIndex].announcementNumber + 1
+        let isWhole = number % Self.wholeEvery == 1 || phase == .leaving
         let own = Announcement(
-            id: id, number: members[Self.ownIndex].announcementNumber + 1, rank: ownRank,
+            id: id, number: number, rank: ownRank,
             address: configuration.address,
             weight: configuration.weight, load: load, loadClock: loadClock, isServing: phase == .serving,
             isLeaving: phase == .leaving, registryDigest: registry.digest,
             neighbours: links.filter(\.isOpen).map { servers[$0.neighbour] },
-            held: servers.indices.map { StreamPosition(origin: servers[$0], seq: store.streams[$0].held) },
+            held: takeVector(for: number, isWhole: isWhole), isWhole: isWhole,
             ended: takeEndedToTell())
         members[Self.ownIndex].announcement = own
         counters.announcementsSent += 1
         broadcast(own, of: Self.ownIndex, besides: nil)
+    }
+
+    /// Every so many announcements the whole vector is told; between them, what has changed since a few announcements:
+    /// only the newest one is passed on, so one may be missed. What is missed beyond that is told with the next whole.
+    static let wholeEvery: UInt64 = 8
+    static let tellingsOfChange: UInt64 = 3
+
+    private mutating func takeVector(for number: UInt64, isWhole: Bool) -> [StreamPosition] {
+        var vector: [StreamPosition] = []
+        for index in servers.indices {
+            let held = store.streams[index].held
+            if held != members[index].heldTold {
+                members[index].heldTold = held
+                members[index].heldToldIn = number
+            }
+            // Who gets it must know whether it holds all that came before it.
+            guard isWhole || index == Self.ownIndex || number - members[index].heldToldIn < Self.tellingsOfChange else {
+                continue
+            }
+            vector.append(StreamPosition(origin: servers[index], seq: held))
+        }
+        return vector
     }
 
     // MARK: Others' announcements
@@ -52,7 +76,7 @@ extension Node {
         let edge = links[index].edges[origin]
         links[index].edges[origin].announcement = max(edge.announcement, announcement.number)
         let isNew = announcement.number > members[origin].announcementNumber
-        if arrival == .pushed { notePush(of: origin, isNew: isNew, link: index) }
+        if arrival == .pushed { notePush(announcement, of: origin, isNew: isNew, link: index) }
         guard isNew, members[origin].status != .departed || arrival != .toldUnreachable else { return }
         members[origin].announcement = announcement
         members[origin].rank = max(members[origin].rank, announcement.rank)
@@ -60,8 +84,6 @@ extension Node {
         acknowledge(announcement, of: origin)
         compareRegistry(with: announcement, of: origin)
         if arrival == .toldUnreachable { return noteUnreachable(origin, address: announcement.address) }
-        // Without a tree yet, the way by which we heard of it is the way to it.
-        if members[origin].parent == nil { members[origin].parent = links[index].id }
         broadcast(announcement, of: origin, besides: links[index].id)
         if announcement.isLeaving {
             depart(origin, .left)
@@ -126,7 +148,7 @@ extension Node {
     private mutating func broadcast(_ announcement: Announcement, of origin: Int, besides source: LinkID?) {
         for index in links.indices where links[index].isOpen && links[index].id != source {
             guard links[index].edges[origin].announcement < announcement.number else { continue }
-            if links[index].edges[origin].pushes {
+            if pushes(origin, over: index) {
                 push(announcement, of: origin, link: index)
             } else {
                 markDirty(origin, link: index)
@@ -204,7 +226,9 @@ extension Node {
         overlayIsDirty = true
         let address = members[server].address
         if cause == .silent {
-            overlay.remember(address, limit: configuration.limits.departedAddresses)
+            if configuration.defect != .departureStopsDialling {
+                overlay.remember(address, limit: configuration.limits.departedAddresses)
+            }
             giveUp(owedTo: server)
         }
         outbox.report(.memberDeparted(servers[server], address, cause))
