@@ -111,7 +111,7 @@ public struct Scenario: Sendable {
         return Outcome(
             seed: self.world.seed, violations: violations, wholeAfter: wholeAfter, economy: economy, frames: frames,
             activities: world.history.activities.reduce(0) { $0 + $1.count },
-            deliveries: world.history.receptions.reduce(0) { $0 + $1.count }, events: world.eventCount,
+            deliveries: world.history.views.reduce(0) { $0 + $1.count }, events: world.eventCount,
             traceDigest: world.trace.digest, duration: world.now)
     }
 }
