@@ -38,8 +38,6 @@ struct Link: Sendable {
     var phase = Phase.proving
     var handshake: Handshake
     var hasPreamble = false
-    /// It is closed because this server takes another identity.
-    var endsOldIdentity = false
 
     /// Index of the server at the other end; -1 before its introduction.
     var neighbour = -1
@@ -87,6 +85,12 @@ struct Link: Sendable {
 
     mutating func ensure(streams count: Int) {
         while edges.count < count { edges.append(Edge()) }
+    }
+
+    /// The stream is forgotten.
+    mutating func clear(_ index: Int) {
+        edges[index] = Edge()
+        dirty.removeAll { $0 == index }
     }
 
     /// Returns whether the edge was clean before.

@@ -8,11 +8,15 @@ struct Member: Sendable {
         case reachable
         /// Not heard of for three intervals: no arbiter and no target of load, but still owed its records.
         case unreachable
-        /// A successor at its address, or an orderly leave.
+        /// A successor at its address, an orderly leave, or silence for the departure time.
         case departed
+        /// No server has this index now.
+        case vacant
     }
 
     var id: ServerID
+    /// Orders the incarnations at one address (`Announcement.rank`).
+    var rank: UInt64 = 0
     /// Meaningless while it is unheard of.
     var address = PeerAddress(host: "?", port: 0)
     var status = Status.unheard
@@ -33,15 +37,31 @@ struct Member: Sendable {
     /// Tickets asked of it and not answered: they count as clients of it.
     var ticketsAsked: UInt32 = 0
 
+    /// Others have forgotten its stream at a higher seq than is held here, and since when that is known.
+    var endedSince: Instant?
+    /// Its tombstone may have been evicted: what is first told of its stream is stepped over.
+    var isBelowForgotten = false
+    /// Its last announcement before it was forgotten: an older one is no news.
+    var numberForgotten: UInt64 = 0
+    /// A registry unlike ours was announced with a vector like ours: both digests, and when.
+    var unequalRegistry: UnequalRegistry?
+
+    struct UnequalRegistry: Sendable {
+        var ours: RegistryDigest
+        var theirs: RegistryDigest
+        var since: Instant
+    }
+
     init(id: ServerID, heard: Instant) {
         self.id = id
         self.heard = heard
+        rank = id.startStamp
     }
 
     /// Its records are kept until it has acknowledged them.
     var isOwed: Bool { status == .reachable || status == .unreachable }
 
-    var announcementNumber: UInt64 { announcement?.number ?? 0 }
+    var announcementNumber: UInt64 { announcement?.number ?? numberForgotten }
 
     mutating func noteLoad(_ load: UInt32, clock: UInt64) {
         guard clock > loadClock else { return }

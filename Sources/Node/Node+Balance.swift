@@ -72,12 +72,13 @@ extension Node {
     }
 
     /// The server with the fewest clients, if it has enough fewer than this one would have; those in `tried` refused.
-    func redirectTarget(ownLoad: UInt32, besides tried: [Int]) -> Int? {
+    func redirectTarget(ownLoad: UInt32, besides tried: [ServerID]) -> ServerID? {
         let candidates = reachableOthers.filter { server in
             guard let announcement = members[server].announcement, announcement.isServing else { return false }
-            return !tried.contains(server) && expectedLoad(server) + UInt64(Self.loadDifference) <= ownLoad
+            return !tried.contains(servers[server]) && expectedLoad(server) + UInt64(Self.loadDifference) <= ownLoad
         }
-        return candidates.min { (expectedLoad($0), servers[$0]) < (expectedLoad($1), servers[$1]) }
+        let best = candidates.min { (expectedLoad($0), servers[$0]) < (expectedLoad($1), servers[$1]) }
+        return best.map { servers[$0] }
     }
 
     /// A peer may tell any load, so the sum is wider than its parts.
@@ -85,8 +86,13 @@ extension Node {
         UInt64(members[server].load) + UInt64(members[server].ticketsAsked)
     }
 
-    mutating func forgetTicketAsked(_ server: Int) {
-        precondition(members[server].ticketsAsked > 0, "each ticket is asked for and answered once")
+    mutating func noteTicketAsked(of id: ServerID) {
+        if let server = servers.index(of: id) { members[server].ticketsAsked += 1 }
+    }
+
+    mutating func noteTicketAnswered(by id: ServerID) {
+        // It may have been forgotten, and even recalled, since it was asked.
+        guard let server = servers.index(of: id), members[server].ticketsAsked > 0 else { return }
         members[server].ticketsAsked -= 1
     }
 

@@ -19,7 +19,7 @@ extension Node {
             link = Link(id: id, dial: nil, dialled: nil, handshake: .accepting(), at: now)
         }
         outbox.append(.sendLink(id, start..<outbox.bytes.count))
-        link.ensure(streams: servers.count)
+        link.ensure(streams: servers.capacity)
         links.append(link)
         timers.set(.linkCheck(id), at: now.adding(milliseconds: checkInterval))
         if phase == .leaving { return refuse(links.count - 1, .shutdown, .shutdown, "this server is leaving") }
@@ -83,19 +83,17 @@ extension Node {
             outbox.report(.linkDown(servers[link.neighbour], members[link.neighbour].address, .lost))
         }
         replaceParent(lost: id)
+        // As long as the link seemed to live, it was not clear who is at that address.
+        departSucceeded(at: members[link.neighbour].address)
         announceSoon()
     }
 
     private mutating func endDial(_ dial: DialID, of link: Link) {
-        let timing = configuration.timing
-        // Nothing has failed: the new identity introduces itself at once.
-        if link.endsOldIdentity { return overlay.dialAgain(dial, at: now) }
         if link.isIntroduced || link.neighbour >= 0 {
             overlay.linkEnded(
-                dial, lasted: now.milliseconds(since: link.opened), min: timing.redialMin, max: timing.redialMax,
-                at: now, random: &random)
+                dial, lasted: now.milliseconds(since: link.opened), at: now, random: &random)
         } else {
-            overlay.attemptEnded(dial, min: timing.redialMin, max: timing.redialMax, at: now, random: &random)
+            overlay.attemptEnded(dial, at: now, random: &random)
             bootstrapFailed(link.dialled, "the connection ended before the other server had introduced itself")
         }
     }
@@ -277,12 +275,13 @@ extension Node {
     }
 
     private mutating func introduce(to address: PeerAddress?, link index: Int) {
-        let known = members.dropFirst().filter { $0.address == address }.map(\.id)
+        let known = members.dropFirst().filter { $0.address == address && $0.status != .vacant }
+        let latest = known.max { ($0.rank, $0.id) < ($1.rank, $1.id) }
         send(
             .introduction(
                 PeerFrame.Introduction(
-                    id: id, address: configuration.address, networkTime: networkTime(),
-                    known: known.max() ?? ServerID(startStamp: 0, random: 0))),
+                    id: id, address: configuration.address, networkTime: networkTime(), rank: ownRank,
+                    known: latest?.id ?? ServerID(startStamp: 0, random: 0), knownRank: latest?.rank ?? 0)),
             link: index)
     }
 
@@ -292,9 +291,7 @@ extension Node {
             let refusal: PeerFrame.Refusal = introduction.id == id ? .oneself : .addressTaken
             return refuse(index, refusal, .oneself, "this server is at \(configuration.address) itself")
         }
-        if introduction.known != id, introduction.known.startStamp >= id.startStamp, !hasServed {
-            return takeNewIdentity(after: introduction.known.startStamp, link: index)
-        }
+        if introduction.known != id { noteNamesake(rank: introduction.knownRank) }
         guard hasRoom(for: introduction.id) else {
             return refuse(index, .tooManyLinks, .tooManyLinks, "the table of members is full")
         }
@@ -309,32 +306,18 @@ extension Node {
         if isAcceptor { introduce(to: introduction.address, link: index) }
         let server = serverIndex(of: introduction.id)
         guard resolveDuplicate(of: index, server: server) else { return }
-        adoptNetworkTime(introduction, isDialler: !isAcceptor)
+        compareNetworkTime(introduction, isDialler: !isAcceptor)
         if links[index].dialled == bootstrap { bootstrapWasReached = true }
         links[index].neighbour = server
         links[index].phase = .levelling
         outbox.report(.linkUp(introduction.id, introduction.address, dialled: !isAcceptor))
+        members[server].rank = max(members[server].rank, introduction.rank)
         noteAlive(server, address: introduction.address)
         if phase == .joining {
             timers.set(.joinPatience, at: now.adding(milliseconds: configuration.timing.joinPatience))
         }
         sendLevel(link: index)
         overlayIsDirty = true
-    }
-
-    /// A stamp that was heard of for this server's address is not smaller than its own: it starts again under a greater
-    /// one, which is possible as long as it has served nobody.
-    private mutating func takeNewIdentity(after stamp: UInt64, link index: Int) {
-        guard stamp < UInt64.max else { return unexpected(index) }
-        precondition(store.streams[Self.ownIndex].held == 0, "a server that served nobody has made no record")
-        id = ServerID(startStamp: stamp + 1, random: random.next())
-        servers.rename(Self.ownIndex, to: id)
-        members[Self.ownIndex].id = id
-        members[Self.ownIndex].announcement = nil
-        for other in links.indices {
-            links[other].endsOldIdentity = true
-            close(other, .newIdentity, saying: nil)
-        }
     }
 
     /// Another server at that address that is surely alive: it has a link to this one that was heard of just now.
@@ -368,9 +351,19 @@ extension Node {
         return isNewKept
     }
 
-    /// A server without a past takes the network's time as its own.
-    private mutating func adoptNetworkTime(_ introduction: PeerFrame.Introduction, isDialler: Bool) {
-        guard isDialler, phase == .joining, !hasServed else { return }
-        networkTimeBase = introduction.networkTime &- now.milliseconds(since: started)
+    /// A server without a past takes the network's time as its own. Two networks that meet keep theirs: the difference
+    /// is told, since claims are compared by it.
+    private mutating func compareNetworkTime(_ introduction: PeerFrame.Introduction, isDialler: Bool) {
+        if isDialler, !hasServed {
+            networkTimeBase = introduction.networkTime &- now.milliseconds(since: started)
+            return
+        }
+        let (own, other) = (networkTime(), introduction.networkTime)
+        let difference = own > other ? own - other : other - own
+        guard difference > Self.clockFollowMax else { return }
+        counters.clockAhead += 1
+        let magnitude = Int64(clamping: difference)
+        outbox.report(
+            .clockOffset(introduction.id, introduction.address, milliseconds: own > other ? -magnitude : magnitude))
     }
 }

@@ -25,11 +25,11 @@ struct SessionJob: Sendable {
     /// Of a login: the claim to check against; of a registration: the claim made.
     var claim: Claim?
     /// Arbiters still to be asked, the next one first.
-    var arbiters: [Int] = []
+    var arbiters: [ServerID] = []
     /// Arbiters that keep the name for this claim.
-    var granted: [Int] = []
+    var granted: [ServerID] = []
     /// Servers that refused a ticket.
-    var tried: [Int] = []
+    var tried: [ServerID] = []
     /// The hash that was asked for last.
     var hash: HashID?
 }
@@ -60,7 +60,7 @@ extension Node {
             let id = begin(job, slot: slot)
             return verify(id)
         }
-        job.arbiters = Array(arbiters(of: name).filter { $0 != Self.ownIndex }.prefix(2))
+        job.arbiters = Array(arbiters(of: name).filter { $0 != self.id }.prefix(2))
         lookUpNext(begin(job, slot: slot))
     }
 
@@ -127,6 +127,7 @@ extension Node {
 
     mutating func lookUpAnswered(_ claim: Claim?, job id: UInt64) {
         guard var job = jobs[id], job.stage == .lookingUp else { return }
+        if claim != nil { counters.claimsLookedUp += 1 }
         // The record may have come in the meantime.
         guard let claim = claim ?? knownClaim(of: job.name), claim.name == job.name else {
             return lookUpNext(id)
@@ -143,13 +144,25 @@ extension Node {
         guard var job = jobs[id], let claim = job.claim else { return }
         if let known = registry.verifier(of: claim) {
             let isRight = Handshake.areEqual(known, verifier(of: job.secret, claim: claim.id))
-            return isRight ? verified(id) : fail(id, .wrongSecretAtLogin)
+            return isRight ? verified(id) : tryLoser(id)
         }
         job.stage = .hashing
         jobs[id] = job
         if !hash(job.secret, salt: claim.salt, cost: claim.cost, for: id) {
             fail(id, .loginFailed("the server is too busy to check secrets, try again later"))
         }
+    }
+
+    /// The secret is not that of the name's claim, but it may be that of a claim that lost the name: whoever chose it
+    /// is told what has happened.
+    private mutating func tryLoser(_ id: UInt64) {
+        guard var job = jobs[id], let loser = registry.loser(of: job.name), job.claim?.id != loser.id else {
+            return fail(id, .wrongSecretAtLogin)
+        }
+        job.claim = loser
+        job.stage = .hashing
+        jobs[id] = job
+        if !hash(job.secret, salt: loser.salt, cost: loser.cost, for: id) { fail(id, .wrongSecretAtLogin) }
     }
 
     /// Gives a secret to the helper threads. Returns false if too many wait there.
@@ -180,7 +193,7 @@ extension Node {
             guard let digest, let claim = job.claim else {
                 return fail(jobID, .loginFailed("the server is too busy to check secrets, try again later"))
             }
-            guard Handshake.areEqual(digest, claim.digest) else { return fail(jobID, .wrongSecretAtLogin) }
+            guard Handshake.areEqual(digest, claim.digest) else { return tryLoser(jobID) }
             registry.setVerifier(verifier(of: job.secret, claim: claim.id), of: claim)
             verified(jobID)
         }
@@ -192,7 +205,10 @@ extension Node {
 
     private mutating func verified(_ id: UInt64) {
         guard let claim = jobs[id]?.claim else { return }
-        if let present = registry.claim(of: claim.name), present.id != claim.id { return fail(id, Self.claimLostReply) }
+        if let present = registry.claim(of: claim.name), present.id != claim.id {
+            counters.loginsOfLosers += 1
+            return fail(id, Self.claimLostReply)
+        }
         guard let (job, slot) = end(id) else { return }
         let user = sessions.userIndex(
             name: claim.name, claim: claim.id, verifier: verifier(of: job.secret, claim: claim.id))
@@ -236,13 +252,13 @@ extension Node {
 
     // MARK: Going elsewhere
 
-    private mutating func askTicket(of target: Int, job id: UInt64) {
+    private mutating func askTicket(of target: ServerID, job id: UInt64) {
         guard let job = jobs[id], let slot = sessions.slot(of: job.session) else { return }
-        members[target].ticketsAsked += 1
+        noteTicketAsked(of: target)
         request(.requestTicket(ticketHolder(slot), sourceLoad: load + 1), of: target, for: id)
     }
 
-    mutating func ticketAnswered(_ isGranted: Bool, by target: Int, job id: UInt64) {
+    mutating func ticketAnswered(_ isGranted: Bool, by target: ServerID, job id: UInt64) {
         guard var job = jobs[id], job.stage == .ticketing else { return }
         if !isGranted {
             job.tried.append(target)
@@ -254,9 +270,9 @@ extension Node {
             }
         }
         guard let (_, slot) = end(id) else { return }
-        guard isGranted, phase == .serving else { return succeed(slot) }
+        guard isGranted, phase == .serving, let server = servers.index(of: target) else { return succeed(slot) }
         counters.redirects += 1
-        let address = members[target].address
+        let address = members[server].address
         reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
         reply(.redirect(hostname: Array(address.host.utf8), port: address.port), to: slot)
         finish(slot, .redirected, keepsReading: true)

@@ -18,12 +18,15 @@ extension Node {
         guard phase != .joining || links.contains(where: \.isOpen) else { return }
         announced = now
         storeBytesAnnounced = store.byteCount
+        raiseRank()
         let own = Announcement(
-            id: id, number: members[Self.ownIndex].announcementNumber + 1, address: configuration.address,
+            id: id, number: members[Self.ownIndex].announcementNumber + 1, rank: ownRank,
+            address: configuration.address,
             weight: configuration.weight, load: load, loadClock: loadClock, isServing: phase == .serving,
             isLeaving: phase == .leaving, registryDigest: registry.digest,
             neighbours: links.filter(\.isOpen).map { servers[$0.neighbour] },
-            held: servers.ids.indices.map { StreamPosition(origin: servers[$0], seq: store.streams[$0].held) })
+            held: servers.indices.map { StreamPosition(origin: servers[$0], seq: store.streams[$0].held) },
+            ended: takeEndedToTell())
         members[Self.ownIndex].announcement = own
         counters.announcementsSent += 1
         broadcast(own, of: Self.ownIndex, besides: nil)
@@ -42,7 +45,7 @@ extension Node {
     }
 
     mutating func receive(_ announcement: Announcement, link index: Int, as arrival: Arrival) {
-        guard announcement.id != id, hasRoom(for: announcement.id) else { return }
+        guard announcement.id != id, isNews(announcement, as: arrival), hasRoom(for: announcement.id) else { return }
         if announcement.address == configuration.address { return noteNamesake(announcement) }
         counters.announcementsReceived += 1
         let origin = serverIndex(of: announcement.id)
@@ -50,10 +53,12 @@ extension Node {
         links[index].edges[origin].announcement = max(edge.announcement, announcement.number)
         let isNew = announcement.number > members[origin].announcementNumber
         if arrival == .pushed { notePush(of: origin, isNew: isNew, link: index) }
-        guard isNew, members[origin].status != .departed else { return }
+        guard isNew, members[origin].status != .departed || arrival != .toldUnreachable else { return }
         members[origin].announcement = announcement
+        members[origin].rank = max(members[origin].rank, announcement.rank)
         members[origin].noteLoad(announcement.load, clock: announcement.loadClock)
         acknowledge(announcement, of: origin)
+        compareRegistry(with: announcement, of: origin)
         if arrival == .toldUnreachable { return noteUnreachable(origin, address: announcement.address) }
         // Without a tree yet, the way by which we heard of it is the way to it.
         if members[origin].parent == nil { members[origin].parent = links[index].id }
@@ -65,21 +70,54 @@ extension Node {
         }
     }
 
-    /// Another server is told to be at our address: an earlier life of this one, or, if it came after us, one that
-    /// somebody configured wrongly.
+    // MARK: Incarnations at one address
+
+    /// This server's rank among the incarnations at its address.
+    var ownRank: UInt64 { members[Self.ownIndex].rank }
+
+    /// Another server is told to be at our address: an earlier life of this one. If it answers to a raised rank by
+    /// raising its own, it lives, and somebody has configured one of the two wrongly.
     private mutating func noteNamesake(_ announcement: Announcement) {
-        guard announcement.id < id else {
-            return outbox.report(.addressConflict(announcement.id, announcement.address))
-        }
         let origin = serverIndex(of: announcement.id)
+        guard announcement.number > members[origin].announcementNumber else { return }
+        let isAnswer = members[origin].announcement != nil && announcement.rank > members[origin].rank
+        if isAnswer { outbox.report(.addressConflict(announcement.id, announcement.address)) }
         members[origin].announcement = announcement
+        members[origin].address = announcement.address
+        members[origin].rank = max(members[origin].rank, announcement.rank)
         members[origin].status = .departed
+        acknowledge(announcement, of: origin)
+        // Two that live answer each other no faster than they announce themselves anyhow.
+        noteNamesake(rank: announcement.rank, isUrgent: !isAnswer)
     }
+
+    /// Another incarnation at our address has this rank: ours must be higher.
+    mutating func noteNamesake(rank: UInt64, isUrgent: Bool = true) {
+        guard rank >= ownRank else { return }
+        namesakeRank = max(namesakeRank, rank)
+        if isUrgent { announceSoon() }
+    }
+
+    private mutating func raiseRank() {
+        guard namesakeRank >= ownRank, namesakeRank < .max else { return }
+        members[Self.ownIndex].rank = namesakeRank + 1
+        counters.rankRaises += 1
+    }
+
+    // MARK: Acknowledgements
 
     private mutating func acknowledge(_ announcement: Announcement, of origin: Int) {
         for position in announcement.held where position.seq < 1 << 63 {
-            guard let stream = servers.index(of: position.origin) else { continue }
+            if let stream = servers.index(of: position.origin) {
+                queues[origin].acknowledge(stream, through: position.seq)
+            } else {
+                noteStillHeld(position)
+            }
+        }
+        for position in announcement.ended where position.seq < 1 << 63 {
+            guard let stream = servers.index(of: position.origin), stream != Self.ownIndex else { continue }
             queues[origin].acknowledge(stream, through: position.seq)
+            noteEnded(stream, at: position.seq)
         }
         confirmClaims()
     }
@@ -113,15 +151,19 @@ extension Node {
             members[server].address = address
             overlayIsDirty = true
         }
+        defer { departSucceeded(at: address) }
         switch members[server].status {
-        case .reachable, .departed: return
+        case .reachable, .vacant: return
+        case .departed where isSucceeded(server): return
+        case .departed:
+            counters.membersRevived += 1
+            outbox.report(.memberReachable(servers[server], address))
         case .unheard: outbox.report(.memberJoined(servers[server], address))
         case .unreachable: outbox.report(.memberReachable(servers[server], address))
         }
         members[server].status = .reachable
         overlayIsDirty = true
         announceSoon()
-        departPredecessors(of: server)
     }
 
     /// A server that was never heard of is known to be owed its records; who was heard of keeps its status.
@@ -130,22 +172,54 @@ extension Node {
         members[server].address = address
         members[server].status = .unreachable
         overlayIsDirty = true
-        departPredecessors(of: server)
+        departSucceeded(at: address)
     }
 
-    /// An older incarnation at the same address has been followed by this one; an older one is heard of late.
-    private mutating func departPredecessors(of server: Int) {
-        let address = members[server].address
+    /// Another incarnation at the same address has a higher rank.
+    private func isSucceeded(_ server: Int) -> Bool {
+        members.indices.dropFirst().contains { other in
+            other != server && members[other].isOwed && members[other].address == members[server].address
+                && (members[other].rank, members[other].id) > (members[server].rank, members[server].id)
+        }
+    }
+
+    /// Of several incarnations at one address only the one with the highest rank lives. One that has just been heard of
+    /// over a link of its own gets the time to raise its rank.
+    mutating func departSucceeded(at address: PeerAddress) {
         let incarnations = members.indices.dropFirst().filter { members[$0].isOwed && members[$0].address == address }
-        guard let latest = incarnations.max(by: { members[$0].id < members[$1].id }) else { return }
-        for other in incarnations where other != latest { depart(other, .succeeded) }
+        guard incarnations.count > 1 else { return }
+        for server in incarnations where isSucceeded(server) && !isHeard(server) { depart(server, .succeeded) }
     }
 
-    private mutating func depart(_ server: Int, _ cause: DepartureCause) {
-        guard members[server].status != .departed else { return }
+    private func isHeard(_ server: Int) -> Bool {
+        guard let index = linkIndex(toServer: server) else { return false }
+        return now.milliseconds(since: links[index].lastHeard) < 2 * configuration.timing.heartbeat
+    }
+
+    mutating func depart(_ server: Int, _ cause: DepartureCause) {
+        let wasOwed = members[server].isOwed
         members[server].status = .departed
+        guard wasOwed else { return }
+        counters.membersDeparted += 1
         overlayIsDirty = true
-        outbox.report(.memberDeparted(servers[server], members[server].address, cause))
+        let address = members[server].address
+        if cause == .silent {
+            overlay.remember(address, limit: configuration.limits.departedAddresses)
+            giveUp(owedTo: server)
+        }
+        outbox.report(.memberDeparted(servers[server], address, cause))
+    }
+
+    /// Nothing is kept any more for a member that departed in silence: what it lacked is given up.
+    private mutating func giveUp(owedTo server: Int) {
+        for index in servers.indices where index != server {
+            let stream = store.streams[index]
+            let first = max(queues[server].acknowledged[index] + 1, stream.oldest)
+            guard first <= stream.held else { continue }
+            let records = stream.held + 1 - first
+            counters.recordsGivenUp += records
+            outbox.report(.givenUp(StreamPosition(origin: servers[index], seq: stream.held), records: records))
+        }
     }
 
     /// The server did not answer in time. Without a link to it, that is all there is to judge by: it is no arbiter and
@@ -170,7 +244,17 @@ extension Node {
             }
             setUnreachable(server)
         }
+        for server in members.indices.dropFirst() where linkIndex(toServer: server) == nil {
+            switch members[server].status {
+            case .reachable, .departed, .vacant: break
+            case .unreachable where isSucceeded(server): depart(server, .succeeded)
+            case .unreachable, .unheard:
+                guard now.milliseconds(since: members[server].heard) >= configuration.timing.departure else { break }
+                depart(server, .silent)
+            }
+        }
         releaseStable()
+        forgetEnded()
     }
 
     /// Members that are reachable, this one not included.

@@ -7,9 +7,8 @@ extension Node {
     /// The attempt came to nothing: nobody there, or the name does not resolve.
     public mutating func dialFailed(_ id: DialID, text: String, at now: Instant) {
         self.now = now
-        let timing = configuration.timing
         let address = overlay.address(of: id)
-        overlay.attemptEnded(id, min: timing.redialMin, max: timing.redialMax, at: now, random: &random)
+        overlay.attemptEnded(id, at: now, random: &random)
         overlayIsDirty = true
         bootstrapFailed(address, text)
     }
@@ -27,7 +26,8 @@ extension Node {
     mutating func updateOverlay() {
         overlayIsDirty = false
         guard phase != .leaving else { return }
-        let wanted = wantedAddresses()
+        let all = members.dropFirst().filter { $0.isOwed }.map(\.address)
+        let wanted = wantedAddresses(among: all)
         for index in links.indices where links[index].isIntroduced {
             let isWanted = wanted.contains(members[links[index].neighbour].address)
             guard links[index].isWantedHere != isWanted else { continue }
@@ -41,6 +41,7 @@ extension Node {
         if linked.isEmpty || !bootstrapWasReached, let bootstrap, !missing.contains(bootstrap) {
             missing.append(bootstrap)
         }
+        for address in overlay.remembered where all.contains(address) { overlay.forget(address) }
         overlay.setTargets(missing, at: now)
         for (dial, address) in overlay.takeDue(at: now) { outbox.append(.dial(dial, address)) }
         if let next = overlay.nextAttempt { timers.set(.dial, at: next) }
@@ -48,8 +49,7 @@ extension Node {
 
     /// The neighbours on the ring of all members, so that parts that cannot reach each other keep trying; and, of those
     /// that can be reached, the replacements.
-    private func wantedAddresses() -> [PeerAddress] {
-        let all = members.dropFirst().filter { $0.isOwed }.map(\.address)
+    private func wantedAddresses(among all: [PeerAddress]) -> [PeerAddress] {
         let reachable = members.dropFirst().filter { $0.status == .reachable }.map(\.address)
         var wanted = Overlay.wanted(by: configuration.address, among: all)
         for address in Overlay.wanted(by: configuration.address, among: reachable) where !wanted.contains(address) {

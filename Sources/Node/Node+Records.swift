@@ -30,13 +30,8 @@ extension Node {
         _ bytes: Span<UInt8>, frame: Range<Int>, link index: Int
     ) throws(FrameFault) {
         let prefix = try RecordsFrame.prefix(of: bytes, frame: frame)
-        let origin: Int
-        if let known = servers.index(of: prefix.origin) {
-            origin = known
-        } else {
-            guard hasRoom(for: prefix.origin) else { return }
-            origin = serverIndex(of: prefix.origin)
-        }
+        let last = prefix.first &+ UInt64(max(1, prefix.count)) &- 1
+        guard let origin = streamIndex(of: prefix.origin, through: last) else { return }
         var offset = prefix.recordsStart
         var isNew = false
         for number in 0..<prefix.count {
@@ -106,17 +101,23 @@ extension Node {
         guard let origin = servers.index(of: position.origin), origin != Self.ownIndex, position.seq < 1 << 63 else {
             return
         }
+        guard position.seq > store.streams[origin].held else { return }
+        stepOver(origin, through: position.seq)
+        queues[links[index].neighbour].acknowledge(origin, through: position.seq)
+    }
+
+    /// Nothing of the stream up to `seq` will come any more.
+    mutating func stepOver(_ origin: Int, through seq: UInt64) {
         let held = store.streams[origin].held
-        guard position.seq > held else { return }
+        guard seq > held else { return }
         // A stream of which nothing was seen here begins after the gap: what was before is a baseline, and not owed.
         if held > 0 {
             // A faulty peer may tell of gaps whose sum is beyond 64 bits.
-            counters.recordsSkipped &+= position.seq - held
-            outbox.report(.gap(position, records: position.seq - held))
+            counters.recordsSkipped &+= seq - held
+            outbox.report(.gap(StreamPosition(origin: servers[origin], seq: seq), records: seq - held))
         }
         deliverAll(origin)
-        store.step(origin, over: position.seq)
-        queues[links[index].neighbour].acknowledge(origin, through: position.seq)
+        store.step(origin, over: seq)
         self.held(origin)
     }
 
@@ -146,7 +147,7 @@ extension Node {
     }
 
     /// Delivers all that the stream holds, whatever it waits for: it is about to be stepped over, and would be lost.
-    private mutating func deliverAll(_ index: Int) {
+    mutating func deliverAll(_ index: Int) {
         guard store.streams[index].delivered < store.streams[index].held else { return }
         let left = deliveryLeft
         deliveryLeft = .max
@@ -225,7 +226,9 @@ extension Node {
 
     private mutating func postpone(_ index: Int) {
         store.stopWaiting(index)
-        if !postponed.contains(index) { postponed.append(index) }
+        guard !postponed.contains(index) else { return }
+        counters.deliveriesPostponed += 1
+        postponed.append(index)
     }
 
     /// The table is as large as that of the claims: what is beyond it was made up by a faulty peer.
@@ -235,12 +238,16 @@ extension Node {
     }
 
     private func isDelivered(_ position: StreamPosition) -> Bool {
-        guard let index = servers.index(of: position.origin) else { return false }
+        guard let index = servers.index(of: position.origin) else {
+            return tombstones.mayHaveForgotten(position.origin)
+                || tombstones[position.origin].map { position.seq <= $0.held } ?? false
+        }
         return store.streams[index].delivered >= position.seq
     }
 
     private mutating func wait(_ index: Int, for dependency: StreamPosition) {
         guard store.streams[index].waitsFor != dependency else { return }
+        counters.dependenciesAwaited += 1
         store.setWaiting(index, for: dependency, since: now)
         if !waiting.contains(index) { waiting.append(index) }
         timers.set(.dependency, at: now.adding(milliseconds: Self.dependencyPatience))
@@ -291,12 +298,13 @@ extension Node {
         var isComplete = false
         while !isComplete, hasCredit(index) {
             isComplete = true
-            for step in 0..<servers.count where hasCredit(index) {
-                let origin = (queues[server].nextOrigin + step) % servers.count
+            for step in 0..<servers.capacity where hasCredit(index) {
+                let origin = (queues[server].nextOrigin + step) % servers.capacity
                 if !push(origin, link: index, frames: 1) { isComplete = false }
             }
-            queues[server].nextOrigin = (queues[server].nextOrigin + 1) % servers.count
+            queues[server].nextOrigin = (queues[server].nextOrigin + 1) % servers.capacity
         }
+        if !hasCredit(index) { counters.creditExhausted += 1 }
         // A round that the credit ended has not asked every stream.
         links[index].hasBacklog = !isComplete || !hasCredit(index)
     }
@@ -323,6 +331,7 @@ extension Node {
                 queues[server].markSent(origin, through: oldest - 1)
                 // Activities are log, everything else is state: it is not lost with the records that it came in.
                 if store.streams[origin].givenUpClaim >= next, links[index].nextClaim == nil {
+                    counters.gapsWithState += 1
                     links[index].nextClaim = 0
                     pushState(link: index)
                 }
@@ -371,6 +380,8 @@ extension Node {
 
     /// The highest seq of a stream that every member that is owed it has acknowledged; its origin holds it anyhow.
     private func stable(_ index: Int) -> UInt64 {
+        // The one server that it was told of was never reached: there is a network that is owed everything.
+        if bootstrap != nil, !bootstrapWasReached { return 0 }
         var stable = store.streams[index].held
         for member in members.indices.dropFirst() where members[member].isOwed && member != index {
             stable = min(stable, queues[member].acknowledged[index])
@@ -378,11 +389,18 @@ extension Node {
         return stable
     }
 
+    /// A server that knows of no other one may have been restarted, and its network may be about to dial it: records
+    /// are kept for so long all the same, if there is room.
+    static let aloneRetention: UInt64 = 60_000
+
     /// Forgets what everybody has.
-    mutating func releaseStable() {
+    mutating func releaseStable(isUrgent: Bool = false) {
+        let isAlone = !isUrgent && !members.dropFirst().contains(where: \.isOwed)
+        let age = isAlone ? Self.aloneRetention : 0
         for index in store.streams.indices where store.streams[index].oldest <= store.streams[index].held {
             // What is not delivered yet is still needed here.
-            store.release(index, through: min(stable(index), store.streams[index].delivered))
+            let seq = min(stable(index), store.streams[index].delivered)
+            store.release(index, through: seq, unless: { now.milliseconds(since: $0) < age })
         }
         releaseAtBytes = store.byteCount + max(Self.releaseStep, store.byteCount / 4)
     }
@@ -397,7 +415,7 @@ extension Node {
             announceSoon()
         }
         guard store.byteCount > configuration.limits.storeBytes else { return }
-        releaseStable()
+        releaseStable(isUrgent: true)
         while store.byteCount > configuration.limits.storeBytes, let (index, seqs) = store.giveUpOldest() {
             // What is not delivered is owed to the clients here, whoever else has it.
             let done = min(stable(index), store.streams[index].delivered)
@@ -414,7 +432,7 @@ extension Node {
 
     var queueStatistics: [NodeStatistics.Queue] {
         var result: [NodeStatistics.Queue] = []
-        for server in members.indices.dropFirst() where members[server].status != .departed {
+        for server in members.indices.dropFirst() where members[server].isOwed {
             guard members[server].wasNeighbour else { continue }
             let depth = queues[server].depth(in: store)
             let oldest = queues[server].oldest(in: store)

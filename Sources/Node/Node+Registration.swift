@@ -64,9 +64,8 @@ extension Node {
     // MARK: Asking the arbiters
 
     /// All members that can be reached, in the order in which they are asked about the name.
-    func arbiters(of name: [UInt8]) -> [Int] {
-        let candidates = [id] + reachableOthers.map { servers[$0] }
-        return Registry.arbiters(of: name, among: candidates).compactMap { servers.index(of: $0) }
+    func arbiters(of name: [UInt8]) -> [ServerID] {
+        Registry.arbiters(of: name, among: [id] + reachableOthers.map { servers[$0] })
     }
 
     mutating func registrationHashed(_ id: UInt64, digest: [UInt8]?) {
@@ -84,7 +83,7 @@ extension Node {
         guard job.granted.count < Self.arbitersNeeded, !job.arbiters.isEmpty else { return record(id) }
         let arbiter = job.arbiters.removeFirst()
         jobs[id] = job
-        if arbiter == Self.ownIndex {
+        if arbiter == self.id {
             reservationAnswered(arbitrate(claim), by: arbiter, job: id)
         } else if requests.count < configuration.limits.requests {
             request(.reserve(claim), of: arbiter, for: id)
@@ -100,6 +99,7 @@ extension Node {
         timers.set(.reservations, at: expires)
         let verdict = reservations.reserve(claim, until: expires)
         noteLimit("reservations", isReached: verdict == .busy)
+        if verdict == .reserved { counters.reservationsContested += 1 }
         return verdict
     }
 
@@ -109,33 +109,35 @@ extension Node {
     }
 
     /// An arbiter's verdict; nil if it did not answer in time, then the next in order is asked.
-    mutating func reservationAnswered(_ verdict: Unicast.Verdict?, by arbiter: Int, job id: UInt64) {
+    mutating func reservationAnswered(_ verdict: Unicast.Verdict?, by arbiter: ServerID, job id: UInt64) {
         guard var job = jobs[id], job.stage == .reserving else { return }
         switch verdict {
         case .granted:
             job.granted.append(arbiter)
             jobs[id] = job
             reserveNext(id)
-        case nil: reserveNext(id)
+        case nil:
+            counters.arbitersSilent += 1
+            reserveNext(id)
         case .busy: registrationBusy(id)
         case .registered, .reserved: fail(id, .alreadyRegistered(username: job.name.span))
         }
     }
 
     /// The client went away while the arbiter was asked.
-    mutating func releaseLate(_ claim: Claim, verdict: Unicast.Verdict, by arbiter: Int, job id: UInt64) {
+    mutating func releaseLate(_ claim: Claim, verdict: Unicast.Verdict, by arbiter: ServerID, job id: UInt64) {
         guard jobs[id] == nil, verdict == .granted, registry.claim(of: claim.name)?.id != claim.id else { return }
-        post(.release(claim.id, name: claim.name), to: servers[arbiter], request: 0)
+        post(.release(claim.id, name: claim.name), to: arbiter, request: 0)
     }
 
     /// The registration came to nothing: the arbiters that kept the name need not.
     mutating func release(_ job: SessionJob) {
         guard let claim = job.claim else { return }
         for arbiter in job.granted {
-            if arbiter == Self.ownIndex {
+            if arbiter == id {
                 reservations.release(claim.id, name: claim.name)
             } else {
-                post(.release(claim.id, name: claim.name), to: servers[arbiter], request: 0)
+                post(.release(claim.id, name: claim.name), to: arbiter, request: 0)
             }
         }
     }

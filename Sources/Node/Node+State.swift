@@ -6,29 +6,32 @@ extension Node {
     /// changes meanwhile comes as a record.
     mutating func sendLevel(link index: Int) {
         var entries: [PeerFrame.Level.Entry] = []
-        for origin in servers.ids.indices {
+        for origin in servers.indices {
             let stream = store.streams[origin]
             entries.append(PeerFrame.Level.Entry(origin: servers[origin], held: stream.held, oldest: stream.oldest))
             links[index].edges[origin].toldHeld = stream.held
         }
-        send(.level(PeerFrame.Level(registryDigest: registry.digest, entries: entries)), link: index)
+        send(
+            .level(PeerFrame.Level(registryDigest: registry.digest, entries: entries, ended: tombstones.entries)),
+            link: index)
     }
 
     /// What the neighbour holds. From here on the link carries records.
     mutating func receive(_ level: PeerFrame.Level, link index: Int) {
         let server = links[index].neighbour
-        for entry in level.entries where hasRoom(for: entry.origin) {
-            let origin = serverIndex(of: entry.origin)
+        receive(ended: level.ended, link: index)
+        for entry in level.entries {
+            guard let origin = streamIndex(of: entry.origin, through: entry.held) else { continue }
             adoptBaseline(entry, origin: origin)
             queues[server].acknowledge(origin, through: entry.held)
         }
-        for origin in servers.ids.indices {
+        for origin in servers.indices {
             queues[server].rewind(origin, to: queues[server].acknowledged[origin])
         }
         links[index].phase = .open
         links[index].hasBacklog = true
         members[server].wasNeighbour = true
-        for origin in servers.ids.indices {
+        for origin in servers.indices {
             markDirty(origin, link: index)
             // Whom there is no way to, there may be one over this link: nothing of it is pruned yet.
             if origin != Self.ownIndex, members[origin].parent == nil { members[origin].parent = links[index].id }
@@ -133,6 +136,7 @@ extension Node {
     /// Merges a claim into the registry. Returns whether that changed it.
     @discardableResult
     mutating func merge(_ claim: Claim) -> Bool {
+        followClock(claim.id.stamp)
         reservations.release(claim.id, name: claim.name)
         switch registry.merge(claim) {
         case .inserted: return true
@@ -149,11 +153,52 @@ extension Node {
         }
     }
 
+    /// Stamps further ahead than this, in milliseconds, do not move this server's network time.
+    static let clockFollowMax: UInt64 = 5000
+
+    /// A claim that is made after this one was seen has a later stamp.
+    private mutating func followClock(_ stamp: UInt64) {
+        let time = networkTime()
+        guard stamp > time else { return }
+        if stamp - time <= Self.clockFollowMax { networkTimeBase += stamp - time } else { counters.clockAhead += 1 }
+    }
+
+    /// A neighbour has the same records as this server, but another registry: something was lost that is never to be
+    /// lost, and the state is transferred again. What is under way may look like it, but not for an announce interval.
+    mutating func compareRegistry(with announcement: Announcement, of server: Int) {
+        let theirs = announcement.registryDigest
+        guard theirs != registry.digest, let index = linkIndex(toServer: server), links[index].isOpen,
+            links[index].nextClaim == nil, isOurVector(announcement.held)
+        else {
+            members[server].unequalRegistry = nil
+            return
+        }
+        let found = members[server].unequalRegistry
+        guard let found, found.ours == registry.digest, found.theirs == theirs else {
+            members[server].unequalRegistry = Member.UnequalRegistry(
+                ours: registry.digest, theirs: theirs, since: now)
+            return
+        }
+        guard now.milliseconds(since: found.since) >= configuration.timing.announceInterval else { return }
+        members[server].unequalRegistry = nil
+        counters.registryRepairs += 1
+        outbox.report(.registryRepaired(servers[server], members[server].address))
+        links[index].nextClaim = 0
+    }
+
+    private func isOurVector(_ held: [StreamPosition]) -> Bool {
+        guard held.count == servers.count else { return false }
+        return held.allSatisfy { position in
+            servers.index(of: position.origin).map { store.streams[$0].held == position.seq } ?? false
+        }
+    }
+
     /// The claim gave way to an older one: whoever is logged in by it is told and closed.
     private mutating func claimLost(_ claim: Claim) {
         counters.claimConflicts += 1
         outbox.report(.claimConflict(name: claim.name, loser: claim.id))
         for slot in sessions.slots(of: claim.id) where sessions.sessions[slot].state != .closing {
+            counters.claimLosersClosed += 1
             reply(.authenticationFail("the name was registered earlier in another part of the network"), to: slot)
             finish(slot, .claimLost, keepsReading: false)
         }

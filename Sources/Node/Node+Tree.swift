@@ -51,7 +51,12 @@ extension Node {
     }
 
     mutating func onGraft(_ origin: ServerID, held: UInt64, announcement: UInt64, link index: Int) {
-        guard let origin = servers.index(of: origin), held < 1 << 63 else { return }
+        guard held < 1 << 63 else { return }
+        guard let origin = servers.index(of: origin) else {
+            // The neighbour has not forgotten it yet, and asks for what nobody has any more.
+            guard let tombstone = tombstones[origin], tombstone.held > held else { return }
+            return send(.gap(StreamPosition(origin: origin, seq: tombstone.held)), link: index)
+        }
         let server = links[index].neighbour
         links[index].edges[origin].pushes = true
         queues[server].acknowledge(origin, through: min(held, store.streams[origin].held))
@@ -125,8 +130,9 @@ extension Node {
     mutating func onIHave(_ digests: [PeerFrame.Digest], link index: Int) {
         let server = links[index].neighbour
         for digest in digests {
-            guard hasRoom(for: digest.origin), digest.held < 1 << 63 else { continue }
-            let origin = serverIndex(of: digest.origin)
+            guard digest.held < 1 << 63, let origin = streamIndex(of: digest.origin, through: digest.held) else {
+                continue
+            }
             queues[server].acknowledge(origin, through: digest.held)
             let edge = links[index].edges[origin]
             links[index].edges[origin].announcement = max(edge.announcement, digest.announcement)

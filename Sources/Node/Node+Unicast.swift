@@ -4,7 +4,7 @@ import Codecs
 struct Request: Sendable {
     /// The session's job that waits for the answer.
     var job: UInt64
-    var destination: Int
+    var destination: ServerID
     var body: Unicast.Body
     var deadline: Instant
 }
@@ -18,7 +18,7 @@ extension Node {
     // MARK: Requests
 
     /// Asks another server; the answer, or that none came in time, goes to the job.
-    mutating func request(_ body: Unicast.Body, of destination: Int, for job: UInt64) {
+    mutating func request(_ body: Unicast.Body, of destination: ServerID, for job: UInt64) {
         nextRequest += 1
         let deadline = now.adding(milliseconds: configuration.timing.requestTimeout)
         requests[nextRequest] = Request(job: job, destination: destination, body: body, deadline: deadline)
@@ -27,7 +27,7 @@ extension Node {
 
     private mutating func sendRequest(_ id: UInt64) {
         guard let request = requests[id] else { return }
-        post(request.body, to: servers[request.destination], request: id)
+        post(request.body, to: request.destination, request: id)
         let retry = now.adding(milliseconds: configuration.timing.requestRetry)
         timers.set(.request(id), at: min(retry, request.deadline))
     }
@@ -37,8 +37,8 @@ extension Node {
         if now < request.deadline { return sendRequest(id) }
         requests[id] = nil
         counters.requestsTimedOut += 1
-        suspect(request.destination)
-        if case .requestTicket = request.body { forgetTicketAsked(request.destination) }
+        if let server = servers.index(of: request.destination) { suspect(server) }
+        if case .requestTicket = request.body { noteTicketAnswered(by: request.destination) }
         requestFailed(request)
     }
 
@@ -96,7 +96,7 @@ extension Node {
 
     private mutating func receiveAnswer(_ unicast: Unicast) {
         // The second answer to a request that was sent twice finds nothing.
-        guard let request = requests[unicast.request], servers[request.destination] == unicast.source else { return }
+        guard let request = requests[unicast.request], request.destination == unicast.source else { return }
         switch (request.body, unicast.body) {
         case (.reserve(let claim), .reserved(let verdict)):
             requests[unicast.request] = nil
@@ -107,8 +107,10 @@ extension Node {
             lookUpAnswered(claim, job: request.job)
         case (.requestTicket, .ticket(let isGranted, let load, let loadClock)):
             requests[unicast.request] = nil
-            forgetTicketAsked(request.destination)
-            members[request.destination].noteLoad(load, clock: loadClock)
+            noteTicketAnswered(by: request.destination)
+            if let server = servers.index(of: request.destination) {
+                members[server].noteLoad(load, clock: loadClock)
+            }
             ticketAnswered(isGranted, by: request.destination, job: request.job)
         default: break
         }

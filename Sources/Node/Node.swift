@@ -10,8 +10,8 @@ public import Codecs
 ///
 /// This file composes the parts; each concern has a file of its own, `Node+Concern.swift`.
 public struct Node: Sendable {
-    /// This incarnation. It changes only before the first client was served.
-    public internal(set) var id: ServerID
+    /// This incarnation.
+    public let id: ServerID
     public var outbox = Outbox()
 
     /// The instant of the present input.
@@ -34,6 +34,12 @@ public struct Node: Sendable {
     var heldSessions: [SessionID] = []
 
     var servers = ServerTable()
+    /// Servers and streams that were known once.
+    var tombstones: Tombstones
+    /// Forgotten streams that others were heard to hold still, in order: they are told the end.
+    var endedToTell: [ServerID] = []
+    /// The highest rank of another incarnation at this server's address.
+    var namesakeRank: UInt64 = 0
     /// By server index. This server has index 0.
     var members: [Member] = []
     /// By server index: what each server is known to hold, and was sent.
@@ -44,7 +50,7 @@ public struct Node: Sendable {
     var bootstrap: PeerAddress?
     /// It has been part of this network: it need not be dialled beside other links.
     var bootstrapWasReached = false
-    var overlay = Overlay()
+    var overlay: Overlay
     var overlayIsDirty = true
     /// Streams with new records since the last push.
     var advanced: [Int] = []
@@ -104,12 +110,17 @@ public struct Node: Sendable {
         deliveryLeft = configuration.limits.deliveryBytes
         self.cryptography = cryptography
         bootstrap = configuration.bootstrap
+        let timing = configuration.timing
+        overlay = Overlay(
+            waits: Overlay.Waits(
+                min: timing.redialMin, max: timing.redialMax, remembered: timing.departedRedial))
         random = SplitMix64(seed: seed)
         id = ServerID(startStamp: wallClock, random: random.next())
         verifierKey = random.bytes(32)
         started = now
         networkTimeBase = wallClock
-        registry = Registry(limit: configuration.limits.claims)
+        tombstones = Tombstones(limit: configuration.limits.tombstones)
+        registry = Registry(limit: configuration.limits.claims, losersLimit: configuration.limits.losingClaims)
         reservations = Reservations(limit: configuration.limits.reservations)
         addOwnServer()
     }
@@ -160,15 +171,35 @@ public struct Node: Sendable {
             finish(slot, .shutdown, keepsReading: false)
         }
         announce()
+        timers.set(.leave, at: now.adding(milliseconds: configuration.timing.linger))
         pushRecords()
-        for index in links.indices { close(index, .shutdown, saying: .shutdown) }
+        closeLevelLinks(besidesOwing: true)
+    }
+
+    /// A server that leaves closes each link when it has passed on what the neighbour lacks, or its time is up.
+    private mutating func closeLevelLinks(besidesOwing: Bool) {
+        for index in links.indices where links[index].phase != .closing {
+            let owes = links[index].isOpen && (links[index].hasBacklog || links[index].nextClaim != nil)
+            if owes && besidesOwing { continue }
+            close(index, .shutdown, saying: .shutdown)
+        }
     }
 
     public var nextDeadline: Instant? { timers.nextDeadline }
 
     public mutating func timeReached(at now: Instant) {
         self.now = now
+        if let due = timers.nextDeadline { noteLateness(now.milliseconds(since: due)) }
         while let timer = timers.takeDue(at: now) { fire(timer) }
+    }
+
+    /// The driver comes later than it was asked to: the process stood still, and what others have said meanwhile is
+    /// still to be read. Nobody is taken for silent before it was.
+    private mutating func noteLateness(_ milliseconds: UInt64) {
+        guard milliseconds >= configuration.timing.heartbeat else { return }
+        counters.pauses += 1
+        for index in links.indices { links[index].lastHeard = now }
+        for index in members.indices where members[index].status == .reachable { members[index].heard = now }
     }
 
     private mutating func fire(_ timer: NodeTimer) {
@@ -188,6 +219,7 @@ public struct Node: Sendable {
         case .tickets: expireTickets()
         case .reservations: expireReservations()
         case .dependency: expireDependencies()
+        case .leave: closeLevelLinks(besidesOwing: false)
         }
     }
 
@@ -204,6 +236,7 @@ public struct Node: Sendable {
         deliverPostponed(bytes: mayDeliver ? configuration.limits.deliveryBytes : 0)
         if overlayIsDirty { updateOverlay() }
         pushRecords()
+        if phase == .leaving { closeLevelLinks(besidesOwing: true) }
         advanced.removeAll(keepingCapacity: true)
         boundStore()
     }
@@ -214,19 +247,26 @@ public struct Node: Sendable {
     mutating func serverIndex(of id: ServerID) -> Int {
         if let index = servers.index(of: id) { return index }
         let index = servers.insert(id)
-        members.append(Member(id: id, heard: now))
-        queues.append(StoreAndForwardQueue())
-        store.ensure(streams: servers.count)
-        for queue in queues.indices { queues[queue].ensure(streams: servers.count) }
-        for link in links.indices { links[link].ensure(streams: servers.count) }
-        precondition(members.count == servers.count && store.streams.count == servers.count, "tables grow together")
+        if index == members.count {
+            members.append(Member(id: id, heard: now))
+            queues.append(StoreAndForwardQueue())
+            store.ensure(streams: servers.capacity)
+            for queue in queues.indices { queues[queue].ensure(streams: servers.capacity) }
+            for link in links.indices { links[link].ensure(streams: servers.capacity) }
+        } else {
+            members[index] = Member(id: id, heard: now)
+        }
+        let capacity = servers.capacity
+        precondition(members.count == capacity && store.streams.count == capacity, "tables grow together")
+        recall(index)
         return index
     }
 
-    /// The table of servers is bounded: what is told of further ones is ignored.
+    /// The table of servers is bounded: the dead make room, though somebody may still lack a record of theirs; what is
+    /// told of servers beyond that is ignored.
     mutating func hasRoom(for id: ServerID) -> Bool {
         if servers.index(of: id) != nil { return true }
-        let hasRoom = servers.count < configuration.limits.members
+        let hasRoom = servers.count < configuration.limits.members || forgetOldest()
         noteLimit("members", isReached: !hasRoom)
         return hasRoom
     }
@@ -246,6 +286,8 @@ public struct Node: Sendable {
     public var statistics: NodeStatistics {
         var statistics = counters
         statistics.members = members.count { $0.status == .reachable }
+        statistics.serversKnown = servers.count
+        statistics.tombstones = tombstones.count
         statistics.links = links.count { $0.isOpen }
         statistics.sessions = sessions.liveCount
         statistics.claims = registry.claims.count

@@ -57,6 +57,10 @@ public struct NodeConfiguration: Sendable {
         public var linger: UInt64 = 2000
         /// How long a link that neither end wants is kept.
         public var surplusGrace: UInt64 = 5000
+        /// A member that was silent for so long has departed: nothing is kept for it any more.
+        public var departure: UInt64 = 86_400_000
+        /// How often the address of a member that departed in silence is dialled, for ever.
+        public var departedRedial: UInt64 = 60_000
 
         public init() {}
     }
@@ -73,6 +77,12 @@ public struct NodeConfiguration: Sendable {
         public var deliveryBytes = Int.max
         /// Servers known at a time, this one included.
         public var members = 4096
+        /// Forgotten servers whose ends are remembered.
+        public var tombstones = 65_536
+        /// Addresses of members that departed in silence, which are still dialled.
+        public var departedAddresses = 256
+        /// Claims that lost their name, remembered so that their users are told.
+        public var losingClaims = 4096
         /// Links at a time, past their introductions.
         public var links = 256
         /// Accepted links at a time that are still in their handshake.

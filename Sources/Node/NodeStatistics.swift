@@ -5,6 +5,10 @@ public struct NodeStatistics: Hashable, Sendable {
     // Gauges.
     /// Reachable members, this server included.
     public var members = 0
+    /// Servers in the vectors, living and dead: this one, the members, and those of whom records are still owed.
+    public var serversKnown = 0
+    /// Servers that were forgotten, with the ends of their streams.
+    public var tombstones = 0
     /// Links past their introductions and levelled.
     public var links = 0
     /// Logged-in clients.
@@ -26,11 +30,40 @@ public struct NodeStatistics: Hashable, Sendable {
     /// Records that came with a gap before them; the link is asked to push again.
     public var recordsOutOfOrder: UInt64 = 0
     public var activitiesDelivered: UInt64 = 0
+    /// Times that a stream stood still because of what its next record's sender had sent before, elsewhere.
+    public var dependenciesAwaited: UInt64 = 0
+    /// Times that a stream stood still because the readers were behind.
+    public var deliveriesPostponed: UInt64 = 0
+    /// Times that a link had more to send than its receiver's credit allowed.
+    public var creditExhausted: UInt64 = 0
     /// Records delivered although what their sender sent before, elsewhere, had not come in ten seconds.
     public var dependenciesExpired: UInt64 = 0
     /// Records given up at the store's bound, and records stepped over because a peer had given them up.
     public var recordsGivenUp: UInt64 = 0
     public var recordsSkipped: UInt64 = 0
+
+    /// Gaps told with claims in them, which followed as state.
+    public var gapsWithState: UInt64 = 0
+
+    // Members.
+    /// Ended streams that moved into a tombstone; of them, given up because the table of servers was full.
+    public var originsForgotten: UInt64 = 0
+    public var originsForgottenEarly: UInt64 = 0
+    /// Forgotten servers that were heard of again with something new.
+    public var tombstonesRevived: UInt64 = 0
+    /// Departed members that turned out to live.
+    public var membersRevived: UInt64 = 0
+    public var membersDeparted: UInt64 = 0
+    /// Streams that were stepped over because their tombstone may have been evicted.
+    public var forgottenHits: UInt64 = 0
+    /// Times that this server raised its rank above another incarnation at its address.
+    public var rankRaises: UInt64 = 0
+    /// State transfers because a neighbour's registry differed at equal vectors: 0 in a sound network.
+    public var registryRepairs: UInt64 = 0
+    /// Claims and neighbours whose stamps were ahead of this server's network time by more than is followed.
+    public var clockAhead: UInt64 = 0
+    /// Times that the process stood still for longer than a heartbeat.
+    public var pauses: UInt64 = 0
 
     // Tree.
     public var prunesSent: UInt64 = 0
@@ -62,8 +95,17 @@ public struct NodeStatistics: Hashable, Sendable {
     /// Requests to other servers that nobody answered in time.
     public var requestsTimedOut: UInt64 = 0
     public var invalidMessages: UInt64 = 0
-    /// Claims that lost against an older one.
+    /// Claims that lost against an older one, and sessions that were closed because theirs did.
     public var claimConflicts: UInt64 = 0
+    public var claimLosersClosed: UInt64 = 0
+    /// Reservations refused here, as an arbiter, because another claim had the name reserved.
+    public var reservationsContested: UInt64 = 0
+    /// Arbiters of registrations that did not answer in time.
+    public var arbitersSilent: UInt64 = 0
+    /// Logins by a claim that only an arbiter knew.
+    public var claimsLookedUp: UInt64 = 0
+    /// Logins by the secret of a claim that lost.
+    public var loginsOfLosers: UInt64 = 0
 
     public var queues: [Queue] = []
 

@@ -95,8 +95,6 @@ public enum LinkCloseReason: String, Hashable, Sendable, CaseIterable {
     case tooManyLinks
     case refusedByPeer
     case peerLeft
-    /// This server takes another identity, because its address was known with a later start stamp.
-    case newIdentity
     case shutdown
 }
 
@@ -123,6 +121,10 @@ public enum Report: Hashable, Sendable {
     case givenUp(StreamPosition, records: UInt64)
     /// Records of a stream were stepped over because the sender did not hold them any more.
     case gap(StreamPosition, records: UInt64)
+    /// A neighbour's network time is so many milliseconds ahead of this server's: claims of the two are compared by it.
+    case clockOffset(ServerID, PeerAddress, milliseconds: Int64)
+    /// A neighbour's registry differed although it had the same records: the state is transferred again.
+    case registryRepaired(ServerID, PeerAddress)
     /// A limit was reached; told once until it is left again.
     case limitReached(String)
 }
@@ -137,7 +139,14 @@ public enum LinkDownCause: Hashable, Sendable {
 
 /// Why a server is taken to be gone for good.
 public enum DepartureCause: String, Hashable, Sendable {
-    case left, succeeded
+    /// It said so.
+    case left
+    /// A later incarnation is at its address.
+    case succeeded
+    /// It was silent for the departure time.
+    case silent
+    /// Others have forgotten it.
+    case told
 }
 
 /// Everything that one turn of the node asks for: outputs in order, and the bytes that they point to. Emptied and used

@@ -12,13 +12,30 @@ struct Overlay: Sendable {
         var next: Instant
         /// The last wait; 0 before the first attempt.
         var backOff: UInt64 = 0
+        /// Its member departed in silence: it is dialled once in a while, for ever.
+        var isRemembered = false
         /// The attempt under way, or the link that came of it.
         var dial: DialID?
     }
 
     /// In order of addresses.
     private(set) var targets: [Target] = []
+    /// Addresses of members that departed in silence, the last one last: a network that was cut for days heals by
+    /// itself.
+    private(set) var remembered: [PeerAddress] = []
     private var nextDial: UInt64 = 0
+    private let waits: Waits
+
+    /// Waits between attempts, in milliseconds.
+    struct Waits: Sendable {
+        /// After the first failure; it doubles up to `max`.
+        var min: UInt64
+        var max: UInt64
+        /// Between attempts at a remembered address.
+        var remembered: UInt64
+    }
+
+    init(waits: Waits) { self.waits = waits }
 
     /// Whom `own` dials, given the addresses of all others. The order of `others` does not matter.
     static func wanted(by own: PeerAddress, among others: [PeerAddress]) -> [PeerAddress] {
@@ -38,11 +55,34 @@ struct Overlay: Sendable {
         SplitMix64.hash(Array(address.host.utf8), salt: UInt64(address.port))
     }
 
-    /// Keeps exactly these targets, and those with an attempt under way.
+    /// Remembers the address of a member that departed in silence. Beyond `limit` the oldest one is dropped.
+    mutating func remember(_ address: PeerAddress, limit: Int) {
+        remembered.removeAll { $0 == address }
+        remembered.append(address)
+        if remembered.count > limit { remembered.removeFirst() }
+    }
+
+    /// The address has a living member again.
+    mutating func forget(_ address: PeerAddress) { remembered.removeAll { $0 == address } }
+
+    /// Keeps exactly these targets, those that are remembered, and those with an attempt under way.
     mutating func setTargets(_ addresses: [PeerAddress], at now: Instant) {
-        targets.removeAll { target in target.dial == nil && !addresses.contains(target.address) }
-        for address in addresses where !targets.contains(where: { $0.address == address }) {
-            targets.append(Target(address: address, next: now))
+        targets.removeAll { target in
+            target.dial == nil && !addresses.contains(target.address)
+                && !(target.isRemembered && remembered.contains(target.address))
+        }
+        for address in addresses {
+            if let index = targets.firstIndex(where: { $0.address == address }) {
+                // What was dialled once in a while is wanted now.
+                if targets[index].isRemembered, targets[index].dial == nil { targets[index].next = now }
+                targets[index].isRemembered = false
+            } else {
+                targets.append(Target(address: address, next: now))
+            }
+        }
+        for address in remembered where !targets.contains(where: { $0.address == address }) {
+            let next = now.adding(milliseconds: waits.remembered)
+            targets.append(Target(address: address, next: next, isRemembered: true))
         }
         targets.sort { $0.address < $1.address }
     }
@@ -61,20 +101,19 @@ struct Overlay: Sendable {
 
     /// Whether every target has been reached: its attempt is one of these links'.
     func isComplete(_ dials: [DialID]) -> Bool {
-        targets.allSatisfy { target in target.dial.map { dials.contains($0) } ?? false }
+        targets.allSatisfy { target in target.isRemembered || target.dial.map { dials.contains($0) } ?? false }
     }
 
     var nextAttempt: Instant? { targets.filter { $0.dial == nil }.map(\.next).min() }
 
     func address(of dial: DialID) -> PeerAddress? { targets.first { $0.dial == dial }?.address }
 
-    /// The attempt failed, or its link ended before it was introduced: the wait doubles up to `max`, and a random
+    /// The attempt failed, or its link ended before it was introduced: the wait doubles up to its limit, and a random
     /// quarter is taken off, so that servers do not dial in step.
-    mutating func attemptEnded(
-        _ dial: DialID, min: UInt64, max: UInt64, at now: Instant, random: inout SplitMix64
-    ) {
+    mutating func attemptEnded(_ dial: DialID, at now: Instant, random: inout SplitMix64) {
         guard let index = targets.firstIndex(where: { $0.dial == dial }) else { return }
-        let wait = Swift.min(max, Swift.max(min, targets[index].backOff * 2))
+        let doubled = min(waits.max, max(waits.min, targets[index].backOff * 2))
+        let wait = targets[index].isRemembered ? waits.remembered : doubled
         targets[index].backOff = wait
         targets[index].next = now.adding(milliseconds: wait - UInt64.random(in: 0...wait / 4, using: &random))
         targets[index].dial = nil
@@ -82,17 +121,8 @@ struct Overlay: Sendable {
 
     /// The link of the attempt ended after it had been up: dialled again at once if it had lasted, else like a failed
     /// attempt, so that a neighbour that hangs up at once is not dialled in a loop.
-    mutating func linkEnded(
-        _ dial: DialID, lasted: UInt64, min: UInt64, max: UInt64, at now: Instant, random: inout SplitMix64
-    ) {
-        guard lasted > max else {
-            return attemptEnded(dial, min: min, max: max, at: now, random: &random)
-        }
-        dialAgain(dial, at: now)
-    }
-
-    /// The link of the attempt ended for a reason that a new one does not have.
-    mutating func dialAgain(_ dial: DialID, at now: Instant) {
+    mutating func linkEnded(_ dial: DialID, lasted: UInt64, at now: Instant, random: inout SplitMix64) {
+        guard lasted > waits.max else { return attemptEnded(dial, at: now, random: &random) }
         guard let index = targets.firstIndex(where: { $0.dial == dial }) else { return }
         targets[index].backOff = 0
         targets[index].next = now

@@ -1,4 +1,5 @@
 import Codecs
+import DequeModule
 
 /// All users of the network: each server holds the whole. Claims are state: merged in any order, any number of times,
 /// with the same end everywhere; of two claims to one name the smaller `ClaimID` wins.
@@ -22,9 +23,24 @@ struct Registry: Sendable {
     /// By place: the keyed digest of the secret of a claim that was verified once, so that the next check costs no
     /// hash.
     private var verifiers: [[UInt8]?] = []
+    /// Claims that lost, the one that lost last at the end: their users are told why they cannot log in.
+    private(set) var losers = Deque<Claim>()
     private let limit: Int
+    private let losersLimit: Int
 
-    init(limit: Int) { self.limit = limit }
+    init(limit: Int, losersLimit: Int) {
+        self.limit = limit
+        self.losersLimit = losersLimit
+    }
+
+    /// The claim that lost this name last.
+    func loser(of name: [UInt8]) -> Claim? { losers.last { $0.name == name } }
+
+    private mutating func remember(loser: Claim) {
+        guard !losers.contains(where: { $0.id == loser.id }) else { return }
+        losers.append(loser)
+        if losers.count > losersLimit { losers.removeFirst() }
+    }
 
     func place(of name: [UInt8]) -> Int? { places[name] }
 
@@ -51,7 +67,11 @@ struct Registry: Sendable {
         }
         let present = claims[place]
         if present.id == claim.id { return .known }
-        guard claim.id < present.id else { return .lost }
+        guard claim.id < present.id else {
+            remember(loser: claim)
+            return .lost
+        }
+        remember(loser: present)
         digest.remove(present)
         digest.add(claim)
         claims[place] = claim

@@ -20,6 +20,13 @@ struct StoreAndForwardQueue: Sendable {
         }
     }
 
+    /// The stream is forgotten.
+    mutating func clear(_ index: Int) {
+        guard index < acknowledged.count else { return }
+        acknowledged[index] = 0
+        sent[index] = 0
+    }
+
     /// The neighbour says, or shows by what it sends, that it holds the stream up to `seq`.
     mutating func acknowledge(_ index: Int, through seq: UInt64) {
         guard seq > acknowledged[index] else { return }

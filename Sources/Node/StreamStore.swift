@@ -36,6 +36,8 @@ struct StreamStore: Sendable {
         var startByte: UInt64
         /// When the first record came.
         var since: Instant
+        /// When the last record came.
+        var until: Instant
         var bytes: [UInt8] = []
         /// Where each record begins in `bytes`.
         var starts: [UInt32] = []
@@ -77,6 +79,7 @@ struct StreamStore: Sendable {
         let added = streams[index].segments[last].bytes.count - start
         precondition(added > 0, "a record is not empty")
         streams[index].segments[last].starts.append(UInt32(start))
+        streams[index].segments[last].until = now
         streams[index].held += 1
         streams[index].endByte += UInt64(added)
         byteCount += added
@@ -166,12 +169,20 @@ struct StreamStore: Sendable {
 
     // MARK: Ways out
 
-    /// Drops the segments whose records are all at or below `seq`.
-    mutating func release(_ index: Int, through seq: UInt64) {
-        while let first = streams[index].segments.first, first.last <= seq {
+    /// Drops the segments whose records are all at or below `seq`, up to one whose last record came at an instant that
+    /// `isKept`.
+    mutating func release(_ index: Int, through seq: UInt64, unless isKept: (Instant) -> Bool = { _ in false }) {
+        while let first = streams[index].segments.first, first.last <= seq, !isKept(first.until) {
             byteCount -= first.bytes.count
             streams[index].segments.removeFirst()
         }
+    }
+
+    /// Forgets the stream.
+    mutating func clear(_ index: Int) {
+        release(index, through: streams[index].held)
+        precondition(streams[index].segments.isEmpty, "every segment ends at or before what is held")
+        streams[index] = Stream()
     }
 
     /// Gives up the oldest segment of all streams; returns the stream and what it held, nil if nothing is held.
@@ -193,7 +204,7 @@ struct StreamStore: Sendable {
 extension StreamStore.Stream {
     mutating func openSegment(at now: Instant) {
         if let last = segments.last, last.bytes.count < StreamStore.segmentBytes { return }
-        segments.append(StreamStore.Segment(first: held + 1, startByte: endByte, since: now))
+        segments.append(StreamStore.Segment(first: held + 1, startByte: endByte, since: now, until: now))
     }
 
     /// Complexity: logarithmic in the number of segments.

@@ -15,6 +15,7 @@ enum NodeTimer: Hashable, Sendable {
     case tickets
     case reservations
     case dependency
+    case leave
 }
 
 /// Timers in order of their instants; timers of one instant in the order in which they were set. Each timer is pending

@@ -10,8 +10,10 @@ enum ClientLine {
         ClientRequest.login(username: user(name), secret: name.map { _ in Array(secret.utf8) }).rendered()
     }
 
-    static func activity(name: String?, secret: String, mark: ActivityMark) -> [UInt8] {
-        let activity = Array(#"{"mark":"\#(mark)"}"#.utf8)
+    /// An activity of at least `bytes` bytes: its number begins with as many zeros as that takes.
+    static func activity(name: String?, secret: String, mark: ActivityMark, bytes: Int = 0) -> [UInt8] {
+        let zeros = String(repeating: "0", count: max(0, bytes - 20))
+        let activity = Array(#"{"mark":"\#(mark.sender)/\#(zeros)\#(mark.number)"}"#.utf8)
         let secret = name.map { _ in Array(secret.utf8) }
         return ClientRequest.activity(username: user(name), secret: secret, activity: activity).rendered()
     }

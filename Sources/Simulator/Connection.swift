@@ -11,6 +11,14 @@ enum Party: Hashable {
     case server(Int)
     case client(Int)
 
+    /// A total order, for pairs: any will do.
+    var order: Int {
+        switch self {
+        case .server(let index): 2 * index
+        case .client(let index): 2 * index + 1
+        }
+    }
+
     /// A short name for the trace: s3, c12.
     var name: String {
         switch self {
@@ -35,14 +43,22 @@ struct Connection {
     var acceptor: Party
     /// One-way delay in nanoseconds.
     var delay: UInt64
+    /// The number of its path in the network.
+    var path: Int
     // Two fields and no array: an arrival changes one in place.
     private var towardsDialler = Pipe()
     private var towardsAcceptor = Pipe()
 
-    init(dialler: Party, acceptor: Party, delay: UInt64) {
+    init(dialler: Party, acceptor: Party, delay: UInt64, path: Int) {
         self.dialler = dialler
         self.acceptor = acceptor
         self.delay = delay
+        self.path = path
+    }
+
+    /// Both ends have closed, and nothing is under way.
+    var isOver: Bool {
+        towardsDialler.isClosed && towardsAcceptor.isClosed && towardsDialler.isEmpty && towardsAcceptor.isEmpty
     }
 
     func party(_ side: Side) -> Party { side == .dialler ? dialler : acceptor }
@@ -61,8 +77,14 @@ struct Connection {
 struct Pipe {
     /// Instant of the last planned arrival: later ones must not be earlier.
     var lastArrival: UInt64 = 0
-    /// Arrivals that came while the way was cut: they are planned again when it is healed.
+    /// When the line has sent what was written: a slow one is busy for a while.
+    var lineFree: UInt64 = 0
+    /// Arrivals that came while the way was cut, or the reader's buffer full: they are planned again afterwards.
     var stalled = 0
+    /// When the first of them stalled.
+    var stalledSince: UInt64 = 0
+    /// Bytes in the buffer of a reader that stands still.
+    var unread = 0
     /// The writer has shut down, closed or is dead.
     var isShut = false
     /// The reader has closed: what still comes is answered by a reset.
@@ -73,6 +95,14 @@ struct Pipe {
     var isEmpty: Bool { head == waiting.count }
 
     mutating func append(_ delivery: Delivery) { waiting.append(delivery) }
+
+    mutating func stall(at now: UInt64) {
+        if stalled == 0 { stalledSince = now }
+        stalled += 1
+    }
+
+    /// What would arrive next.
+    var first: Delivery? { head < waiting.count ? waiting[head] : nil }
 
     mutating func popFirst() -> Delivery? {
         guard head < waiting.count else { return nil }
@@ -91,5 +121,6 @@ struct Pipe {
         waiting.removeAll()
         head = 0
         stalled = 0
+        unread = 0
     }
 }

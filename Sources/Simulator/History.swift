@@ -131,6 +131,11 @@ extension History {
         return presences.count - 1
     }
 
+    /// The client is there no longer, whatever its server believes.
+    mutating func endPresences(of client: Int, time: UInt64) {
+        for number in presences.indices where presences[number].client == client { endPresence(number, time: time) }
+    }
+
     mutating func endPresence(_ number: Int, time: UInt64) {
         if presences[number].end == nil { presences[number].end = time }
     }

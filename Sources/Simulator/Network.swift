@@ -6,10 +6,35 @@ struct Network {
     private var random: SplitMix64
     private(set) var connections: [Connection] = []
     private(set) var dials: [Dial] = []
-    /// Pairs of servers, the smaller first, between which nothing passes.
-    private var cuts: Set<[Int]> = []
-    /// Servers whose machine is off: nothing answers there.
-    private var silent: Set<Int> = []
+    /// The first path is that of all who have none of their own.
+    private var paths: [PathQuality]
+    private var pathNumbers: [Pair: Int] = [:]
+    /// Connections between two servers, oldest first; those that both ends have closed are dropped by and by.
+    private var links: [Pair: [Int]] = [:]
+    /// Ways from one server to another on which nothing passes.
+    private var cuts: Set<Way> = []
+    /// Whose machine is off: nothing answers there.
+    private var silent: Set<Party> = []
+    /// Whose process stands still: its kernel goes on.
+    private var frozen: Set<Party> = []
+
+    /// From one server to another.
+    private struct Way: Hashable {
+        var source: Int
+        var target: Int
+    }
+
+    /// Two parties in any order.
+    private struct Pair: Hashable {
+        var first: Party
+        var second: Party
+
+        init(_ one: Party, _ other: Party) {
+            let isInOrder = one.order < other.order
+            first = isInOrder ? one : other
+            second = isInOrder ? other : one
+        }
+    }
 
     /// An attempt to connect.
     struct Dial {
@@ -32,7 +57,29 @@ struct Network {
     init(options: WorldOptions) {
         self.options = options
         random = SplitMix64(seed: options.seed, purpose: 1)
+        let latency = options.latencyMilliseconds
+        paths = [
+            PathQuality(
+                latencyMicroseconds: latency.lowerBound * 1000...latency.upperBound * 1000,
+                jitterPermille: options.jitterPermille)
+        ]
     }
+
+    // MARK: Paths
+
+    /// From now on the way between the two is like this. A connection keeps its delay.
+    mutating func setPath(_ one: Party, _ other: Party, _ quality: PathQuality) {
+        let pair = Pair(one, other)
+        if let number = pathNumbers[pair] {
+            paths[number] = quality
+        } else {
+            paths.append(quality)
+            pathNumbers[pair] = paths.count - 1
+            for index in links[pair] ?? [] { connections[index].path = paths.count - 1 }
+        }
+    }
+
+    func path(_ one: Party, _ other: Party) -> PathQuality { paths[pathNumbers[Pair(one, other)] ?? 0] }
 
     // MARK: Connecting
 
@@ -40,15 +87,18 @@ struct Network {
     mutating func dial(
         from dialler: Party, life: Int, to target: Int, tag: UInt64, at now: UInt64, in queue: inout EventQueue
     ) {
-        let delay = random.inside(options.latencyMilliseconds) * 1_000_000
+        let delay = random.inside(path(dialler, .server(target)).latencyMicroseconds) * 1000
         dials.append(Dial(dialler: dialler, target: target, tag: tag, life: life, delay: delay))
         queue.plan(.dialReaches(dial: dials.count - 1), at: now + delay)
     }
 
-    /// The first packet is there. Returns the new connection if the target takes it.
+    /// The first packet is there. Returns the new connection if the target takes it; its kernel does, also when the
+    /// process stands still.
     mutating func reach(_ index: Int, isListening: Bool, at now: UInt64, in queue: inout EventQueue) -> Int? {
         let dial = dials[index]
-        if isCut(dial.dialler, .server(dial.target)) || silent.contains(dial.target) {
+        let target = Party.server(dial.target)
+        let isCut = isCut(from: dial.dialler, to: target) || isCut(from: target, to: dial.dialler)
+        if isCut || silent.contains(target) || silent.contains(dial.dialler) {
             dials[index].outcome = .timedOut
             let timeout = options.connectTimeoutMilliseconds * 1_000_000
             queue.plan(.dialResolves(dial: index), at: max(now, now - dial.delay + timeout))
@@ -59,12 +109,23 @@ struct Network {
             dials[index].outcome = .refused
             return nil
         }
-        var connection = Connection(dialler: dial.dialler, acceptor: .server(dial.target), delay: dial.delay)
+        let pair = Pair(dial.dialler, target)
+        var connection = Connection(
+            dialler: dial.dialler, acceptor: target, delay: dial.delay, path: pathNumbers[pair] ?? 0)
         // The dialler hears of the connection before it hears a byte on it.
         connection[towards: .dialler].lastArrival = now + dial.delay
         connections.append(connection)
+        remember(connections.count - 1, of: pair)
         dials[index].outcome = .connected(connections.count - 1)
         return connections.count - 1
+    }
+
+    private mutating func remember(_ index: Int, of pair: Pair) {
+        guard case .server = pair.first, case .server = pair.second else { return }
+        var indices = links[pair] ?? []
+        indices.removeAll { connections[$0].isOver }
+        indices.append(index)
+        links[pair] = indices
     }
 
     // MARK: Writing
@@ -107,25 +168,48 @@ struct Network {
         _ delivery: Delivery, on connection: Int, to side: Side, at now: UInt64, in queue: inout EventQueue
     ) {
         let delay = connections[connection].delay
-        let jitter = delay * random.below(options.jitterPermille + 1) / 1000
-        let arrival = max(connections[connection][towards: side].lastArrival, now + delay + jitter)
+        let path = paths[connections[connection].path]
+        var arrival = now
+        if let rate = path.bytesPerSecond, case .bytes(let bytes) = delivery {
+            arrival = max(now, connections[connection][towards: side].lineFree)
+            arrival += UInt64(bytes.count) * 1_000_000_000 / max(1, rate)
+            connections[connection][towards: side].lineFree = arrival
+        }
+        arrival += delay + delay * random.below(path.jitterPermille + 1) / 1000
+        if path.lossPermille > 0 { arrival += retransmissions(path) }
+        arrival = max(connections[connection][towards: side].lastArrival, arrival)
         connections[connection][towards: side].append(delivery)
         connections[connection][towards: side].lastArrival = arrival
         queue.plan(.arrival(connection: connection, side: side), at: arrival)
+    }
+
+    /// How much later a segment arrives because it and its repetitions are lost.
+    private mutating func retransmissions(_ path: PathQuality) -> UInt64 {
+        var delay: UInt64 = 0
+        var wait = PathQuality.retransmission
+        var losses = 0
+        while losses < PathQuality.lossesMax, random.chance(permille: path.lossPermille) {
+            delay += wait
+            wait *= 2
+            losses += 1
+        }
+        return delay
     }
 
     // MARK: Arriving
 
     /// What an arrival event brings to its end; nil if it is lost, stalled, or nobody is there to read it.
     mutating func arrive(_ index: Int, at side: Side, at now: UInt64, in queue: inout EventQueue) -> Delivery? {
-        guard !connections[index][towards: side].isEmpty else { return nil }
-        if isCut(connections[index].dialler, connections[index].acceptor) {
-            connections[index][towards: side].stalled += 1
+        guard let first = connections[index][towards: side].first else { return nil }
+        if isCut(from: connections[index].party(side.other), to: connections[index].party(side))
+            || isFull(index, side, first)
+        {
+            connections[index][towards: side].stall(at: now)
             return nil
         }
         guard let delivery = connections[index][towards: side].popFirst() else { return nil }
         guard connections[index][towards: side].isClosed else { return delivery }
-        if case .server(let server) = connections[index].party(side), silent.contains(server) { return nil }
+        if silent.contains(connections[index].party(side)) { return nil }
         // As TCP does: bytes for nobody are answered by a reset.
         if case .bytes = delivery, !connections[index][towards: side.other].isClosed {
             deliver(.reset, on: index, to: side.other, at: now, in: &queue)
@@ -133,48 +217,86 @@ struct Network {
         return nil
     }
 
+    /// Whether the reader stands still and its buffer has no room for this. A client has none: it is not known to read
+    /// slowly before its server's buffers are full, and those are not simulated.
+    private mutating func isFull(_ index: Int, _ side: Side, _ delivery: Delivery) -> Bool {
+        let reader = connections[index].party(side)
+        guard !frozen.isEmpty, frozen.contains(reader), case .bytes(let bytes) = delivery else { return false }
+        guard case .server = reader else { return true }
+        guard connections[index][towards: side].unread + bytes.count <= options.socketBufferBytes else { return true }
+        connections[index][towards: side].unread += bytes.count
+        return false
+    }
+
+    /// Lets what stalled arrive after `wait` nanoseconds and the connection's delay.
+    private mutating func release(
+        _ index: Int, to side: Side, after wait: UInt64, at now: UInt64, in queue: inout EventQueue
+    ) {
+        let stalled = connections[index][towards: side].stalled
+        guard stalled > 0 else { return }
+        connections[index][towards: side].stalled = 0
+        let arrival = max(connections[index][towards: side].lastArrival, now + connections[index].delay + wait)
+        connections[index][towards: side].lastArrival = arrival
+        for _ in 0..<stalled { queue.plan(.arrival(connection: index, side: side), at: arrival) }
+    }
+
     // MARK: Faults
 
-    func isCut(_ one: Party, _ other: Party) -> Bool {
-        guard case .server(let first) = one, case .server(let second) = other, !cuts.isEmpty else { return false }
-        return cuts.contains([min(first, second), max(first, second)])
+    private func isCut(from source: Party, to target: Party) -> Bool {
+        guard !cuts.isEmpty, case .server(let first) = source, case .server(let second) = target else { return false }
+        return cuts.contains(Way(source: first, target: second))
     }
 
-    /// From now on nothing passes between the two servers, and nobody is told.
-    mutating func cut(_ first: Int, _ second: Int) { cuts.insert([min(first, second), max(first, second)]) }
+    /// From now on nothing passes from one server to the other, and nobody is told.
+    mutating func cut(from source: Int, to target: Int) { cuts.insert(Way(source: source, target: target)) }
 
-    /// The way is open again. As with TCP, what was written meanwhile still comes, in order.
-    mutating func heal(_ first: Int, _ second: Int, at now: UInt64, in queue: inout EventQueue) {
-        guard cuts.remove([min(first, second), max(first, second)]) != nil else { return }
-        for index in connections.indices {
-            let connection = connections[index]
-            let ends = [connection.dialler, connection.acceptor]
-            guard ends.contains(.server(first)), ends.contains(.server(second)) else { continue }
-            for side in [Side.dialler, .acceptor] {
-                let stalled = connection[towards: side].stalled
-                connections[index][towards: side].stalled = 0
-                let arrival = max(connection[towards: side].lastArrival, now + connection.delay)
-                connections[index][towards: side].lastArrival = arrival
-                for _ in 0..<stalled { queue.plan(.arrival(connection: index, side: side), at: arrival) }
-            }
+    /// The way is open again. What was written meanwhile still comes, in order; but TCP tries ever more seldom, so it
+    /// may take as long again as the cut did.
+    mutating func heal(from source: Int, to target: Int, at now: UInt64, in queue: inout EventQueue) {
+        guard cuts.remove(Way(source: source, target: target)) != nil else { return }
+        for index in links[Pair(.server(source), .server(target))] ?? [] {
+            let side = connections[index].dialler == .server(target) ? Side.dialler : .acceptor
+            guard connections[index][towards: side].stalled > 0 else { continue }
+            let cutFor = now - connections[index][towards: side].stalledSince
+            release(index, to: side, after: random.below(min(cutFor, Self.pauseMax) + 1), at: now, in: &queue)
         }
     }
+
+    /// The longest pause between two retransmissions (Linux: 120 s).
+    private static let pauseMax: UInt64 = 120_000_000_000
 
     /// All connections between the two servers break at once, and what is under way is lost. Each end hears of it
     /// within a delay.
     mutating func breakConnections(_ first: Int, _ second: Int, at now: UInt64, in queue: inout EventQueue) {
-        for index in connections.indices {
-            let ends = [connections[index].dialler, connections[index].acceptor]
-            guard ends.contains(.server(first)), ends.contains(.server(second)) else { continue }
-            for side in [Side.dialler, .acceptor] where !connections[index][towards: side].isClosed {
-                connections[index][towards: side].wipe()
-                deliver(.reset, on: index, to: side, at: now, in: &queue)
-                connections[index][towards: side].isShut = true
-            }
+        for index in links[Pair(.server(first), .server(second))] ?? [] {
+            breakConnection(index, at: now, in: &queue)
         }
     }
 
-    mutating func setSilent(_ server: Int, _ isSilent: Bool) {
-        if isSilent { silent.insert(server) } else { silent.remove(server) }
+    mutating func breakConnection(_ index: Int, at now: UInt64, in queue: inout EventQueue) {
+        for side in [Side.dialler, .acceptor] where !connections[index][towards: side].isClosed {
+            connections[index][towards: side].wipe()
+            deliver(.reset, on: index, to: side, at: now, in: &queue)
+            connections[index][towards: side].isShut = true
+        }
+    }
+
+    mutating func setSilent(_ party: Party, _ isSilent: Bool) {
+        if isSilent { silent.insert(party) } else { silent.remove(party) }
+    }
+
+    /// A process stands still, or goes on: then its buffers empty, and who waited for room may write.
+    mutating func setFrozen(_ party: Party, _ isFrozen: Bool, at now: UInt64, in queue: inout EventQueue) {
+        guard !isFrozen else {
+            frozen.insert(party)
+            return
+        }
+        guard frozen.remove(party) != nil else { return }
+        for index in connections.indices {
+            for side in [Side.dialler, .acceptor] where connections[index].party(side) == party {
+                connections[index][towards: side].unread = 0
+                release(index, to: side, after: 0, at: now, in: &queue)
+            }
+        }
     }
 }

@@ -6,6 +6,8 @@ public struct Scenario: Sendable {
     public var topology = Topology.random
     /// Servers that do not start with the others, but when the timeline says so.
     public var absent: Set<Int> = []
+    /// Ways that are not like the others, from the beginning.
+    public var ways: [(groups: [[Int]], quality: PathQuality)] = []
     /// The servers start within this time, in an order that the seed draws.
     public var startSpreadMilliseconds: UInt64 = 2000
     /// Clients that connect to each server.
@@ -101,6 +103,7 @@ public struct Scenario: Sendable {
 
     private func grow(_ world: World) -> UInt64? {
         world.addServers(servers, topology)
+        for way in ways { world.act(.way(way.groups, way.quality), namedPermille: namedPermille) }
         world.startAll(spreadMilliseconds: startSpreadMilliseconds, isShuffled: true, except: absent)
         world.run(milliseconds: startSpreadMilliseconds)
         let isWhole = world.run(limitMilliseconds: UInt64(wholeLimitSeconds * 1000)) { $0.isWhole }

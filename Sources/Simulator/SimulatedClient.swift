@@ -8,10 +8,14 @@ public enum ClientStep: Hashable, Sendable {
     /// A REDIRECT that follows is obeyed at any time.
     case login
     case send(count: Int, everyMilliseconds: UInt64)
+    /// Sends so many activities at once, each of at least so many bytes.
+    case burst(count: Int, bytes: Int)
     case wait(milliseconds: UInt64)
     case logout
     /// The connection breaks, and the server learns of it as of a crash.
     case vanish
+    /// The client's machine is off: the server is not told, and nothing answers it.
+    case fallSilent
 }
 
 /// How a client leaves a connection after a REDIRECT: the real clients differ (client protocol, section 10).
@@ -37,11 +41,14 @@ public final class SimulatedClient {
     /// It was told that it cannot go on, or its connection ended.
     public private(set) var isStopped = false
 
+    /// Its name was given to it.
+    public private(set) var hasRegistered = false
+
     private var steps: [ClientStep]
     private var stepIndex = 0
     /// Activities left in the present `send`.
     private var left = 0
-    private var connection: Int?
+    private(set) var connection: Int?
     /// Dials and connections that it has given up are not listened to.
     private var dialTag: UInt64 = 0
     /// After a REDIRECT the connection begins with a LOGIN.
@@ -99,10 +106,29 @@ extension SimulatedClient {
             write(ClientLine.logout, in: world)
             hangUp(in: world)
             advance(after: 0, in: world)
+        case .burst(let count, let bytes):
+            for _ in 0..<count { sendActivity(in: world, bytes: bytes) }
+            advance(after: 0, in: world)
         case .vanish:
             hangUp(in: world)
             advance(after: 0, in: world)
+        case .fallSilent:
+            fallSilent(in: world)
+            advance(after: 0, in: world)
         }
+    }
+
+    /// Forgets what is left of the script and begins another one, whatever has happened to it: its user is back.
+    public func begin(_ script: [ClientStep], in world: World) {
+        note(in: world, "> begins anew")
+        hangUp(in: world)
+        isStopped = false
+        left = 0
+        awaited = .nothing
+        // A step of its own, so that what the old script still waits for finds none.
+        steps = Array(steps.prefix(stepIndex)) + [.wait(milliseconds: 0)] + script
+        stepIndex += 1
+        world.queue.plan(.clientContinues(client: index, step: stepIndex), at: world.now)
     }
 
     private func advance(after milliseconds: UInt64, in world: World) {
@@ -130,14 +156,14 @@ extension SimulatedClient {
         write(line, in: world)
     }
 
-    /// Sends the next numbered activity. False if it is not logged in.
+    /// Sends the next numbered activity, of at least so many bytes. False if it is not logged in.
     @discardableResult
-    public func sendActivity(in world: World) -> Bool {
+    public func sendActivity(in world: World, bytes: Int = 0) -> Bool {
         guard isLoggedIn, let server else { return false }
         let mark = ActivityMark(sender: index, number: nextNumber)
         nextNumber += 1
         world.history.noteSending(by: index, to: server, at: world.now)
-        write(ClientLine.activity(name: name, secret: secret, mark: mark), in: world)
+        write(ClientLine.activity(name: name, secret: secret, mark: mark, bytes: bytes), in: world)
         return true
     }
 }
@@ -147,6 +173,7 @@ extension SimulatedClient {
 extension SimulatedClient {
     private func connect(to server: Int, in world: World) {
         hangUp(in: world)
+        world.network.setSilent(.client(index), false)
         self.server = server
         dialTag += 1
         note(in: world, "> connect s\(server)")
@@ -185,6 +212,15 @@ extension SimulatedClient {
         dialTag += 1
         if let connection { world.network.close(connection, from: .dialler, at: world.now, in: &world.queue) }
         connection = nil
+    }
+
+    private func fallSilent(in world: World) {
+        world.network.setSilent(.client(index), true)
+        if let connection { world.network.vanish(connection, from: .dialler) }
+        connection = nil
+        // Nobody is there any more, whatever its server believes.
+        world.history.endPresences(of: index, time: world.now)
+        hangUp(in: world)
     }
 
     private func stop() {
@@ -237,7 +273,8 @@ extension SimulatedClient {
     }
 
     private func receive(_ mark: ActivityMark, user: String, in world: World) {
-        if !isLoggedIn {
+        // Its last line may overtake the broadcast: private lines go before the rest of the log.
+        if !isLoggedIn, !isStopped {
             world.found(.brokenClientProtocol, "client \(index) got activity \(mark) before LOGIN_SUCCESS")
         }
         if user != world.clients[mark.sender].name ?? "anonymous" {
@@ -250,6 +287,7 @@ extension SimulatedClient {
         world.history.registrations.append(
             History.Registration(
                 client: index, name: name ?? "anonymous", server: server ?? -1, time: world.now, isGranted: isGranted))
+        hasRegistered = hasRegistered || isGranted
         guard case .registration = awaited else { return }
         if isGranted { advance(after: 0, in: world) } else { stop() }
     }

@@ -53,6 +53,7 @@ extension SimulatedServer {
     private func closeLink(_ id: LinkID, _ reason: LinkCloseReason, in world: World) {
         guard let slot = liveSlot(id.slot, id.generation), let socket = sockets[slot] else { return }
         note(in: world, "> \(name(slot)) close, \(reason)")
+        world.rareStates.noteClose(reason)
         send(slot, in: world)
         world.network.close(socket.connection, from: socket.side, at: world.now, in: &world.queue)
         sockets[slot]?.isReset = true

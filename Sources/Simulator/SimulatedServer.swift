@@ -13,6 +13,12 @@ public final class SimulatedServer {
     public internal(set) var life = 0
     public internal(set) var isUp = false
     public internal(set) var startTime: UInt64 = 0
+    /// Its process stands still.
+    public internal(set) var isPaused = false
+    /// Its readers are behind: the node may not publish.
+    public internal(set) var isBehind = false
+    /// When each of its lives began.
+    public internal(set) var starts: [UInt64] = []
     public internal(set) var reports: [TimedReport] = []
 
     /// What the node said of itself, and when.
@@ -24,6 +30,12 @@ public final class SimulatedServer {
     var node: Node?
     /// Its monotonic clock began at an instant of its own: instants of two servers have nothing in common.
     var clockOffset: UInt64 = 0
+    /// Nanoseconds of its monotonic clock in a million true ones.
+    var clockRate: UInt64 = 1_000_000
+    /// How far its wall clock is ahead of true time, in milliseconds.
+    var wallClockOffset: Int64 = 0
+    /// Its wall clock when it started last, in milliseconds since 1970.
+    var lastWallClock: UInt64 = 0
     var random: SplitMix64
     var isTurnPlanned = false
     /// Earliest deadline for which an event is planned.
@@ -52,16 +64,34 @@ public final class SimulatedServer {
         case failed(String)
     }
 
-    init(index: Int, seed: UInt64) {
+    init(index: Int, options: WorldOptions) {
         self.index = index
         address = PeerAddress(host: "10.0.\(index / 250).\(index % 250 + 1)", port: 3780)
-        random = SplitMix64(seed: seed, purpose: 1000 + UInt64(index))
+        random = SplitMix64(seed: options.seed, purpose: 1000 + UInt64(index))
+        wallClockOffset = Int64(random.below(options.clockSkewMilliseconds + 1))
+        clockRate += random.below(2 * options.clockDriftMillionths + 1)
+        clockRate -= options.clockDriftMillionths
     }
 
     public var statistics: NodeStatistics? { node?.statistics }
     public var nodeID: ServerID? { node?.id }
 
-    func instant(_ now: UInt64) -> Instant { Instant(nanoseconds: now + clockOffset) }
+    func instant(_ now: UInt64) -> Instant { Instant(nanoseconds: ownTime(now) + clockOffset) }
+
+    /// True time as this server's monotonic clock counts it.
+    private func ownTime(_ now: UInt64) -> UInt64 {
+        now / 1_000_000 * clockRate + now % 1_000_000 * clockRate / 1_000_000
+    }
+
+    /// The first true time at which the server's clock shows the instant.
+    func time(of instant: Instant) -> UInt64 {
+        guard instant.nanoseconds > clockOffset else { return 0 }
+        let target = instant.nanoseconds - clockOffset
+        // Never late: rounding only ever makes a clock show less.
+        var time = target / clockRate * 1_000_000 + target % clockRate * 1_000_000 / clockRate
+        while ownTime(time) < target { time += 1 }
+        return time
+    }
 }
 
 /// One end of a connection at a server.
@@ -105,27 +135,30 @@ struct ServerSocket {
 // MARK: - The turn
 
 extension SimulatedServer {
-    /// Lets the node see everything that has come, then carries out what it asks for.
+    /// Lets the node see everything that has come, then carries out what it asks for. As in the real shell the time
+    /// comes after the input: who stood still reads what is waiting before it takes anybody for dead.
     func takeTurn(in world: World) {
         isTurnPlanned = false
-        guard isUp else { return }
+        guard isUp, !isPaused else { return }
         let instant = instant(world.now)
-        if let deadline = node?.nextDeadline, deadline <= instant { node?.timeReached(at: instant) }
         showDialResults(in: world)
         showHashResults(in: world)
         let ready = readySlots
         readySlots.removeAll(keepingCapacity: true)
         for slot in ready { show(slot, in: world) }
-        node?.turnEnding(at: instant)
+        if let deadline = node?.nextDeadline, deadline <= instant { node?.timeReached(at: instant) }
+        node?.turnEnding(at: instant, mayDeliver: !isBehind)
         carryOutputs(in: world)
         flush(in: world)
         planDeadline(in: world)
-        if !readySlots.isEmpty { planTurn(in: world) }
+        // Its readers take a moment, and then it may publish again.
+        let mayGoOn = !isBehind && node?.hasPostponedDeliveries == true
+        if !readySlots.isEmpty || mayGoOn { planTurn(in: world) }
     }
 
     /// A turn a little later: what arrives until then shares it.
     func planTurn(in world: World) {
-        guard !isTurnPlanned, isUp else { return }
+        guard !isTurnPlanned, isUp, !isPaused else { return }
         isTurnPlanned = true
         let delay = random.inside(world.options.turnDelayMicroseconds) * 1000
         world.queue.plan(.turn(server: index, life: life), at: world.now + delay)
@@ -135,7 +168,7 @@ extension SimulatedServer {
     /// comes again a millisecond later; a node that never moves it on spins, which is a violation.
     func planDeadline(in world: World) {
         guard let deadline = node?.nextDeadline, deadline.nanoseconds < UInt64.max else { return }
-        let due = deadline.nanoseconds > clockOffset ? deadline.nanoseconds - clockOffset : 0
+        let due = time(of: deadline)
         dueAgain = due <= world.now ? dueAgain + 1 : 0
         if dueAgain == 1000 {
             world.found(.spinningTimer, "server \(index) has asked for a deadline in the past 1000 turns in a row")
@@ -148,7 +181,7 @@ extension SimulatedServer {
 
     func deadlineCame(in world: World) {
         // An earlier one was planned after this event: it has taken its place.
-        guard isUp, plannedDeadline == world.now else { return }
+        guard isUp, !isPaused, plannedDeadline == world.now else { return }
         plannedDeadline = nil
         if let deadline = node?.nextDeadline, deadline <= instant(world.now) {
             takeTurnNow(in: world)

@@ -19,8 +19,13 @@ public struct Timeline: Sendable, Hashable {
         case part([[Int]], World.Cut)
         /// The links among these servers break once; they may connect again at once.
         case breakLinks([Int])
-        /// All cuts heal.
-        case heal
+        /// All cuts among these servers heal.
+        case heal([Int])
+        /// Processes stand still, until they go on.
+        case pause([Int])
+        case goOn([Int])
+        /// From now on the ways between groups of servers are like this; connections keep the delay that they have.
+        case way([[Int]], PathQuality)
         /// Clients connect at once: to one server, or to all in turn.
         case arrive(clients: Int, server: Int?)
         /// Logged-in clients send so many activities at once.
@@ -31,6 +36,13 @@ public struct Timeline: Sendable, Hashable {
     public mutating func add(_ action: Action, atSeconds seconds: Double) {
         let index = entries.firstIndex { $0.seconds > seconds } ?? entries.endIndex
         entries.insert(Entry(seconds: seconds, action: action), at: index)
+    }
+
+    /// Each member of a group with each of another one.
+    static func pairs(across groups: [[Int]]) -> [(Int, Int)] {
+        groups.indices.flatMap { index in
+            groups[index].flatMap { first in groups[(index + 1)...].joined().map { (first, $0) } }
+        }
     }
 
     public var endSeconds: Double { entries.last?.seconds ?? 0 }
@@ -50,9 +62,12 @@ extension Timeline.Action: CustomStringConvertible {
         case .kill(let servers, .process): "processes of \(Self.list(servers)) killed"
         case .kill(let servers, .machine): "machines of \(Self.list(servers)) off"
         case .part(let groups, let cut):
-            groups.map(Self.list).joined(separator: " | ") + (cut == .silently ? " cut silently" : " cut abruptly")
+            Self.text(of: groups) + (cut == .silently ? " cut silently" : " cut abruptly")
         case .breakLinks(let servers): "links among \(Self.list(servers)) broken"
-        case .heal: "all cuts healed"
+        case .heal(let servers): "cuts among \(Self.list(servers)) healed"
+        case .pause(let servers): "\(Self.list(servers)) paused"
+        case .goOn(let servers): "\(Self.list(servers)) go on"
+        case .way(let groups, _): "other ways between \(Self.text(of: groups))"
         case .arrive(let count, let server): "\(count) clients come" + (server.map { " to s\($0)" } ?? "")
         case .burst(let count): "burst of \(count) activities"
         }
@@ -60,11 +75,13 @@ extension Timeline.Action: CustomStringConvertible {
 
     private static func list(_ servers: [Int]) -> String { servers.map { "s\($0)" }.joined(separator: " ") }
 
+    private static func text(of groups: [[Int]]) -> String { groups.map(list).joined(separator: " | ") }
+
     /// Whether it is over when the network is whole again: it took something away or gave something back.
     var isRepaired: Bool {
         switch self {
-        case .start, .kill, .heal: true
-        case .part, .breakLinks, .arrive, .burst: false
+        case .start, .kill, .heal, .goOn: true
+        case .part, .breakLinks, .pause, .way, .arrive, .burst: false
         }
     }
 }
@@ -75,12 +92,15 @@ extension World {
         case .start(let servers): for server in servers { start(server) }
         case .kill(let servers, let death): for server in servers { kill(server, death) }
         case .part(let groups, let kind):
-            for (index, one) in groups.enumerated() {
-                for other in groups[(index + 1)...] { partition(one, from: other, kind) }
-            }
+            for (first, second) in Timeline.pairs(across: groups) { cut(first, second, kind) }
         case .breakLinks(let servers):
-            for first in servers { for second in servers where first < second { breakLinks(first, second) } }
-        case .heal: healAll()
+            for (first, second) in Timeline.pairs(across: servers.map { [$0] }) { breakLinks(first, second) }
+        case .heal(let servers):
+            for (first, second) in Timeline.pairs(across: servers.map { [$0] }) { heal(first, second) }
+        case .pause(let servers): for server in servers { pause(server) }
+        case .goOn(let servers): for server in servers { goOn(server) }
+        case .way(let groups, let quality):
+            for (first, second) in Timeline.pairs(across: groups) { setPath(first, second, quality) }
         case .arrive(let count, let server):
             let living = livingServers.map(\.index)
             for number in 0..<count where server != nil || !living.isEmpty {

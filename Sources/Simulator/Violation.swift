@@ -18,6 +18,10 @@ public struct Violation: Sendable, CustomStringConvertible {
         case wastedCopies
         /// The network did not become whole in time.
         case notWhole
+        /// A queue still owed something when all was whole for long.
+        case notLevel
+        /// Links carried more than heartbeats and announcements when nothing happened.
+        case notSilent
         /// A client was told what the client protocol does not allow.
         case brokenClientProtocol
         /// The node broke its contract with its driver.

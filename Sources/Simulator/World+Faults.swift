@@ -22,16 +22,92 @@ extension World {
     public func kill(_ index: Int, _ death: Death) {
         guard servers[index].isUp else { return }
         trace.note(now, "world kills s\(index), \(death)")
+        rareStates.noteDeath(of: servers[index])
         history.deaths.append(History.Death(server: index, time: now))
+        if death == .machine { network.setSilent(.server(index), true) }
         servers[index].die(death, in: self)
-        if death == .machine { network.setSilent(index, true) }
+        network.setFrozen(.server(index), false, at: now, in: &queue)
     }
+
+    /// The process stands still, as by SIGSTOP, until `goOn`: it does nothing, and its kernel takes in what comes as
+    /// far as its buffers have room, connections too.
+    public func pause(_ index: Int) {
+        guard servers[index].isUp, !servers[index].isPaused else { return }
+        trace.note(now, "world pauses s\(index)")
+        servers[index].isPaused = true
+        network.setFrozen(.server(index), true, at: now, in: &queue)
+    }
+
+    /// The process goes on: what has come is waiting, and its timers are due.
+    public func goOn(_ index: Int) {
+        guard servers[index].isUp, servers[index].isPaused else { return }
+        trace.note(now, "world lets s\(index) go on")
+        servers[index].isPaused = false
+        network.setFrozen(.server(index), false, at: now, in: &queue)
+        servers[index].plannedDeadline = nil
+        servers[index].planTurn(in: self)
+    }
+
+    /// The clients of a server read too slowly, or fast enough again: until then it may not publish.
+    public func setBehind(_ index: Int, _ isBehind: Bool) {
+        guard servers[index].isUp else { return }
+        trace.note(now, "world says that readers of s\(index) are \(isBehind ? "behind" : "up to date")")
+        servers[index].isBehind = isBehind
+        if !isBehind { servers[index].planTurn(in: self) }
+    }
+
+    /// A client's connection breaks; both ends hear of it.
+    public func breakConnection(ofClient client: Int) {
+        guard let connection = clients[client].connection else { return }
+        trace.note(now, "world breaks the connection of c\(client)")
+        network.breakConnection(connection, at: now, in: &queue)
+    }
+
+    /// A client reads nothing for a while, or goes on.
+    public func setReading(client: Int, _ isReading: Bool) {
+        trace.note(now, "world lets c\(client) \(isReading ? "read" : "stand still")")
+        network.setFrozen(.client(client), !isReading, at: now, in: &queue)
+    }
+
+    /// The wall clock is set forward or back. A server looks at it when it starts.
+    public func stepClock(_ index: Int, milliseconds: Int64) {
+        trace.note(now, "world steps the clock of s\(index) by \(milliseconds) ms")
+        servers[index].wallClockOffset += milliseconds
+    }
+
+    /// The server that it is told of when it starts next.
+    public func setBootstrap(_ index: Int, to other: Int?) { servers[index].bootstrap = other }
+
+    /// The way between two servers is like this from now on.
+    public func setPath(_ first: Int, _ second: Int, _ quality: PathQuality) {
+        trace.note(now, "world makes the way between s\(first) and s\(second) \(quality)")
+        network.setPath(.server(first), .server(second), quality)
+    }
+
+    /// The way between two servers as it is now.
+    public func path(_ first: Int, _ second: Int) -> PathQuality { network.path(.server(first), .server(second)) }
 
     /// Nothing passes between two servers until `heal`.
     public func cut(_ first: Int, _ second: Int, _ cut: Cut) {
         trace.note(now, "world cuts s\(first) from s\(second), \(cut)")
+        rareStates.noteCut(servers[first], servers[second])
         if cut == .abruptly { network.breakConnections(first, second, at: now, in: &queue) }
-        network.cut(first, second)
+        network.cut(from: first, to: second)
+        network.cut(from: second, to: first)
+    }
+
+    /// What one server sends reaches the other no more, and nobody is told; the other way is open.
+    public func cutOneWay(from source: Int, to target: Int) {
+        trace.note(now, "world cuts the way from s\(source) to s\(target)")
+        rareStates.noteCut(servers[source], servers[target])
+        network.cut(from: source, to: target)
+    }
+
+    /// Two servers reach each other again.
+    public func heal(_ first: Int, _ second: Int) {
+        trace.note(now, "world heals s\(first) and s\(second)")
+        network.heal(from: first, to: second, at: now, in: &queue)
+        network.heal(from: second, to: first, at: now, in: &queue)
     }
 
     /// The links between two servers break once; they may connect again at once.
@@ -49,9 +125,7 @@ extension World {
     public func healAll() {
         trace.note(now, "world heals")
         for first in servers.indices {
-            for second in servers.indices where first < second {
-                network.heal(first, second, at: now, in: &queue)
-            }
+            for second in servers.indices { network.heal(from: first, to: second, at: now, in: &queue) }
         }
     }
 }
@@ -60,15 +134,19 @@ extension SimulatedServer {
     func start(in world: World) {
         life += 1
         isUp = true
+        isPaused = false
+        isBehind = false
         startTime = world.now
+        starts.append(world.now)
         // Instants begin anywhere; never at 0, so that a mistaken difference shows.
         clockOffset = 1_000_000_000 + random.below(100_000_000_000)
         var configuration = NodeConfiguration(address: address, secret: Array("simulated network".utf8))
         configuration.bootstrap = bootstrap.map { world.servers[$0].address }
         configuration.timing = world.options.timing
         configuration.limits = world.options.limits
-        let skew = random.below(2 * world.options.clockSkewMilliseconds + 1)
-        let wallClock = World.wallClockStart + world.now / 1_000_000 + skew
+        let wallClock = UInt64(Int64(World.wallClockStart + world.now / 1_000_000) + wallClockOffset)
+        world.rareStates.noteStart(of: self, wallClock: wallClock)
+        lastWallClock = wallClock
         var node = Node(
             configuration: configuration, cryptography: ToyCryptography.cryptography, seed: random.next(),
             wallClock: wallClock, at: instant(world.now))

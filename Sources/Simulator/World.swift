@@ -21,6 +21,7 @@ public final class World {
     var network: Network
     var tap = LinkTap()
     var reader = ServerLineReader()
+    var rareStates = RareStates()
     private var random: SplitMix64
     private var scripts: [(World) -> Void] = []
     private var traffic: Traffic?
@@ -47,7 +48,7 @@ public final class World {
     /// Adds a server that is not started yet. `bootstrap` is the index of the server that it is told of.
     @discardableResult
     public func addServer(bootstrap: Int?) -> SimulatedServer {
-        let server = SimulatedServer(index: servers.count, seed: options.seed)
+        let server = SimulatedServer(index: servers.count, options: options)
         server.bootstrap = bootstrap
         servers.append(server)
         return server
@@ -70,7 +71,7 @@ public final class World {
     public func start(_ index: Int) {
         let server = servers[index]
         guard !server.isUp else { return }
-        network.setSilent(index, false)
+        network.setSilent(.server(index), false)
         server.start(in: self)
     }
 

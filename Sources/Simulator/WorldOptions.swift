@@ -13,10 +13,15 @@ public struct WorldOptions: Sendable {
     public var turnDelayMicroseconds: ClosedRange<UInt64> = 0...200
     /// How far the servers' wall clocks are apart, in milliseconds.
     public var clockSkewMilliseconds: UInt64 = 50
+    /// How much faster or slower than true time a monotonic clock may be, in millionths.
+    public var clockDriftMillionths: UInt64 = 0
     /// How long a hash of a secret takes, in milliseconds (scrypt of cost 10, measured for the real server).
     public var hashMilliseconds: UInt64 = 3
     /// Until an attempt to reach a silent address is given up, in milliseconds (a guess at a patient dialler).
     public var connectTimeoutMilliseconds: UInt64 = 3000
+    /// What the kernel of a process that stands still takes in from each connection (a guess: Linux has 128 KiB at
+    /// first, and up to 6 MiB).
+    public var socketBufferBytes = 256 << 10
     public var timing = NodeConfiguration.Timing()
     public var limits = NodeConfiguration.Limits()
     public var traces: Trace.Mode = .off

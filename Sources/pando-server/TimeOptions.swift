@@ -93,8 +93,19 @@ struct TimeOptions: ParsableArguments {
         help: ArgumentHelp("How long a link that neither end wants is kept.", valueName: "ms"))
     var surplusGrace = defaults.surplusGrace
 
-    /// A day: beyond it a number is a slip of the keyboard.
-    private static let longest: UInt64 = 86_400_000
+    @Option(
+        name: .customLong("departure-ms"),
+        help: ArgumentHelp(
+            "A server that was silent for so long has departed: nothing is kept for it any more.", valueName: "ms"))
+    var departure = defaults.departure
+
+    @Option(
+        name: .customLong("departed-redial-ms"),
+        help: ArgumentHelp("How often a server that departed in silence is dialled, for ever.", valueName: "ms"))
+    var departedRedial = defaults.departedRedial
+
+    /// A month: beyond it a number is a slip of the keyboard.
+    private static let longest: UInt64 = 31 * 86_400_000
 
     func validate() throws {
         for (value, name) in all where value == 0 || value > Self.longest {
@@ -129,6 +140,8 @@ struct TimeOptions: ParsableArguments {
             (joinPatience, "join-patience-ms"),
             (linger, "linger-ms"),
             (surplusGrace, "surplus-grace-ms"),
+            (departure, "departure-ms"),
+            (departedRedial, "departed-redial-ms"),
         ]
     }
 
@@ -151,5 +164,7 @@ struct TimeOptions: ParsableArguments {
         configuration.timing.joinPatience = joinPatience
         configuration.timing.linger = linger
         configuration.timing.surplusGrace = surplusGrace
+        configuration.timing.departure = departure
+        configuration.timing.departedRedial = departedRedial
     }
 }

@@ -46,21 +46,35 @@ extension Job {
         }
     }
 
-    /// Random faults.
-    static func faults(_ template: FaultScenario, options: [String]) -> Job {
+    /// Worlds that the seed draws, as far as the template does not say otherwise.
+    static func randomWorld(
+        servers: Int?, clients: Int?, seconds: Double?, options: [String]
+    ) -> Job {
         Job(options: options) { seed, traces in
-            var scenario = template
-            scenario.world.seed = seed
-            scenario.world.traces = traces
-            let outcome = scenario.run()
-            var result = SeedResult(
-                seed: seed, world: "\(scenario.servers) servers under random faults for \(scenario.seconds) s",
-                violations: outcome.violations.map(\.description), activities: outcome.activities, deliveries: 0,
-                events: 0, virtualTime: UInt64(scenario.seconds * 1e9), traceDigest: outcome.traceDigest)
-            result.story = outcome.story
-            result.measure("whole again, s", [Double(outcome.wholeAfter) / 1e9])
-            return result
+            var world = RandomWorld(seed: seed)
+            world.servers = servers
+            world.clients = clients
+            world.seconds = seconds
+            world.traces = traces
+            return SeedResult(world.run())
         }
+    }
+}
+
+extension SeedResult {
+    init(_ outcome: RandomWorld.Outcome) {
+        let measures = outcome.measures
+        self.init(
+            seed: outcome.seed, world: outcome.parameters, violations: outcome.violations.map(\.description),
+            activities: measures.activities, deliveries: measures.deliveries, events: measures.events,
+            virtualTime: measures.duration, traceDigest: outcome.traceDigest)
+        story = outcome.story
+        rareStates = outcome.rareStates.map { RareState(name: $0.name, count: $0.count) }
+        measure("whole again, s", measures.repairs.map { Double($0) / 1e9 })
+        guard measures.records > 0 else { return }
+        measure("hops to the last server, mean", [measures.hopsMean])
+        measure("hops to the last server, most", [Double(measures.hopsMax)])
+        measure("copies a record", [Double(measures.copies) / Double(measures.records)])
     }
 }
 

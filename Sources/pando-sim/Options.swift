@@ -58,12 +58,15 @@ struct NetworkOptions: ParsableArguments {
     @Option(help: ArgumentHelp("One-way delay in milliseconds. (default: 10-100)", valueName: "min-max"))
     var latency: NumberRange?
 
-    @Flag(help: "Random faults while activities flow.")
+    @Flag(help: "A random world of this size after all: the seed draws the rest, and what goes wrong.")
     var faults = false
 
     func validate() throws {
         if servers == nil, let option = options.first {
             throw ValidationError("\(option) describes a network of one's own: give --servers as well.")
+        }
+        if faults, rate != nil || topology != nil || latency != nil {
+            throw ValidationError("--faults: the seed draws the rate, the topology and the latency.")
         }
         if let servers, !(1...1000).contains(servers) { throw ValidationError("--servers is 1 to 1000.") }
         if let clients, !(0...1000).contains(clients) { throw ValidationError("--clients is 0 to 1000.") }
@@ -88,26 +91,18 @@ struct NetworkOptions: ParsableArguments {
     }
 
     func job() -> Job {
-        if servers == nil || faults { return randomWorld() }
+        guard let servers, !faults else {
+            let all = servers.flatMap { servers in clients.map { $0 * servers } }
+            return .randomWorld(servers: servers, clients: all, seconds: seconds, options: options)
+        }
         var scenario = Scenario(seed: 1)
-        if let servers { scenario.servers = servers }
+        scenario.servers = servers
         if let clients { scenario.clientsPerServer = clients }
         if let rate { scenario.rate = rate }
         if let seconds { scenario.seconds = seconds }
         if let topology { scenario.topology = topology }
         if let latency { scenario.world.latencyMilliseconds = latency.range }
         return .scenario(scenario, world: scenario.text, options: options)
-    }
-
-    private func randomWorld() -> Job {
-        var scenario = FaultScenario(seed: 1)
-        if let servers { scenario.servers = servers }
-        if let clients { scenario.clientsPerServer = clients }
-        if let rate { scenario.rate = rate }
-        if let seconds { scenario.seconds = seconds }
-        if let topology { scenario.topology = topology }
-        if let latency { scenario.world.latencyMilliseconds = latency.range }
-        return .faults(scenario, options: options)
     }
 }
 

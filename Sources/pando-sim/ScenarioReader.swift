@@ -36,6 +36,14 @@ struct ScenarioReader {
         var scenario = Scenario(seed: 1)
         scenario.clientsPerServer = 2
         try readNetwork(&file, into: &scenario)
+        for way in try file.list("ways", of: "ways between groups of servers") ?? [] {
+            var way = try Section(way, in: path, of: "a way")
+            guard let groups = way.take("between") else {
+                throw way.mistake(at: way.node, "this way has no 'between': groups, for example [[0, 1], [2, 3]].")
+            }
+            scenario.ways.append((try self.groups(groups, &way, scenario), try quality(&way, scenario)))
+            try way.end()
+        }
         let timeline = try file.list("timeline", of: "entries") ?? []
         for entry in timeline { try readEntry(entry, into: &scenario) }
         scenario.seconds = try file.number("seconds", in: 0.001...86_400) ?? scenario.timeline.endSeconds + 10
@@ -73,12 +81,7 @@ extension ScenarioReader {
         if let topology = try file.choice("topology", Topology.allCases.map { ($0.rawValue, $0) }) {
             scenario.topology = topology
         }
-        if let node = file.take("latency") {
-            guard let range = NumberRange(argument: node.string ?? ""), range.range.upperBound <= 60_000 else {
-                throw file.mistake(at: node, "'latency' is milliseconds, for example 10-100, up to 60000.")
-            }
-            scenario.world.latencyMilliseconds = range.range
-        }
+        if let latency = try file.latency() { scenario.world.latencyMilliseconds = latency }
         if let node = file.take("absent") {
             scenario.absent = Set(try file.servers(node, below: scenario.servers))
         }
@@ -89,13 +92,13 @@ extension ScenarioReader {
         guard let seconds = try entry.number("at", in: 0...86_400) else {
             throw entry.mistake(at: node, "this entry has no 'at': the seconds since the traffic began.")
         }
-        let verbs = ["start", "kill", "restart", "part", "break", "heal", "arrive", "burst"]
+        let verbs = ["start", "kill", "restart", "pause", "part", "break", "heal", "between", "arrive", "burst"]
         let said = verbs.filter { entry.has($0) }
         guard said.count == 1, let verb = said.first, let value = entry.take(verb) else {
-            try entry.end(others: verbs + ["how", "to", "after"])
+            try entry.end(others: verbs + ["how", "to", "after", "latency", "loss", "bandwidth"])
             throw entry.mistake(at: node, "an entry says one of \(verbs.joined(separator: ", ")).")
         }
-        for (time, action) in try read(verb, value, &entry, servers: scenario.servers) {
+        for (time, action) in try read(verb, value, &entry, scenario) {
             scenario.timeline.add(action, atSeconds: seconds + time)
         }
         try entry.end()
@@ -103,9 +106,9 @@ extension ScenarioReader {
 
     /// Actions with their seconds after the entry's own time.
     private func read(
-        _ verb: String, _ value: Node, _ entry: inout Section, servers: Int
+        _ verb: String, _ value: Node, _ entry: inout Section, _ scenario: Scenario
     ) throws -> [(Double, Timeline.Action)] {
-        func someServers(_ node: Node) throws -> [Int] { try entry.servers(node, below: servers) }
+        func someServers(_ node: Node) throws -> [Int] { try entry.servers(node, below: scenario.servers) }
         switch verb {
         case "start": return [(0, .start(try someServers(value)))]
         case "kill": return [(0, .kill(try someServers(value), try death(&entry)))]
@@ -113,24 +116,45 @@ extension ScenarioReader {
             let victims = try someServers(value)
             let pause = try entry.number("after", in: 0...86_400) ?? 1
             return [(0, .kill(victims, try death(&entry))), (pause, .start(victims))]
+        case "pause":
+            let victims = try someServers(value)
+            let pause = try entry.number("after", in: 0...86_400) ?? 1
+            return [(0, .pause(victims)), (pause, .goOn(victims))]
         case "part":
-            let groups = try entry.items(value, "groups of servers, for example [[0, 1], [2, 3]]").map(someServers)
-            let members = groups.flatMap(\.self)
-            guard groups.count > 1, Set(members).count == members.count else {
-                throw entry.mistake(at: value, "'part' is two groups or more, and each server is in one at most.")
-            }
+            let groups = try groups(value, &entry, scenario)
             let kinds: [(String, World.Cut)] = [("silently", .silently), ("abruptly", .abruptly)]
             return [(0, .part(groups, try entry.choice("how", kinds) ?? .silently))]
         case "break": return [(0, .breakLinks(try someServers(value)))]
         case "heal":
-            guard value.string == "all" else { throw entry.mistake(at: value, "'heal' is all.") }
-            return [(0, .heal)]
+            return [(0, .heal(try someServers(value)))]
+        case "between":
+            return [(0, .way(try groups(value, &entry, scenario), try quality(&entry, scenario)))]
         case "arrive":
             let count = Int(try entry.number(value, verb, in: 1...10_000))
             let target = try entry.take("to").map { try someServers($0) }?.first
             return [(0, .arrive(clients: count, server: target))]
         default: return [(0, .burst(Int(try entry.number(value, verb, in: 1...100_000))))]
         }
+    }
+
+    private func groups(_ node: Node, _ section: inout Section, _ scenario: Scenario) throws -> [[Int]] {
+        let groups = try section.items(node, "groups of servers, for example [[0, 1], [2, 3]]").map {
+            try section.servers($0, below: scenario.servers)
+        }
+        let members = groups.flatMap(\.self)
+        guard groups.count > 1, Set(members).count == members.count else {
+            throw section.mistake(at: node, "here stand two groups or more, and each server is in one at most.")
+        }
+        return groups
+    }
+
+    /// What the ways of an entry are like.
+    private func quality(_ section: inout Section, _ scenario: Scenario) throws -> PathQuality {
+        let latency = try section.latency() ?? scenario.world.latencyMilliseconds
+        var quality = PathQuality(latencyMicroseconds: latency.lowerBound * 1000...latency.upperBound * 1000)
+        if let loss = try section.number("loss", in: 0...90) { quality.lossPermille = UInt64(loss * 10) }
+        if let rate = try section.number("bandwidth", in: 100...1e12) { quality.bytesPerSecond = UInt64(rate) }
+        return quality
     }
 
     private func death(_ entry: inout Section) throws -> World.Death {

@@ -4,7 +4,7 @@ import Yams
 /// was meant.
 struct Section {
     private let path: String
-    private let node: Node
+    let node: Node
     private var rest: [(key: Node, value: Node)]
     /// All keys that were asked for.
     private var known: [String] = []
@@ -72,6 +72,15 @@ extension Section {
             throw mistake(at: node, "'\(key)' is a number from \(bounds).")
         }
         return value
+    }
+
+    /// Milliseconds one way.
+    mutating func latency() throws -> ClosedRange<UInt64>? {
+        guard let node = take("latency") else { return nil }
+        guard let range = NumberRange(argument: node.string ?? "")?.range, range.upperBound <= 60_000 else {
+            throw mistake(at: node, "'latency' is milliseconds, for example 10-100, up to 60000.")
+        }
+        return range
     }
 
     mutating func choice<Value>(_ key: String, _ choices: [(name: String, value: Value)]) throws -> Value? {

@@ -140,9 +140,11 @@ enum PeerSamples {
         id: ClaimID(stamp: 1_700_000_000_001, origin: server, counter: 7), name: Array("zoë".utf8), salt: bytes(16),
         cost: 10, digest: bytes(32))
     static let announcement = Announcement(
-        id: server, number: 3, address: PeerAddress(host: "::1", port: 3780), weight: 100, load: 5, loadClock: 6,
+        id: server, number: 3, rank: 4, address: PeerAddress(host: "::1", port: 3780), weight: 100, load: 5,
+        loadClock: 6,
         isServing: true, isLeaving: false, registryDigest: digest, neighbours: [other],
-        held: [StreamPosition(origin: server, seq: 9), StreamPosition(origin: other, seq: .max)])
+        held: [StreamPosition(origin: server, seq: 9), StreamPosition(origin: other, seq: .max)],
+        ended: [StreamPosition(origin: other, seq: 2)])
     static var digest: RegistryDigest {
         var digest = RegistryDigest()
         digest.add(claim)
@@ -159,14 +161,16 @@ enum PeerSamples {
             .welcome(bytes(32)), .refusal(.addressTaken, text: "taken"),
             .introduction(
                 PeerFrame.Introduction(
-                    id: server, address: PeerAddress(host: "a.example", port: 1), networkTime: 12, known: other)),
+                    id: server, address: PeerAddress(host: "a.example", port: 1), networkTime: 12, rank: 13,
+                    known: other, knownRank: 14)),
             .level(
                 PeerFrame.Level(
                     registryDigest: digest,
                     entries: [
                         PeerFrame.Level.Entry(origin: server, held: 5, oldest: 6),
                         PeerFrame.Level.Entry(origin: other, held: (1 << 63) - 1, oldest: 0),
-                    ])),
+                    ],
+                    ended: [PeerFrame.Digest(origin: other, held: 8, announcement: 9)])),
             .claims([claim, claim]), .claims([]), .members([announcement, announcement], unreachable: [announcement]),
             .members([], unreachable: []), .stateEnd,
             .gap(StreamPosition(origin: server, seq: 8)),

@@ -38,8 +38,7 @@ import Testing
         desk.say(
             .introduction(
                 PeerFrame.Introduction(
-                    id: Peers.id(1), address: Peers.address(1), networkTime: 0,
-                    known: ServerID(startStamp: 0, random: 0))), over: again)
+                    id: Peers.id(1), address: Peers.address(1), networkTime: 0)), over: again)
         desk.say(
             .level(
                 PeerFrame.Level(
@@ -63,8 +62,7 @@ import Testing
         desk.say(
             .introduction(
                 PeerFrame.Introduction(
-                    id: Peers.id(6), address: Peers.address(6), networkTime: 0,
-                    known: ServerID(startStamp: 0, random: 0))), over: late)
+                    id: Peers.id(6), address: Peers.address(6), networkTime: 0)), over: late)
         #expect(desk.closed[late] == .tooManyLinks)
     }
 
@@ -75,8 +73,7 @@ import Testing
         desk.say(
             .introduction(
                 PeerFrame.Introduction(
-                    id: Peers.id(3), address: Peers.address(3), networkTime: 0,
-                    known: ServerID(startStamp: 0, random: 0))), over: late)
+                    id: Peers.id(3), address: Peers.address(3), networkTime: 0)), over: late)
         #expect(desk.closed == [late: .tooManyLinks])
     }
 

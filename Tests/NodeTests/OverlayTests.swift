@@ -87,7 +87,7 @@ import Testing
     // MARK: Attempts
 
     @Test func `waits double up to the longest, less a quarter at most`() throws {
-        var overlay = Overlay()
+        var overlay = Overlay(waits: Overlay.Waits(min: 100, max: 1000, remembered: 60_000))
         var random = SplitMix64(seed: 1)
         var now = Instant(nanoseconds: 0)
         overlay.setTargets([Peers.address(1)], at: now)
@@ -95,7 +95,7 @@ import Testing
             let (dial, _) = try #require({ overlay.takeDue(at: now).first }())
             let again = overlay.takeDue(at: now)
             #expect(again.isEmpty)
-            overlay.attemptEnded(dial, min: 100, max: 1000, at: now, random: &random)
+            overlay.attemptEnded(dial, at: now, random: &random)
             let next = try #require(overlay.nextAttempt)
             let wait = next.milliseconds(since: now)
             #expect((nominal - nominal / 4...nominal).contains(wait))
@@ -104,23 +104,23 @@ import Testing
     }
 
     @Test func `a link that lasted is dialled again at once, one that did not like a failure`() throws {
-        var overlay = Overlay()
+        var overlay = Overlay(waits: Overlay.Waits(min: 100, max: 1000, remembered: 60_000))
         var random = SplitMix64(seed: 1)
         let now = Instant(nanoseconds: 0)
         overlay.setTargets([Peers.address(1)], at: now)
         let (first, _) = try #require({ overlay.takeDue(at: now).first }())
-        overlay.linkEnded(first, lasted: 10, min: 100, max: 1000, at: now, random: &random)
+        overlay.linkEnded(first, lasted: 10, at: now, random: &random)
         let soon = overlay.takeDue(at: now)
         #expect(soon.isEmpty)
         let later = now.adding(milliseconds: 100)
         let (second, _) = try #require({ overlay.takeDue(at: later).first }())
-        overlay.linkEnded(second, lasted: 1001, min: 100, max: 1000, at: later, random: &random)
+        overlay.linkEnded(second, lasted: 1001, at: later, random: &random)
         let third = overlay.takeDue(at: later)
         #expect(third.count == 1)
     }
 
     @Test func `a target under way outlives the wish for it`() {
-        var overlay = Overlay()
+        var overlay = Overlay(waits: Overlay.Waits(min: 100, max: 1000, remembered: 60_000))
         let now = Instant(nanoseconds: 0)
         overlay.setTargets([Peers.address(1), Peers.address(2)], at: now)
         let dials = overlay.takeDue(at: now).map(\.0)

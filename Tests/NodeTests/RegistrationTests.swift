@@ -76,8 +76,8 @@ import Testing
         // The name's arbiters must be the second server and then the first.
         let name = try #require(
             names.first { name in
-                let arbiters = wires.nodes[2].arbiters(of: Array(name.utf8)).map { wires.nodes[2].servers[$0] }
-                return arbiters == [wires.nodes[1].id, wires.nodes[0].id, wires.nodes[2].id]
+                wires.nodes[2].arbiters(of: Array(name.utf8))
+                    == [wires.nodes[1].id, wires.nodes[0].id, wires.nodes[2].id]
             })
         wires.hold(0, 2)
         wires.drop(wires.register(name, at: 0))

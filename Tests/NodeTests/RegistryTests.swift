@@ -23,7 +23,7 @@ extension Array {
     ]
 
     private func merged(_ claims: [Claim]) -> Registry {
-        var registry = Registry(limit: 100)
+        var registry = Registry(limit: 100, losersLimit: 8)
         for claim in claims { _ = registry.merge(claim) }
         return registry
     }
@@ -54,7 +54,7 @@ extension Array {
     }
 
     @Test func `each merge says what it did`() {
-        var registry = Registry(limit: 2)
+        var registry = Registry(limit: 2, losersLimit: 8)
         let results = [0, 0, 1, 0, 3, 5].map { registry.merge(Self.claims[$0]) }
         #expect(results == [.inserted, .known, .replaced(Self.claims[0]), .lost, .inserted, .full])
     }

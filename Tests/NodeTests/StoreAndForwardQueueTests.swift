@@ -80,8 +80,7 @@ import Testing
         desk.say(
             .introduction(
                 PeerFrame.Introduction(
-                    id: Peers.id(3), address: Peers.address(3), networkTime: 0,
-                    known: ServerID(startStamp: 0, random: 0))), over: link)
+                    id: Peers.id(3), address: Peers.address(3), networkTime: 0)), over: link)
         desk.say(.level(PeerFrame.Level(registryDigest: RegistryDigest(), entries: held)), over: link)
         let records = desk.heard(over: link).compactMap { said -> ServerID? in
             if case .records(let origin, _, _) = said { origin } else { nil }

@@ -66,16 +66,6 @@ import Testing
         Self.settle(world)
     }
 
-    /// Random faults, a small smoke; `pando-sim --faults` runs as many as one likes.
-    @Test(arguments: 1...6 as ClosedRange<UInt64>) func randomFaultsLoseNothing(seed: UInt64) {
-        var scenario = FaultScenario(seed: seed)
-        scenario.servers = 3 + Int(seed % 3)
-        scenario.seconds = 30
-        let outcome = scenario.run()
-        #expect(outcome.violations.map(\.description) == [], "\(outcome.story.joined(separator: "; "))")
-        #expect(outcome.story.count > 5)
-    }
-
     /// A joiner that is the only way between two parts passes on what it has no clients for itself.
     @Test(arguments: 1...10 as ClosedRange<UInt64>) func aJoinerGivesNothingUpForOthers(seed: UInt64) {
         let world = Self.network(seed: seed, servers: 4)

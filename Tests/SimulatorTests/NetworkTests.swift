@@ -125,12 +125,12 @@ struct NetworkTests {
         let sent = Self.bytes(3000, from: 0)
         for start in stride(from: 0, to: 1000, by: 50) { wire.send(Array(sent[start..<start + 50]), from: .dialler) }
         wire.run(upTo: wire.now + 40_000_000)
-        wire.network.cut(0, 1)
+        wire.network.cut(from: 0, to: 1)
         for start in stride(from: 1000, to: 2000, by: 50) { wire.send(Array(sent[start..<start + 50]), from: .dialler) }
         let before = wire.arrived[.acceptor]?.count
         wire.run()
         #expect(wire.arrived[.acceptor]?.count == before)
-        wire.network.heal(1, 0, at: wire.now, in: &wire.queue)
+        wire.network.heal(from: 0, to: 1, at: wire.now, in: &wire.queue)
         for start in stride(from: 2000, to: 3000, by: 50) { wire.send(Array(sent[start..<start + 50]), from: .dialler) }
         wire.run()
         #expect(wire.arrived[.acceptor] == sent)
@@ -152,7 +152,7 @@ struct NetworkTests {
         network.dial(from: .server(0), life: 1, to: 1, tag: 1, at: 0, in: &queue)
         #expect(network.reach(0, isListening: false, at: 50_000_000, in: &queue) == nil)
         #expect(network.dials[0].outcome == .refused)
-        network.cut(0, 1)
+        network.cut(from: 0, to: 1)
         network.dial(from: .server(0), life: 1, to: 1, tag: 2, at: 0, in: &queue)
         #expect(network.reach(1, isListening: true, at: 500_000_000, in: &queue) == nil)
         #expect(network.dials[1].outcome == .timedOut)

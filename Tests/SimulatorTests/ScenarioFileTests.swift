@@ -58,10 +58,14 @@ import Testing
               - {at: 2.5, restart: 1, after: 3}
               - {at: 3, part: [[0], [1, 2]], how: abruptly}
               - {at: 4, part: [[0], [3]]}
-              - {at: 5, heal: all}
+              - {at: 5, heal: [1, 3]}
+              - {at: 10, pause: 2, after: 5}
+              - {at: 11, between: [[0], [1]], loss: 2.5, bandwidth: 50000}
               - {at: 6, break: all}
               - {at: 7, arrive: 20, to: 1}
               - {at: 8, burst: 100}
+            ways:
+              - {between: [[0, 1], [2, 3]], latency: 40-120}
             seconds: 30
             expect:
               whole-within: 12
@@ -77,13 +81,16 @@ import Testing
         #expect(scenario.seconds == 30)
         #expect(scenario.wholeLimitSeconds == 12)
         #expect(scenario.redundancyMax == 0.5)
+        let slow = PathQuality(latencyMicroseconds: 5000...15_000, lossPermille: 25, bytesPerSecond: 50_000)
         let actions: [Timeline.Action] = [
             .kill([0], .machine), .kill([1], .process), .part([[0], [1, 2]], .abruptly), .part([[0], [3]], .silently),
-            .heal, .start([1]), .breakLinks([0, 1, 2, 3]), .arrive(clients: 20, server: 1), .burst(100),
-            .start([2, 3]),
+            .heal([1, 3]), .start([1]), .breakLinks([0, 1, 2, 3]), .arrive(clients: 20, server: 1), .burst(100),
+            .start([2, 3]), .pause([2]), .way([[0], [1]], slow), .goOn([2]),
         ]
         #expect(scenario.timeline.entries.map(\.action) == actions)
-        #expect(scenario.timeline.entries.map(\.seconds) == [1, 2.5, 3, 4, 5, 5.5, 6, 7, 8, 9])
+        #expect(scenario.timeline.entries.map(\.seconds) == [1, 2.5, 3, 4, 5, 5.5, 6, 7, 8, 9, 10, 11, 15])
+        #expect(scenario.ways.map(\.groups) == [[[0, 1], [2, 3]]])
+        #expect(scenario.ways.map(\.quality) == [PathQuality(latencyMicroseconds: 40_000...120_000)])
     }
 
     @Test(arguments: [
@@ -103,8 +110,9 @@ import Testing
         ("timeline:\n  - {at: 1, heal: all, to: 1}", "x.yaml:2:24: 'to' is not known; known here: at, heal."),
         ("timeline:\n  - {at: 1, kill: 5}", "x.yaml:2:19: a server is a number from 0 to 4"),
         ("timeline:\n  - {at: 1, kill: 0, how: softly}", "x.yaml:2:27: 'how' is process or machine."),
-        ("timeline:\n  - {at: 1, part: [[0, 1], [1]]}", "x.yaml:2:19: 'part' is two groups or more"),
-        ("timeline:\n  - {at: 1, heal: 3}", "x.yaml:2:19: 'heal' is all."),
+        ("timeline:\n  - {at: 1, part: [[0, 1], [1]]}", "x.yaml:2:19: here stand two groups or more"),
+        ("ways:\n  - {latency: 3}", "x.yaml:2:5: this way has no 'between'"),
+        ("ways:\n  - {between: [[0], [1]], loss: 100}", "x.yaml:2:33: 'loss' is a number from 0 to 90."),
         ("expect:\n  whole_within: 3", "x.yaml:2:3: 'whole_within' is not known; did you mean 'whole-within'?"),
         ("timeline: [", "(not YAML)"), ("", "is empty"), ("just words", "x.yaml:1:1: a scenario is made of lines"),
     ]) func mistakesAreToldWithTheirPlace(text: String, answer: String) {

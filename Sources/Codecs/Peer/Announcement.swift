@@ -4,6 +4,10 @@ public struct Announcement: Hashable, Sendable {
     public var id: ServerID
     /// 1, 2, 3 … within one incarnation.
     public var number: UInt64
+    /// Orders the incarnations at one address: the one with the highest lives. It begins as the start stamp; a server
+    /// that hears of another incarnation at its address with no lower rank raises its own above it, which a dead one
+    /// cannot (refutation by incarnation number: Das, Gupta and Motivala, SWIM, DSN 2002).
+    public var rank: UInt64
     /// Where clients and servers reach it.
     public var address: PeerAddress
     /// Its share of the clients relative to others; 100 is the ordinary one.
@@ -22,14 +26,18 @@ public struct Announcement: Hashable, Sendable {
     public var neighbours: [ServerID]
     /// What it holds of each stream: an acknowledgement to all.
     public var held: [StreamPosition]
+    /// Streams that it has forgotten, with their ends, and that others still hold: all of them is acknowledged.
+    public var ended: [StreamPosition]
 
+    /// - Parameter rank: nil for the one that a server begins with.
     public init(
-        id: ServerID, number: UInt64, address: PeerAddress, weight: UInt32, load: UInt32, loadClock: UInt64,
-        isServing: Bool, isLeaving: Bool, registryDigest: RegistryDigest, neighbours: [ServerID],
-        held: [StreamPosition]
+        id: ServerID, number: UInt64, rank: UInt64? = nil, address: PeerAddress, weight: UInt32, load: UInt32,
+        loadClock: UInt64, isServing: Bool, isLeaving: Bool, registryDigest: RegistryDigest, neighbours: [ServerID],
+        held: [StreamPosition], ended: [StreamPosition] = []
     ) {
         self.id = id
         self.number = number
+        self.rank = rank ?? id.startStamp
         self.address = address
         self.weight = weight
         self.load = load
@@ -39,14 +47,16 @@ public struct Announcement: Hashable, Sendable {
         self.registryDigest = registryDigest
         self.neighbours = neighbours
         self.held = held
+        self.ended = ended
     }
 
     /// Bytes of the shortest announcement on the wire.
-    static let sizeMin = 16 + 8 + 4 + 4 + 4 + 8 + 1 + 16 + 4 + 4
+    static let sizeMin = 16 + 8 + 8 + 4 + 4 + 4 + 8 + 1 + 16 + 4 + 4 + 4
 
     func encode(into bytes: inout [UInt8]) {
         bytes.appendServerID(id)
         bytes.appendInteger(number)
+        bytes.appendInteger(rank)
         address.encode(into: &bytes)
         bytes.appendInteger(weight)
         bytes.appendInteger(load)
@@ -56,11 +66,13 @@ public struct Announcement: Hashable, Sendable {
         bytes.appendInteger(UInt32(neighbours.count))
         for neighbour in neighbours { bytes.appendServerID(neighbour) }
         bytes.appendPositions(held)
+        bytes.appendPositions(ended)
     }
 
     init(from reader: inout WireReader) throws(FrameFault) {
         id = try reader.serverID()
         number = try reader.integer()
+        rank = try reader.integer()
         address = try PeerAddress(from: &reader)
         weight = try reader.integer()
         load = try reader.integer()
@@ -73,6 +85,7 @@ public struct Announcement: Hashable, Sendable {
         neighbours = []
         for _ in 0..<(try reader.count("neighbours", entrySize: 16)) { neighbours.append(try reader.serverID()) }
         held = try reader.positions("held")
+        ended = try reader.positions("ended")
     }
 }
 

@@ -87,12 +87,7 @@ extension PeerFrame {
             bytes.appendServerID(position.origin)
             bytes.appendInteger(position.seq)
         case .have(let digests):
-            bytes.appendInteger(UInt32(digests.count))
-            for digest in digests {
-                bytes.appendServerID(digest.origin)
-                bytes.appendInteger(digest.held)
-                bytes.appendInteger(digest.announcement)
-            }
+            bytes.appendDigests(digests)
         case .prune(let origin): bytes.appendServerID(origin)
         case .graft(let origin, let held, let announcement):
             bytes.appendServerID(origin)
@@ -139,7 +134,7 @@ extension PeerFrame {
         case .gap:
             let origin = try reader.serverID()
             return .gap(StreamPosition(origin: origin, seq: try reader.integer()))
-        case .have: return .have(try digests(from: &reader))
+        case .have: return .have(try reader.digests("digests"))
         case .prune: return .prune(try reader.serverID())
         case .graft:
             let origin = try reader.serverID()
@@ -162,13 +157,26 @@ extension PeerFrame {
         }
         return announcements
     }
+}
 
-    private static func digests(from reader: inout WireReader) throws(FrameFault) -> [Digest] {
-        var digests: [Digest] = []
-        for _ in 0..<(try reader.count("digests", entrySize: 32)) {
-            let origin = try reader.serverID()
-            let held: UInt64 = try reader.integer()
-            digests.append(Digest(origin: origin, held: held, announcement: try reader.integer()))
+extension [UInt8] {
+    fileprivate mutating func appendDigests(_ digests: [PeerFrame.Digest]) {
+        appendInteger(UInt32(digests.count))
+        for digest in digests {
+            appendServerID(digest.origin)
+            appendInteger(digest.held)
+            appendInteger(digest.announcement)
+        }
+    }
+}
+
+extension WireReader {
+    fileprivate mutating func digests(_ field: String) throws(FrameFault) -> [PeerFrame.Digest] {
+        var digests: [PeerFrame.Digest] = []
+        for _ in 0..<(try count(field, entrySize: 32)) {
+            let origin = try serverID()
+            let held: UInt64 = try integer()
+            digests.append(PeerFrame.Digest(origin: origin, held: held, announcement: try integer()))
         }
         return digests
     }
@@ -187,14 +195,18 @@ extension PeerFrame.Introduction {
         bytes.appendServerID(id)
         address.encode(into: &bytes)
         bytes.appendInteger(networkTime)
+        bytes.appendInteger(rank)
         bytes.appendServerID(known)
+        bytes.appendInteger(knownRank)
     }
 
     init(from reader: inout WireReader) throws(FrameFault) {
         id = try reader.serverID()
         address = try PeerAddress(from: &reader)
         networkTime = try reader.integer()
+        rank = try reader.integer()
         known = try reader.serverID()
+        knownRank = try reader.integer()
     }
 }
 
@@ -207,6 +219,7 @@ extension PeerFrame.Level {
             bytes.appendInteger(entry.held)
             bytes.appendInteger(entry.oldest)
         }
+        bytes.appendDigests(ended)
     }
 
     init(from reader: inout WireReader) throws(FrameFault) {
@@ -219,6 +232,10 @@ extension PeerFrame.Level {
             // `held` counts records that were made: 2^63 of them is absurd, and sums must not overflow.
             guard held < 1 << 63, oldest <= held + 1 else { throw .invalidValue(field: "stream", value: held) }
             entries.append(Entry(origin: origin, held: held, oldest: oldest))
+        }
+        ended = try reader.digests("ended streams")
+        for digest in ended where digest.held >= 1 << 63 {
+            throw .invalidValue(field: "ended stream", value: digest.held)
         }
     }
 }

@@ -55,14 +55,24 @@ public enum PeerFrame: Hashable, Sendable {
         public var address: PeerAddress
         /// Milliseconds since 1970 as the sender's network counts them.
         public var networkTime: UInt64
-        /// The latest server that the sender knows at the receiver's address; all zeros if none.
+        /// The sender's rank among the incarnations at its address.
+        public var rank: UInt64
+        /// The server of the highest rank that the sender knows at the receiver's address, and that rank; all zeros if
+        /// none.
         public var known: ServerID
+        public var knownRank: UInt64
 
-        public init(id: ServerID, address: PeerAddress, networkTime: UInt64, known: ServerID) {
+        /// - Parameter rank: nil for the one that a server begins with.
+        public init(
+            id: ServerID, address: PeerAddress, networkTime: UInt64, rank: UInt64? = nil,
+            known: ServerID = ServerID(startStamp: 0, random: 0), knownRank: UInt64 = 0
+        ) {
             self.id = id
             self.address = address
             self.networkTime = networkTime
+            self.rank = rank ?? id.startStamp
             self.known = known
+            self.knownRank = knownRank
         }
     }
 
@@ -83,10 +93,13 @@ public enum PeerFrame: Hashable, Sendable {
         }
         public var registryDigest: RegistryDigest
         public var entries: [Entry]
+        /// Streams that the sender has forgotten: their ends, and the last announcements of their origins.
+        public var ended: [Digest]
 
-        public init(registryDigest: RegistryDigest, entries: [Entry]) {
+        public init(registryDigest: RegistryDigest, entries: [Entry], ended: [Digest] = []) {
             self.registryDigest = registryDigest
             self.entries = entries
+            self.ended = ended
         }
     }
 

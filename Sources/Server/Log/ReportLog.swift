@@ -112,6 +112,14 @@ extension Report {
         case .memberDeparted(let id, let address, let cause):
             Entry(
                 level: .info, message: "member departed", metadata: .server(id, address, ["cause": "\(cause)"]))
+        case .clockOffset(let id, let address, let milliseconds):
+            Entry(
+                level: .warning, message: "a network with another time: conflicting claims are compared by it",
+                metadata: .server(id, address, ["ahead-ms": "\(milliseconds)"]))
+        case .registryRepaired(let id, let address):
+            Entry(
+                level: .error, message: "a neighbour's users differed at equal vectors: the state is sent again",
+                metadata: .server(id, address))
         case .addressConflict(let id, let address):
             Entry(
                 level: .error, message: "another living server advertises the address of this one",

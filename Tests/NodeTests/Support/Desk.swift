@@ -150,8 +150,7 @@ final class Desk {
         say(
             .introduction(
                 PeerFrame.Introduction(
-                    id: peer, address: address, networkTime: 1_700_000_000_000,
-                    known: ServerID(startStamp: 0, random: 0))), over: link)
+                    id: peer, address: address, networkTime: 1_700_000_000_000)), over: link)
         say(.level(PeerFrame.Level(registryDigest: RegistryDigest(), entries: entries)), over: link)
         say(.stateEnd, over: link)
         _ = heard(over: link)

@@ -1,0 +1,160 @@
+import Codecs
+
+/// Forgetting what is over. A server that is gone leaves its stream; when every member holds the stream to the same
+/// end, it moves out of the vectors into a tombstone. So a thousand restarts leave vectors and tables of the size of the
+/// living network, and a part that returns with the stream finds out how much of it was delivered.
+///
+/// There is no round of agreement: each server decides alone, from what the members' announcements acknowledge. Whoever
+/// has forgotten a stream and sees it in another one's vector says the end (`Announcement.ended`), which acknowledges
+/// all of it.
+extension Node {
+    // MARK: Into the tombstone
+
+    /// Forgets every departed server whose stream is the same everywhere.
+    mutating func forgetEnded() {
+        for index in members.indices.dropFirst() where isForgettable(index) { forget(index) }
+    }
+
+    private func isForgettable(_ index: Int) -> Bool {
+        guard members[index].status == .departed, !links.contains(where: { $0.neighbour == index }) else {
+            return false
+        }
+        let stream = store.streams[index]
+        guard stream.delivered == stream.held else { return false }
+        return members.indices.dropFirst().allSatisfy { member in
+            member == index || !members[member].isOwed || queues[member].acknowledged[index] == stream.held
+        }
+    }
+
+    private mutating func forget(_ index: Int) {
+        tombstones.insert(
+            PeerFrame.Digest(
+                origin: servers[index], held: store.streams[index].held,
+                announcement: members[index].announcementNumber))
+        counters.originsForgotten += 1
+        for link in links.indices { links[link].clear(index) }
+        for queue in queues.indices { queues[queue].clear(index) }
+        queues[index] = StoreAndForwardQueue()
+        queues[index].ensure(streams: servers.capacity)
+        store.clear(index)
+        advanced.removeAll { $0 == index }
+        waiting.removeAll { $0 == index }
+        postponed.removeAll { $0 == index }
+        members[index] = Member(id: ServerID(startStamp: 0, random: 0), heard: now)
+        members[index].status = .vacant
+        servers.remove(index)
+    }
+
+    /// The table of servers is full: the departed server that started first is forgotten, although somebody may lack
+    /// a record of it. Returns false if nobody has departed.
+    mutating func forgetOldest() -> Bool {
+        let departed = members.indices.dropFirst().filter { index in
+            members[index].status == .departed && !links.contains { $0.neighbour == index }
+        }
+        guard let oldest = departed.min(by: { members[$0].id < members[$1].id }) else { return false }
+        let stream = store.streams[oldest]
+        if stream.held >= stream.oldest {
+            let records = stream.held - stream.oldest + 1
+            counters.recordsGivenUp += records
+            outbox.report(.givenUp(StreamPosition(origin: servers[oldest], seq: stream.held), records: records))
+        }
+        deliverAll(oldest)
+        counters.originsForgottenEarly += 1
+        forget(oldest)
+        return true
+    }
+
+    // MARK: Out of the tombstone
+
+    /// The server that has just got this index may be one that was forgotten: its stream goes on where it ended.
+    mutating func recall(_ index: Int) {
+        if let tombstone = tombstones[servers[index]] {
+            store.step(index, over: tombstone.held)
+            members[index].numberForgotten = tombstone.announcement
+            tombstones.remove(servers[index])
+            counters.tombstonesRevived += 1
+        } else {
+            members[index].isBelowForgotten = tombstones.mayHaveForgotten(servers[index])
+        }
+    }
+
+    /// The index of a stream of which a neighbour holds, or sends, records up to `seq`; nil if that is nothing new of a
+    /// forgotten one, or there is no room.
+    mutating func streamIndex(of origin: ServerID, through seq: UInt64) -> Int? {
+        if servers.index(of: origin) == nil {
+            if let tombstone = tombstones[origin], seq <= tombstone.held { return nil }
+            guard hasRoom(for: origin) else { return nil }
+        }
+        let index = serverIndex(of: origin)
+        if members[index].isBelowForgotten, seq > 0 { stepOverForgotten(index, through: seq) }
+        return index
+    }
+
+    /// Nobody can tell whether these records were delivered here once: nothing comes twice, before everything comes.
+    private mutating func stepOverForgotten(_ index: Int, through seq: UInt64) {
+        members[index].isBelowForgotten = false
+        counters.forgottenHits += 1
+        counters.recordsSkipped &+= seq - store.streams[index].held
+        outbox.report(.gap(StreamPosition(origin: servers[index], seq: seq), records: seq - store.streams[index].held))
+        store.step(index, over: seq)
+        held(index)
+    }
+
+    /// Whether an announcement can be of a server that is not forgotten, or tells that a forgotten one lives.
+    func isNews(_ announcement: Announcement, as arrival: Arrival) -> Bool {
+        guard servers.index(of: announcement.id) == nil, let tombstone = tombstones[announcement.id] else {
+            return true
+        }
+        return announcement.number > tombstone.announcement && arrival != .toldUnreachable
+    }
+
+    // MARK: Telling the end
+
+    /// Another server holds a stream that is forgotten here.
+    mutating func noteStillHeld(_ position: StreamPosition) {
+        guard let tombstone = tombstones[position.origin], position.seq <= tombstone.held else { return }
+        guard !endedToTell.contains(position.origin) else { return }
+        endedToTell.append(position.origin)
+    }
+
+    /// The ends that others want to be told. They are asked for again as long as somebody still holds the streams.
+    mutating func takeEndedToTell() -> [StreamPosition] {
+        let told = endedToTell.compactMap { origin in
+            tombstones[origin].map { StreamPosition(origin: origin, seq: $0.held) }
+        }
+        endedToTell = []
+        return told.sorted { $0.origin < $1.origin }
+    }
+
+    /// Another server has forgotten this stream at `end`: its origin is gone. What is missing here before the end may
+    /// still come from somebody else; if it has not after an announce interval, it is given up.
+    mutating func noteEnded(_ index: Int, at end: UInt64) {
+        if linkIndex(toServer: index) == nil, [.unreachable, .unheard].contains(members[index].status) {
+            depart(index, .told)
+        }
+        guard members[index].status == .departed, end > store.streams[index].held else {
+            members[index].endedSince = nil
+            return
+        }
+        guard let since = members[index].endedSince else {
+            members[index].endedSince = now
+            return
+        }
+        guard now.milliseconds(since: since) >= configuration.timing.announceInterval else { return }
+        members[index].endedSince = nil
+        stepOver(index, through: end)
+    }
+
+    /// What a neighbour has forgotten, as it says when the link opens.
+    mutating func receive(ended: [PeerFrame.Digest], link index: Int) {
+        for digest in ended {
+            if let origin = servers.index(of: digest.origin) {
+                guard origin != Self.ownIndex, origin != links[index].neighbour else { continue }
+                queues[links[index].neighbour].acknowledge(origin, through: digest.held)
+                noteEnded(origin, at: digest.held)
+            } else {
+                tombstones.insert(digest)
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+import Node
+
+/// One seed, one world: the seed draws the servers, their places, times and bounds, and what goes wrong. First the
+/// *safety* of the promises is tried under faults; then everything heals, and *liveness* is: within a stated time the
+/// network must be whole and level, then silent, and a fresh activity reaches everybody.
+public struct RandomWorld: Sendable {
+    public let seed: UInt64
+    /// Number of servers; nil lets the seed draw it. So with the other values that may be nil.
+    public var servers: Int?
+    /// Clients in all at the beginning; more may come.
+    public var clients: Int?
+    /// How long faults and traffic last.
+    public var seconds: Double?
+    public var traces = Trace.Mode.off
+    /// Whether wall clocks are set back as well, so that servers restart with earlier ones.
+    public var setsClocksBack = false
+    public var checks = Checks()
+
+    public init(seed: UInt64) {
+        self.seed = seed
+        // Parts of a split network may each register a name; one claim wins when they meet.
+        checks.allowsConflicts = true
+    }
+
+    /// What a run showed.
+    public struct Outcome: Sendable {
+        public var seed: UInt64
+        public var violations: [Violation]
+        /// The drawn world in one paragraph.
+        public var parameters: String
+        /// The faults with their virtual time in seconds, in order.
+        public var story: [String]
+        /// How often each rare state occurred, in a fixed order.
+        public var rareStates: [(name: String, count: UInt64)]
+        public var measures: Measures
+        public var traceDigest: UInt64
+    }
+
+    /// Figures of one run.
+    public struct Measures: Sendable {
+        /// Nanoseconds from each mending until the network was whole.
+        public var repairs: [UInt64] = []
+        public var activities = 0
+        public var deliveries = 0
+        public var events: UInt64 = 0
+        /// Virtual time of the whole run in nanoseconds.
+        public var duration: UInt64 = 0
+        /// Of all records, those that crossed a link under faults included.
+        public var records = 0
+        public var copies = 0
+        public var hopsMean = 0.0
+        public var hopsMax = 0
+    }
+
+    /// The same seed and options always give the same outcome.
+    public func run() -> Outcome {
+        var draw = WorldDraw(seed: seed)
+        if let servers { draw.setServers(servers) }
+        if let clients { draw.clients = clients }
+        if let seconds { draw.seconds = seconds }
+        draw.options.traces = traces
+        let run = RandomRun(draw: draw, setsClocksBack: setsClocksBack)
+        run.begin()
+        run.safety()
+        run.liveness()
+        return outcome(of: run)
+    }
+
+    private func outcome(of run: RandomRun) -> Outcome {
+        let world = run.world
+        let economy = world.economy(since: 0)
+        let measures = Measures(
+            repairs: run.repairs, activities: world.history.activities.reduce(0) { $0 + $1.count },
+            deliveries: world.history.receptions.reduce(0) { $0 + $1.count }, events: world.eventCount,
+            duration: world.now, records: economy.records, copies: economy.copies, hopsMean: economy.hopsMean,
+            hopsMax: economy.hopsMax)
+        return Outcome(
+            seed: seed, violations: world.verdict(checks), parameters: run.draw.text, story: run.adversary.story,
+            rareStates: RareStates.all(of: world), measures: measures, traceDigest: world.trace.digest)
+    }
+}
+
+/// A random world while it runs.
+final class RandomRun {
+    let draw: WorldDraw
+    let world: World
+    let adversary: Adversary
+    private(set) var repairs: [UInt64] = []
+    private var random: SplitMix64
+
+    init(draw: WorldDraw, setsClocksBack: Bool) {
+        self.draw = draw
+        world = World(options: draw.options)
+        adversary = Adversary(world: world, draw: draw, setsClocksBack: setsClocksBack)
+        random = SplitMix64(seed: draw.options.seed, purpose: 6)
+    }
+
+    // MARK: The beginning
+
+    /// Servers start in random order, and clients come, perhaps before they are whole.
+    func begin() {
+        world.addServers(draw.secondNetwork ?? draw.servers, draw.topology)
+        if let first = draw.secondNetwork {
+            world.addServer(bootstrap: nil)
+            while world.servers.count < draw.servers {
+                world.addServer(bootstrap: first + random.below(world.servers.count - first))
+            }
+        }
+        for (first, second, quality) in draw.paths(&random) { world.setPath(first, second, quality) }
+        let order = random.permutation(of: draw.servers)
+        let spread = random.below(300 * UInt64(min(draw.servers, 10)))
+        for (position, server) in order.enumerated() {
+            // Late ones come in the midst of the faults. The first server waits for nobody.
+            let isLate = position < draw.lateServers && server != 0
+            let time = isLate ? random.below(UInt64(draw.seconds * 1000)) : random.below(spread + 1)
+            world.at(milliseconds: time) { $0.start(server) }
+        }
+        // Some worlds are whole before anything happens, in others the faults come into the beginning.
+        if random.chance(permille: 700) { world.run(milliseconds: spread + random.below(3000 as UInt64)) }
+        for number in 0..<draw.clients {
+            let isNamed = random.chance(permille: 600)
+            var steps: [ClientStep] = [
+                .wait(milliseconds: random.below(2000 as UInt64)), .connect(server: random.below(draw.servers)),
+            ]
+            if isNamed { steps.append(.register) }
+            steps.append(.login)
+            world.addClient(name: isNamed ? "user\(number)" : nil, steps: steps)
+        }
+    }
+
+    // MARK: Safety
+
+    /// Faults and traffic, all at once; now and then a time of calm, in which the network has to become whole.
+    func safety() {
+        world.startTraffic(perSecond: draw.rate, seconds: draw.seconds)
+        let end = world.now + UInt64(draw.seconds * 1e9)
+        if let first = draw.secondNetwork {
+            world.at(milliseconds: world.now / 1_000_000 + random.below(UInt64(draw.seconds * 1000))) { _ in
+                self.introduceSecondNetwork(first)
+            }
+        }
+        while world.now < end {
+            let pause = min(adversary.nextPause(), (end - world.now) / 1_000_000 + 1)
+            let wasActive = adversary.active > 0
+            world.run(milliseconds: pause)
+            adversary.tendClients(permille: 300)
+            if wasActive, adversary.active == 0, isComplete { measureRepair() }
+            adversary.strike()
+        }
+    }
+
+    /// Nobody is dead or missing: what is wrong now mends itself.
+    private var isComplete: Bool {
+        (draw.secondNetwork == nil || world.servers[draw.secondNetwork ?? 0].bootstrap != nil)
+            && world.servers.allSatisfy(\.isUp)
+    }
+
+    /// The first server of the second network restarts, told of one of the first network.
+    private func introduceSecondNetwork(_ first: Int) {
+        guard world.servers[first].bootstrap == nil else { return }
+        adversary.tell("server \(first) restarts, told of another network")
+        world.rareStates[.networksMet] += 1
+        world.kill(first, .process)
+        world.setBootstrap(first, to: random.below(first))
+        world.at(milliseconds: world.now / 1_000_000 + 20) { $0.start(first) }
+    }
+
+    private func measureRepair() {
+        let start = world.now
+        if waitUntilWhole() { repairs.append(world.now - start) }
+    }
+
+    // MARK: Liveness
+
+    /// Everything heals. Then, each within its time: whole; a fresh client at every server; level; silent.
+    func liveness() {
+        if let first = draw.secondNetwork { introduceSecondNetwork(first) }
+        world.run(milliseconds: 50)
+        adversary.healEverything()
+        let start = world.now
+        guard waitUntilWhole() else {
+            return world.found(
+                .notWhole, "\(draw.wholeMilliseconds) ms after everything healed: \(world.wholenessText)")
+        }
+        repairs.append(world.now - start)
+        adversary.tendClients(permille: 1000)
+        probe()
+        beLevel()
+        beSilent()
+    }
+
+    private func waitUntilWhole() -> Bool {
+        let end = world.now + draw.wholeMilliseconds * 1_000_000
+        let step: UInt64 = draw.servers > 8 ? 50 : 10
+        while !world.isWhole {
+            guard world.now < end else { return false }
+            world.run(milliseconds: step)
+        }
+        return true
+    }
+
+    /// A fresh client comes to each server, and all send.
+    private func probe() {
+        let probes = world.livingServers.map { server in
+            world.addClient(name: nil, steps: [.connect(server: server.index), .login])
+        }
+        let isIn = world.run(limitMilliseconds: draw.settleMilliseconds) { _ in probes.allSatisfy(\.isLoggedIn) }
+        if !isIn {
+            let out = probes.filter { !$0.isLoggedIn }.map { "\($0.server ?? -1)" }
+            world.found(.notAccepted, "no fresh client could log in at servers \(out.joined(separator: ", "))")
+        }
+        // Who was just told LOGIN_SUCCESS may still be told REDIRECT.
+        world.run(milliseconds: draw.settleMilliseconds)
+        for client in world.clients where client.isLoggedIn { client.sendActivity(in: world) }
+    }
+
+    private func beLevel() {
+        world.run(milliseconds: draw.settleMilliseconds)
+        guard !world.run(limitMilliseconds: draw.settleMilliseconds, until: { $0.isLevel }) else { return }
+        world.found(.notLevel, world.levelText)
+    }
+
+    /// From here on links carry heartbeats and announcements alone; and what belongs to these: digests that tell of
+    /// announcements, and now and then a better tree for them.
+    private func beSilent() {
+        world.run(milliseconds: draw.settleMilliseconds)
+        let before = world.frames
+        world.run(milliseconds: 3 * draw.options.timing.announceInterval)
+        let frames = world.frames.since(before)
+        let quiet = ["heartbeat", "announcement", "have", "credit", "graft", "prune"]
+        let loud = frames.byKind.filter { !quiet.contains($0.name) }
+        if !loud.isEmpty {
+            let text = loud.map { "\($0.name) \($0.count)" }.joined(separator: ", ")
+            world.found(.notSilent, "nothing happens, and yet links carry \(text)")
+        }
+    }
+}
+
+extension WorldDraw {
+    /// Within this time after everything healed the network must be whole: links that are dead and look alive are
+    /// found out (silence), a dial that hangs is given up (connect timeout, handshake), the next one waits its turn
+    /// (back-off with jitter), the state crosses, who stays dead is missed (three intervals), and an announcement of
+    /// each change goes round. Twice that, since a server that is told of one that waits itself waits for both.
+    var wholeMilliseconds: UInt64 {
+        let timing = options.timing
+        let silence = timing.silence + timing.heartbeat
+        let dial = options.connectTimeoutMilliseconds + timing.handshake + 2 * timing.redialMax
+        let unreachable = 4 * max(timing.announceInterval, timing.silence)
+        return 2 * (silence + dial + timing.joinPatience + unreachable + 2 * timing.announceInterval)
+    }
+
+    /// Within this time after the network is whole, what its servers still owe each other is paid.
+    var settleMilliseconds: UInt64 {
+        let timing = options.timing
+        return 2 * timing.announceInterval + timing.requestTimeout * 3 + timing.claimAcknowledgement
+            + 2 * timing.surplusGrace + 2000
+    }
+
+    mutating func setServers(_ count: Int) {
+        servers = count
+        lateServers = min(lateServers, count / 2)
+        if let first = secondNetwork, first >= count { secondNetwork = count > 1 ? 1 : nil }
+    }
+}

@@ -1,0 +1,216 @@
+import Codecs
+import Foundation
+import Testing
+
+@testable import Node
+
+/// What is over is forgotten, and only that: dead incarnations, members that were silent for long, their tombstones.
+@Suite struct ForgettingTests {
+    /// Times short enough that a test sees many lives.
+    private func hurry(_ configuration: inout NodeConfiguration) {
+        configuration.timing.announceInterval = 200
+        configuration.timing.announceGap = 20
+        configuration.timing.heartbeat = 100
+        configuration.timing.silence = 300
+        configuration.timing.redialMin = 20
+        configuration.timing.redialMax = 100
+    }
+
+    private func network(_ count: Int, departure: UInt64 = 86_400_000) -> Wires {
+        let wires = Wires()
+        for index in 0..<count {
+            wires.add(bootstrap: index == 0 ? nil : 0) { configuration in
+                hurry(&configuration)
+                configuration.timing.departure = departure
+                configuration.timing.departedRedial = 1000
+            }
+        }
+        wires.pass(milliseconds: 1000)
+        return wires
+    }
+
+    private func isolate(_ node: Int, in wires: Wires) {
+        for other in wires.nodes.indices where other != node {
+            wires.cut.insert([node, other].sorted())
+            wires.breakWires(between: node, and: other)
+        }
+    }
+
+    /// A thousand with `scripts/test --full`.
+    @Test func `many restarts leave tables of the size of the living network`() {
+        let lives = ProcessInfo.processInfo.environment["PANDO_FULL"] == "1" ? 1000 : 150
+        let wires = network(3)
+        let reader = wires.anonymous(at: 0)
+        for life in 0..<lives {
+            wires.forgetClosed()
+            let sender = wires.anonymous(at: 2, address: 9)
+            wires.post("life \(life)", by: sender)
+            wires.kill(2)
+            wires.restart(2, bootstrap: life % 2, wallClock: 1_700_000_000_000 + UInt64(life), change: hurry)
+            wires.pass(milliseconds: 500)
+        }
+        wires.pass(milliseconds: 2000)
+        #expect(wires.texts(reader) == (0..<lives).map { "life \($0)" })
+        for node in wires.nodes {
+            #expect(node.statistics.serversKnown == 3)
+            #expect(node.servers.capacity < 12)
+            #expect(node.statistics.storeRecords == 0)
+        }
+        #expect(wires.nodes[0].statistics.tombstones >= lives - 1)
+    }
+
+    @Test func `a restart with an earlier clock that has served clients is not taken for its predecessor`() {
+        let wires = network(3)
+        let reader = wires.anonymous(at: 0)
+        isolate(2, in: wires)
+        wires.kill(2)
+        wires.restart(2, bootstrap: 0, wallClock: 1_600_000_000_000, change: hurry)
+        let sender = wires.anonymous(at: 2)
+        wires.post("alone", by: sender)
+        wires.pass(milliseconds: 2000)
+        wires.cut = []
+        wires.pass(milliseconds: 2000)
+        wires.post("together", by: sender)
+        wires.pass(milliseconds: 500)
+        #expect(wires.texts(reader) == ["alone", "together"])
+        #expect(wires.nodes.map(\.statistics.members) == [3, 3, 3])
+        #expect(wires.nodes[2].statistics.rankRaises == 1)
+        #expect(wires.nodes.map(\.statistics.serversKnown) == [3, 3, 3])
+    }
+
+    @Test func `a member that was silent for the departure time goes, and returns`() {
+        let wires = network(3, departure: 5000)
+        let readers = (0..<3).map { wires.anonymous(at: $0, address: UInt8($0 + 1)) }
+        for (index, reader) in readers.enumerated() { wires.post("before \(index)", by: reader) }
+        wires.pass(milliseconds: 500)
+        isolate(2, in: wires)
+        wires.pass(milliseconds: 10_000)
+        #expect(wires.nodes.map(\.statistics.members) == [2, 2, 1])
+        #expect(wires.nodes.map(\.statistics.membersDeparted) == [1, 1, 2])
+        #expect(wires.nodes.map(\.statistics.serversKnown) == [2, 2, 1])
+        wires.cut = []
+        wires.pass(milliseconds: 5000)
+        #expect(wires.nodes.map(\.statistics.members) == [3, 3, 3])
+        for (index, reader) in readers.enumerated() { wires.post("after \(index)", by: reader) }
+        wires.pass(milliseconds: 500)
+        let all = ["before 0", "before 1", "before 2", "after 0", "after 1", "after 2"]
+        for reader in readers { #expect(wires.texts(reader) == all) }
+        #expect(wires.nodes.allSatisfy { $0.statistics.recordsSkipped == 0 && $0.statistics.tombstonesRevived > 0 })
+    }
+
+    @Test func `what a departed member lacked is counted as given up`() {
+        let wires = network(3, departure: 3000)
+        let sender = wires.anonymous(at: 0)
+        isolate(2, in: wires)
+        for number in 0..<5 { wires.post("\(number)", by: sender) }
+        wires.pass(milliseconds: 5000)
+        #expect(wires.nodes.map(\.statistics.recordsGivenUp) == [5, 5, 0])
+    }
+
+    @Test func `what is released while a member was departed is told as a gap`() {
+        let wires = network(3, departure: 3000)
+        let readers = (0..<3).map { wires.anonymous(at: $0, address: UInt8($0 + 1)) }
+        wires.post("seen", by: readers[0])
+        wires.pass(milliseconds: 500)
+        isolate(2, in: wires)
+        // A segment is released as a whole: one line of its size, and the next begins another.
+        wires.post(String(repeating: "x", count: 70_000), by: readers[0])
+        wires.post("last", by: readers[0])
+        wires.pass(milliseconds: 8000)
+        wires.cut = []
+        wires.pass(milliseconds: 5000)
+        let skipped = wires.nodes[2].statistics.recordsSkipped
+        #expect(skipped > 0)
+        #expect(wires.texts(readers[2]).first == "seen")
+        let gaps = wires.reports[2].filter { if case .gap = $0 { true } else { false } }
+        #expect(!gaps.isEmpty)
+        wires.post("fresh", by: readers[0])
+        wires.pass(milliseconds: 500)
+        #expect(wires.texts(readers[2]).last == "fresh")
+    }
+
+    @Test func `beyond the tombstones' limit nothing comes twice`() {
+        let wires = Wires()
+        for index in 0..<3 {
+            wires.add(bootstrap: index == 0 ? nil : 0) { configuration in
+                hurry(&configuration)
+                configuration.limits.tombstones = 4
+                configuration.timing.departure = 3000
+                configuration.timing.departedRedial = 1000
+            }
+        }
+        wires.pass(milliseconds: 1000)
+        let reader = wires.anonymous(at: 0)
+        let sender = wires.anonymous(at: 2, address: 9)
+        wires.post("once", by: sender)
+        wires.pass(milliseconds: 500)
+        isolate(2, in: wires)
+        wires.pass(milliseconds: 6000)
+        // Other servers come and go until the tombstone of the third is evicted.
+        for life in 0..<8 {
+            wires.kill(1)
+            wires.restart(1, bootstrap: 0, wallClock: 1_700_001_000_000 + UInt64(life)) { configuration in
+                hurry(&configuration)
+                configuration.limits.tombstones = 4
+            }
+            wires.pass(milliseconds: 1000)
+        }
+        #expect(wires.nodes[0].tombstones.evictions > 0)
+        wires.cut = []
+        wires.pass(milliseconds: 5000)
+        #expect(wires.nodes[0].statistics.forgottenHits == 1)
+        wires.post("again", by: sender)
+        wires.pass(milliseconds: 500)
+        #expect(wires.texts(reader) == ["once", "again"])
+    }
+
+    @Test func `a full table of servers makes room by forgetting the dead`() {
+        let wires = Wires()
+        for index in 0..<3 {
+            wires.add(bootstrap: index == 0 ? nil : 0) { configuration in
+                hurry(&configuration)
+                configuration.limits.members = 5
+            }
+        }
+        wires.pass(milliseconds: 1000)
+        // The second is owed everything, so that nothing of the dead can be forgotten in order.
+        isolate(1, in: wires)
+        for life in 0..<6 {
+            let sender = wires.anonymous(at: 2, address: 9)
+            wires.post("life \(life)", by: sender)
+            wires.kill(2)
+            wires.restart(2, bootstrap: 0, wallClock: 1_700_001_000_000 + UInt64(life)) { configuration in
+                hurry(&configuration)
+                configuration.limits.members = 5
+            }
+            wires.pass(milliseconds: 1000)
+        }
+        let statistics = wires.nodes[0].statistics
+        #expect(statistics.serversKnown <= 5)
+        #expect(statistics.originsForgottenEarly > 0)
+        #expect(statistics.recordsGivenUp > 0)
+        #expect(wires.nodes[0].statistics.members == 2)
+    }
+
+    @Test func `members that departed in silence are dialled for ever, up to a limit`() {
+        var overlay = Overlay(waits: Overlay.Waits(min: 100, max: 1000, remembered: 60_000))
+        let start = Instant(nanoseconds: 0)
+        for number in 0..<5 { overlay.remember(Peers.address(number), limit: 3) }
+        overlay.setTargets([], at: start)
+        #expect(overlay.targets.map(\.address) == (2..<5).map { Peers.address($0) })
+        #expect(overlay.takeDue(at: start).isEmpty)
+        var random = SplitMix64(seed: 1)
+        var now = start
+        for _ in 0..<10 {
+            now = now.adding(milliseconds: 60_000)
+            overlay.setTargets([], at: now)
+            let due = overlay.takeDue(at: now)
+            #expect(due.count == 3)
+            for (dial, _) in due { overlay.attemptEnded(dial, at: now, random: &random) }
+        }
+        overlay.forget(Peers.address(2))
+        overlay.setTargets([Peers.address(3)], at: now)
+        // What is wanted is dialled at once.
+        #expect(overlay.takeDue(at: now).map(\.1) == [Peers.address(3)])
+    }
+}
