@@ -37,6 +37,9 @@ struct Member: Sendable {
     /// Tickets asked of it and not answered: they count as clients of it.
     var ticketsAsked: UInt32 = 0
 
+    /// What this server has last told to hold of its stream, and the announcement that told it first.
+    var heldTold: UInt64 = .max
+    var heldToldIn: UInt64 = 0
     /// Others have forgotten its stream at a higher seq than is held here, and since when that is known.
     var endedSince: Instant?
     /// Its tombstone may have been evicted: what is first told of its stream is stepped over.

@@ -19,17 +19,38 @@ extension Node {
         announced = now
         storeBytesAnnounced = store.byteCount
         raiseRank()
+        let number = members[Self.ownIndex].announcementNumber + 1
+        let isWhole = number % Self.wholeEvery == 1 || phase == .leaving
         let own = Announcement(
-            id: id, number: members[Self.ownIndex].announcementNumber + 1, rank: ownRank,
+            id: id, number: number, rank: ownRank,
             address: configuration.address,
             weight: configuration.weight, load: load, loadClock: loadClock, isServing: phase == .serving,
             isLeaving: phase == .leaving, registryDigest: registry.digest,
             neighbours: links.filter(\.isOpen).map { servers[$0.neighbour] },
-            held: servers.indices.map { StreamPosition(origin: servers[$0], seq: store.streams[$0].held) },
+            held: takeVector(for: number, isWhole: isWhole), isWhole: isWhole,
             ended: takeEndedToTell())
         members[Self.ownIndex].announcement = own
         counters.announcementsSent += 1
         broadcast(own, of: Self.ownIndex, besides: nil)
+    }
+
+    /// Every so many announcements the whole vector is told; between them, what has changed since a few announcements:
+    /// only the newest one is passed on, so one may be missed. What is missed beyond that is told with the next whole.
+    static let wholeEvery: UInt64 = 8
+    static let tellingsOfChange: UInt64 = 3
+
+    private mutating func takeVector(for number: UInt64, isWhole: Bool) -> [StreamPosition] {
+        var vector: [StreamPosition] = []
+        for index in servers.indices {
+            let held = store.streams[index].held
+            if held != members[index].heldTold {
+                members[index].heldTold = held
+                members[index].heldToldIn = number
+            }
+            guard isWhole || number - members[index].heldToldIn < Self.tellingsOfChange else { continue }
+            vector.append(StreamPosition(origin: servers[index], seq: held))
+        }
+        return vector
     }
 
     // MARK: Others' announcements

@@ -168,8 +168,13 @@ extension Node {
     mutating func compareRegistry(with announcement: Announcement, of server: Int) {
         let theirs = announcement.registryDigest
         guard theirs != registry.digest, let index = linkIndex(toServer: server), links[index].isOpen,
-            links[index].nextClaim == nil, isOurVector(announcement.held)
+            links[index].nextClaim == nil
         else {
+            members[server].unequalRegistry = nil
+            return
+        }
+        guard announcement.isWhole else { return }
+        guard isOurVector(announcement.held) else {
             members[server].unequalRegistry = nil
             return
         }

@@ -77,12 +77,13 @@ import Testing
         for name in ["ada", "bob"] { wires.drop(wires.register(name, at: 0)) }
         wires.pass(milliseconds: 11_000)
         wires.nodes[1].registry = Registry(limit: 100, losersLimit: 100)
-        wires.pass(milliseconds: 30_000)
+        // Two whole vectors of one neighbour.
+        wires.pass(milliseconds: 100_000)
         #expect(Set(wires.nodes.map(\.statistics.registryDigest)).count == 1)
         #expect(wires.nodes.map(\.statistics.claims) == [2, 2, 2])
         let repairs = wires.nodes.reduce(0) { $0 + $1.statistics.registryRepairs }
         #expect(repairs > 0)
-        wires.pass(milliseconds: 30_000)
+        wires.pass(milliseconds: 100_000)
         #expect(wires.nodes.reduce(0) { $0 + $1.statistics.registryRepairs } == repairs)
     }
 
@@ -124,5 +125,31 @@ import Testing
         #expect(desk.node.statistics.members == 2)
         desk.pass(milliseconds: 5000)
         #expect(desk.closed[link] == .silent)
+    }
+}
+
+/// The vector of an announcement is an acknowledgement to all; it costs as much as has changed.
+@Suite struct AnnouncedVectorTests {
+    @Test func `announcements tell what has changed, and now and then the whole`() {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        desk.say(Peers.records(Peers.id(2), from: 1, ["a"]), over: link)
+        var told: [[ServerID: UInt64]] = []
+        var wholes = 0
+        for _ in 0..<24 {
+            for _ in 0..<5 {
+                desk.pass(milliseconds: 1000)
+                desk.say(.heartbeat, over: link)
+            }
+            for case .frame(.announcement(let own)) in desk.heard(over: link) where own.id == desk.node.id {
+                told.append(Dictionary(uniqueKeysWithValues: own.held.map { ($0.origin, $0.seq) }))
+                if own.isWhole { wholes += 1 }
+            }
+            desk.say(.announcement(Peers.announcement(UInt64(told.count) + 1, of: 1)), over: link)
+        }
+        #expect(wholes >= 2)
+        #expect(told.filter { $0.count == 3 }.count >= wholes)
+        #expect(told.filter(\.isEmpty).count > told.count / 2)
+        #expect(told.compactMap { $0[Peers.id(2)] }.allSatisfy { $0 == 1 })
     }
 }

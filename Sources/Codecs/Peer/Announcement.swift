@@ -24,8 +24,10 @@ public struct Announcement: Hashable, Sendable {
     public var registryDigest: RegistryDigest
     /// The servers that it has links to.
     public var neighbours: [ServerID]
-    /// What it holds of each stream: an acknowledgement to all.
+    /// What it holds of streams: an acknowledgement to all.
     public var held: [StreamPosition]
+    /// `held` has all its streams; else those that have changed lately.
+    public var isWhole: Bool
     /// Streams that it has forgotten, with their ends, and that others still hold: all of them is acknowledged.
     public var ended: [StreamPosition]
 
@@ -33,7 +35,7 @@ public struct Announcement: Hashable, Sendable {
     public init(
         id: ServerID, number: UInt64, rank: UInt64? = nil, address: PeerAddress, weight: UInt32, load: UInt32,
         loadClock: UInt64, isServing: Bool, isLeaving: Bool, registryDigest: RegistryDigest, neighbours: [ServerID],
-        held: [StreamPosition], ended: [StreamPosition] = []
+        held: [StreamPosition], isWhole: Bool = true, ended: [StreamPosition] = []
     ) {
         self.id = id
         self.number = number
@@ -47,6 +49,7 @@ public struct Announcement: Hashable, Sendable {
         self.registryDigest = registryDigest
         self.neighbours = neighbours
         self.held = held
+        self.isWhole = isWhole
         self.ended = ended
     }
 
@@ -61,7 +64,7 @@ public struct Announcement: Hashable, Sendable {
         bytes.appendInteger(weight)
         bytes.appendInteger(load)
         bytes.appendInteger(loadClock)
-        bytes.append((isServing ? 1 : 0) | (isLeaving ? 2 : 0))
+        bytes.append((isServing ? 1 : 0) | (isLeaving ? 2 : 0) | (isWhole ? 4 : 0))
         registryDigest.encode(into: &bytes)
         bytes.appendInteger(UInt32(neighbours.count))
         for neighbour in neighbours { bytes.appendServerID(neighbour) }
@@ -78,9 +81,10 @@ public struct Announcement: Hashable, Sendable {
         load = try reader.integer()
         loadClock = try reader.integer()
         let flags: UInt8 = try reader.integer()
-        guard flags <= 3 else { throw .invalidValue(field: "announcement flags", value: UInt64(flags)) }
+        guard flags <= 7 else { throw .invalidValue(field: "announcement flags", value: UInt64(flags)) }
         isServing = flags & 1 != 0
         isLeaving = flags & 2 != 0
+        isWhole = flags & 4 != 0
         registryDigest = try RegistryDigest(from: &reader)
         neighbours = []
         for _ in 0..<(try reader.count("neighbours", entrySize: 16)) { neighbours.append(try reader.serverID()) }
