@@ -26,6 +26,9 @@ struct SeedOptions: ParsableArguments {
 
     func validate() throws {
         guard seed == nil || seeds == nil else { throw ValidationError("Give --seed or --seeds, not both.") }
+        if let range = seeds?.range, range.upperBound - range.lowerBound >= 1_000_000_000 {
+            throw ValidationError("--seeds is a range of at most 1000000000.")
+        }
         guard (1...256).contains(jobs) else { throw ValidationError("--jobs is 1 to 256.") }
         guard seedLimit > 0 else { throw ValidationError("--seed-limit is more than 0.") }
         guard resume == nil || seeds != nil else { throw ValidationError("--resume is for a range: give --seeds.") }

@@ -134,6 +134,7 @@ import Testing
         for arguments in [
             ["--seed", "1", "--seeds", "1-2"], ["--servers", "0"], ["--clients", "3"],
             ["--seed", "1", "--resume", "x"],
+            ["--seeds", "0-18446744073709551615"], ["--seeds", "5-4"], ["--faults", "--servers", "3", "--rate", "3"],
             ["--file", "/nowhere.yaml"], ["--file", "x.yaml", "--servers", "3"], ["--seeds", "1-2", "--trace"],
         ] {
             #expect(try Self.run(arguments).status == 64, "\(arguments)")
