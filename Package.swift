@@ -11,7 +11,7 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// Test targets use Foundation and C at will: the memory-safety markers would only be noise there.
+/// Tests and the tools of tests use Foundation and C at will: the memory-safety markers would only be noise there.
 let testSettings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .treatAllWarnings(as: .error),
@@ -26,6 +26,7 @@ let package = Package(
         .executable(name: "pando-server", targets: ["pando-server"]),
         .executable(name: "pando-client", targets: ["pando-client"]),
         .executable(name: "pando-sim", targets: ["pando-sim"]),
+        .executable(name: "pando-chaos", targets: ["pando-chaos"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -88,11 +89,28 @@ let package = Package(
         .executableTarget(
             name: "pando-sim",
             dependencies: [
-                "Simulator",
+                "Simulator", "Node",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: settings
+        ),
+        // Network namespaces and TUN devices: variadic calls, and calls that the Glibc module lacks. Never in a server.
+        .target(
+            name: "CNamespaceShim",
+            path: "CNamespaceShim",
+            cSettings: [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)]
+        ),
+        // Real servers under real faults, judged by the simulator's checkers.
+        .target(
+            name: "Chaos",
+            dependencies: ["CEpollShim", "CNamespaceShim", "Codecs", "Simulator"],
+            swiftSettings: testSettings
+        ),
+        .executableTarget(
+            name: "pando-chaos",
+            dependencies: ["Chaos", "Simulator", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: testSettings
         ),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CEpollShim"], swiftSettings: testSettings),
         .testTarget(name: "CodecsTests", dependencies: ["Codecs"], swiftSettings: testSettings),
@@ -108,7 +126,7 @@ let package = Package(
         // The real programs as real processes.
         .testTarget(
             name: "ServerTests",
-            dependencies: ["Codecs", "pando-server", "pando-client"],
+            dependencies: ["Chaos", "Codecs", "Simulator", "pando-server", "pando-client"],
             resources: [.copy("Transcripts")],
             swiftSettings: testSettings
         ),

@@ -1,4 +1,5 @@
 import Foundation
+import Node
 import Simulator
 
 /// What is run for each seed.
@@ -46,15 +47,16 @@ extension Job {
         }
     }
 
-    /// Worlds that the seed draws, as far as the template does not say otherwise.
+    /// Worlds of which the seed draws what is nil.
     static func randomWorld(
-        servers: Int?, clients: Int?, seconds: Double?, options: [String]
+        servers: Int?, clients: Int?, seconds: Double?, defect: NodeDefect?, options: [String]
     ) -> Job {
         Job(options: options) { seed, traces in
             var world = RandomWorld(seed: seed)
             world.servers = servers
             world.clients = clients
             world.seconds = seconds
+            world.defect = defect
             world.traces = traces
             return SeedResult(world.run())
         }

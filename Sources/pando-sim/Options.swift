@@ -1,4 +1,5 @@
 public import ArgumentParser
+import Node
 import Simulator
 
 /// Which seeds are run, and how.
@@ -93,13 +94,14 @@ struct NetworkOptions: ParsableArguments {
         return words
     }
 
-    func job() -> Job {
+    func job(defect: NodeDefect?, options: [String]) -> Job {
         guard let servers, !faults else {
             let all = servers.flatMap { servers in clients.map { $0 * servers } }
-            return .randomWorld(servers: servers, clients: all, seconds: seconds, options: options)
+            return .randomWorld(servers: servers, clients: all, seconds: seconds, defect: defect, options: options)
         }
         var scenario = Scenario(seed: 1)
         scenario.servers = servers
+        scenario.world.nodeDefect = defect
         if let clients { scenario.clientsPerServer = clients }
         if let rate { scenario.rate = rate }
         if let seconds { scenario.seconds = seconds }
@@ -120,6 +122,7 @@ extension Scenario {
 }
 
 extension Topology: ExpressibleByArgument {}
+extension NodeDefect: ExpressibleByArgument {}
 
 /// `1-200`, or one number.
 struct NumberRange: ExpressibleByArgument {

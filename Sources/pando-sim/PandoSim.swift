@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Node
 import Simulator
 
 /// Runs seeds of random worlds, of a steady network or of a scenario file.
@@ -41,6 +42,12 @@ struct PandoSim: ParsableCommand {
 
     @Option(help: ArgumentHelp("Run the scenario in a file (see config/simulations).", valueName: "path"))
     var file: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Plant a mistake in every server, to see that it is found: "
+                + NodeDefect.allCases.map(\.rawValue).joined(separator: ", ") + ".", valueName: "name"))
+    var defect: NodeDefect?
 
     @Flag(help: "Print every event and output, and the digest of all these lines.")
     var trace = false
@@ -86,9 +93,11 @@ struct PandoSim: ParsableCommand {
     }
 
     private func job() throws -> Job {
-        guard let file else { return network.job() }
-        let scenario = try ScenarioReader.scenario(atPath: file)
-        return .scenario(scenario, world: "\(file), \(scenario.text)", options: ["--file", file])
+        let planted = defect.map { ["--defect", $0.rawValue] } ?? []
+        guard let file else { return network.job(defect: defect, options: network.options + planted) }
+        var scenario = try ScenarioReader.scenario(atPath: file)
+        scenario.world.nodeDefect = defect
+        return .scenario(scenario, world: "\(file), \(scenario.text)", options: ["--file", file] + planted)
     }
 
     /// The worker's side of `Worker`.

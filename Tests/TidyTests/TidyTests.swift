@@ -23,6 +23,7 @@ import Testing
         "Codecs": [],
         "Node": ["Codecs", "DequeModule", "HeapModule"],
         "Reactor": ["CEpollShim", "Glibc", "HeapModule", "Synchronization"],
+        "Chaos": ["CEpollShim", "CNamespaceShim", "Codecs", "Glibc", "Simulator"],
         "Simulator": ["Codecs", "DequeModule", "HeapModule", "Node"],
         "Server": ["CEpollShim", "Codecs", "Glibc", "Logging", "Node", "Reactor", "Synchronization"],
     ])
