@@ -139,8 +139,6 @@ public struct Scenario: Sendable {
         of world: World, wholeAfter: UInt64?, measuredSince start: UInt64
     ) -> Outcome {
         let economy = world.economy(since: start)
-        var checks = checks
-        if timeline.splits { checks.allowsConflicts = true }
         if economy.redundancy > redundancyMax {
             world.found(
                 .wastedCopies,
