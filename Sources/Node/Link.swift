@@ -28,6 +28,11 @@ struct Link: Sendable {
         var announcement: UInt64 = 0
         /// The highest announcement that a digest told of.
         var toldAnnouncement: UInt64 = 0
+        /// A graft of this edge is not answered yet.
+        var isAsked = false
+        /// What was held when the edge was grafted last: what comes up to it was sent before.
+        var askedHeld: UInt64 = 0
+        var askedAnnouncement: UInt64 = 0
     }
 
     let id: LinkID
@@ -56,6 +61,8 @@ struct Link: Sendable {
     var nextClaim: Int?
     /// Claims that changed after the transfer had passed them, by their place; sent as there is credit.
     var changedClaims: [Int] = []
+    /// The last push was a chunk of state: records have their turn.
+    var stateWasLast = false
 
     /// Bytes of records and state pushed, and consumed by the other end; their difference is on the way.
     var pushedBytes: UInt64 = 0
@@ -80,6 +87,7 @@ struct Link: Sendable {
     }
 
     var isOpen: Bool { phase == .open }
+    var owesState: Bool { nextClaim != nil || !changedClaims.isEmpty }
     /// Past the introduction: the neighbour is known.
     var isIntroduced: Bool { phase == .levelling || phase == .open }
 

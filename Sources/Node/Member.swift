@@ -25,8 +25,8 @@ struct Member: Sendable {
     var announcement: Announcement?
     /// The link over which what is new of this server comes first: the next hop towards it.
     var parent: LinkID?
-    /// What a digest told of, is missing here, and is waited for: a graft timer runs.
-    var awaited: PeerFrame.Digest?
+    /// What a digest told of and is waited for: a graft timer runs.
+    var awaited: Awaited?
 
     /// There is or was a link to it: its store-and-forward queue is worth telling.
     var wasNeighbour = false

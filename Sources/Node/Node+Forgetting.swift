@@ -27,10 +27,12 @@ extension Node {
     }
 
     private mutating func forget(_ index: Int) {
-        tombstones.insert(
-            PeerFrame.Digest(
-                origin: servers[index], held: store.streams[index].held,
-                announcement: members[index].announcementNumber))
+        if configuration.defect != .forgottenDeliveredAgain {
+            tombstones.insert(
+                PeerFrame.Digest(
+                    origin: servers[index], held: store.streams[index].held,
+                    announcement: members[index].announcementNumber))
+        }
         counters.originsForgotten += 1
         for link in links.indices { links[link].clear(index) }
         for queue in queues.indices { queues[queue].clear(index) }

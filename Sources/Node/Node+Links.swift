@@ -213,8 +213,7 @@ extension Node {
         case .gap(let position): receiveGap(position, link: index)
         case .have(let digests): onIHave(digests, link: index)
         case .prune(let origin): onPrune(origin, link: index)
-        case .graft(let origin, let held, let number):
-            onGraft(origin, held: held, announcement: number, link: index)
+        case .graft(let wishes): onGraft(wishes, link: index)
         case .announcement(let announcement): receive(announcement, link: index, as: .pushed)
         case .unicast(let unicast): receive(unicast, link: index)
         case .credit(let consumed): receiveCredit(consumed, link: index)

@@ -47,7 +47,10 @@ extension Node {
                 members[index].heldTold = held
                 members[index].heldToldIn = number
             }
-            guard isWhole || number - members[index].heldToldIn < Self.tellingsOfChange else { continue }
+            // Who gets it must know whether it holds all that came before it.
+            guard isWhole || index == Self.ownIndex || number - members[index].heldToldIn < Self.tellingsOfChange else {
+                continue
+            }
             vector.append(StreamPosition(origin: servers[index], seq: held))
         }
         return vector
@@ -73,7 +76,7 @@ extension Node {
         let edge = links[index].edges[origin]
         links[index].edges[origin].announcement = max(edge.announcement, announcement.number)
         let isNew = announcement.number > members[origin].announcementNumber
-        if arrival == .pushed { notePush(of: origin, isNew: isNew, link: index) }
+        if arrival == .pushed { notePush(announcement, of: origin, isNew: isNew, link: index) }
         guard isNew, members[origin].status != .departed || arrival != .toldUnreachable else { return }
         members[origin].announcement = announcement
         members[origin].rank = max(members[origin].rank, announcement.rank)
@@ -81,8 +84,6 @@ extension Node {
         acknowledge(announcement, of: origin)
         compareRegistry(with: announcement, of: origin)
         if arrival == .toldUnreachable { return noteUnreachable(origin, address: announcement.address) }
-        // Without a tree yet, the way by which we heard of it is the way to it.
-        if members[origin].parent == nil { members[origin].parent = links[index].id }
         broadcast(announcement, of: origin, besides: links[index].id)
         if announcement.isLeaving {
             depart(origin, .left)
@@ -147,7 +148,7 @@ extension Node {
     private mutating func broadcast(_ announcement: Announcement, of origin: Int, besides source: LinkID?) {
         for index in links.indices where links[index].isOpen && links[index].id != source {
             guard links[index].edges[origin].announcement < announcement.number else { continue }
-            if links[index].edges[origin].pushes {
+            if pushes(origin, over: index) {
                 push(announcement, of: origin, link: index)
             } else {
                 markDirty(origin, link: index)
@@ -225,7 +226,9 @@ extension Node {
         overlayIsDirty = true
         let address = members[server].address
         if cause == .silent {
-            overlay.remember(address, limit: configuration.limits.departedAddresses)
+            if configuration.defect != .departureStopsDialling {
+                overlay.remember(address, limit: configuration.limits.departedAddresses)
+            }
             giveUp(owedTo: server)
         }
         outbox.report(.memberDeparted(servers[server], address, cause))

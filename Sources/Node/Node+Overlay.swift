@@ -41,6 +41,10 @@ extension Node {
         if linked.isEmpty || !bootstrapWasReached, let bootstrap, !missing.contains(bootstrap) {
             missing.append(bootstrap)
         }
+        // Of a member that never announced itself nobody else can know: only this server can find it again.
+        for member in members.dropFirst() where member.isOwed && member.announcement == nil {
+            if !linked.contains(member.address), !missing.contains(member.address) { missing.append(member.address) }
+        }
         for address in overlay.remembered where all.contains(address) { overlay.forget(address) }
         overlay.setTargets(missing, at: now)
         for (dial, address) in overlay.takeDue(at: now) { outbox.append(.dial(dial, address)) }

@@ -48,7 +48,7 @@ extension Node {
         guard prefix.count > 0 else { return }
         counters.recordsReceived += UInt64(prefix.count)
         queues[links[index].neighbour].acknowledge(origin, through: prefix.first + UInt64(prefix.count) - 1)
-        notePush(of: origin, isNew: isNew, link: index)
+        noteRecords(from: prefix.first, of: origin, isNew: isNew, link: index)
     }
 
     enum Acceptance {
@@ -63,9 +63,13 @@ extension Node {
     ) throws(FrameFault) -> Acceptance {
         // A record of ours from elsewhere is a copy: nobody else appends to this server's stream.
         guard origin != Self.ownIndex else { return .duplicate }
-        let held = store.streams[origin].held
+        let isConfused = configuration.defect == .deliveredCountedAsHeld
+        let held = isConfused ? store.streams[origin].delivered : store.streams[origin].held
         if seq <= held { return .duplicate }
-        if seq > held + 1 { return .outOfOrder }
+        if seq > held + 1 {
+            guard configuration.defect == .replayOvertaken else { return .outOfOrder }
+            store.step(origin, over: seq - 1)
+        }
         let (header, payload) = try RecordHeader.decode(in: bytes, at: range)
         if header.kind == RecordKind.claim.rawValue {
             var content: [UInt8] = []
@@ -80,12 +84,6 @@ extension Node {
         }
         self.held(origin)
         return .new
-    }
-
-    /// Records came with a gap before them, which a link in good order never brings: ask for all after what is held.
-    private mutating func recoverOrder(_ origin: Int, link index: Int) {
-        counters.recordsOutOfOrder += 1
-        graft(origin, link: index)
     }
 
     /// A stream has a new record or was stepped over some: deliver, push on, tell by digest.
@@ -220,7 +218,7 @@ extension Node {
 
     /// A line that is larger than the whole leave takes all of it: it must be delivered some time.
     private func hasLeave(toPublish count: Int) -> Bool {
-        guard sessions.liveCount > 0 else { return true }
+        guard sessions.liveCount > 0, configuration.defect != .backlogPublishedAtOnce else { return true }
         return count <= deliveryLeft || (deliveryLeft > 0 && deliveryLeft == configuration.limits.deliveryBytes)
     }
 
@@ -242,7 +240,8 @@ extension Node {
             return tombstones.mayHaveForgotten(position.origin)
                 || tombstones[position.origin].map { position.seq <= $0.held } ?? false
         }
-        return store.streams[index].delivered >= position.seq
+        let stream = store.streams[index]
+        return (configuration.defect == .heldCountedAsDelivered ? stream.held : stream.delivered) >= position.seq
     }
 
     private mutating func wait(_ index: Int, for dependency: StreamPosition) {
@@ -281,32 +280,42 @@ extension Node {
     /// Pushes to each neighbour what it lacks of the streams on whose tree the link is eager.
     mutating func pushRecords() {
         for index in links.indices where links[index].isOpen {
-            if links[index].nextClaim != nil || !links[index].changedClaims.isEmpty { pushState(link: index) }
-            guard links[index].nextClaim == nil else { continue }
-            if links[index].hasBacklog {
-                pushBacklog(link: index)
-            } else {
+            let hadCredit = hasCredit(index)
+            if !links[index].hasBacklog {
                 for origin in advanced where !push(origin, link: index) { links[index].hasBacklog = true }
             }
+            if links[index].hasBacklog || links[index].owesState { pushBacklog(link: index) }
+            if hadCredit, !hasCredit(index) { counters.creditExhausted += 1 }
         }
     }
 
-    /// One frame of each stream in turn, until nothing is left or the credit is used up: fresh records of one stream do
-    /// not wait behind the backlog of another.
+    /// A chunk of state and a frame of records in turn, a frame of each stream in turn, until nothing is left or the
+    /// credit is used up: fresh records wait neither behind the backlog of another stream nor behind the state.
     private mutating func pushBacklog(link index: Int) {
-        let server = links[index].neighbour
-        var isComplete = false
-        while !isComplete, hasCredit(index) {
-            isComplete = true
-            for step in 0..<servers.capacity where hasCredit(index) {
-                let origin = (queues[server].nextOrigin + step) % servers.capacity
-                if !push(origin, link: index, frames: 1) { isComplete = false }
+        while hasCredit(index) {
+            let isStatesTurn = links[index].owesState && !links[index].stateWasLast
+            links[index].stateWasLast = isStatesTurn
+            if isStatesTurn {
+                pushState(link: index)
+            } else if !pushFrame(link: index), !links[index].owesState {
+                links[index].hasBacklog = false
+                return
             }
-            queues[server].nextOrigin = (queues[server].nextOrigin + 1) % servers.capacity
         }
-        if !hasCredit(index) { counters.creditExhausted += 1 }
-        // A round that the credit ended has not asked every stream.
-        links[index].hasBacklog = !isComplete || !hasCredit(index)
+        links[index].hasBacklog = true
+    }
+
+    /// Pushes a frame of the next stream of which the neighbour lacks something. Returns whether there was one.
+    private mutating func pushFrame(link index: Int) -> Bool {
+        let server = links[index].neighbour
+        for _ in 0..<servers.capacity {
+            let origin = queues[server].nextOrigin % servers.capacity
+            queues[server].nextOrigin = origin + 1
+            guard !push(origin, link: index, frames: 0) else { continue }
+            _ = push(origin, link: index, frames: 1)
+            return true
+        }
+        return false
     }
 
     /// Bytes of one frame of records, unless a single record is larger.
@@ -318,7 +327,7 @@ extension Node {
 
     /// Pushes records of one stream. Returns whether nothing of it is left to push over this link.
     private mutating func push(_ origin: Int, link index: Int, frames: Int = .max) -> Bool {
-        guard links[index].edges[origin].pushes else { return true }
+        guard pushes(origin, over: index) else { return true }
         let server = links[index].neighbour
         var frames = frames
         while queues[server].sent[origin] < store.streams[origin].held {
@@ -330,10 +339,9 @@ extension Node {
                 send(.gap(StreamPosition(origin: servers[origin], seq: oldest - 1)), link: index)
                 queues[server].markSent(origin, through: oldest - 1)
                 // Activities are log, everything else is state: it is not lost with the records that it came in.
-                if store.streams[origin].givenUpClaim >= next, links[index].nextClaim == nil {
+                if store.streams[origin].givenUpClaim >= next, configuration.defect != .claimDroppedWithGap {
                     counters.gapsWithState += 1
                     links[index].nextClaim = 0
-                    pushState(link: index)
                 }
                 continue
             }

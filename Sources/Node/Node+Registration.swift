@@ -80,7 +80,8 @@ extension Node {
 
     private mutating func reserveNext(_ id: UInt64) {
         guard var job = jobs[id], let claim = job.claim else { return }
-        guard job.granted.count < Self.arbitersNeeded, !job.arbiters.isEmpty else { return record(id) }
+        let needed = configuration.defect == .oneArbiter ? 1 : Self.arbitersNeeded
+        guard job.granted.count < needed, !job.arbiters.isEmpty else { return record(id) }
         let arbiter = job.arbiters.removeFirst()
         jobs[id] = job
         if arbiter == self.id {

@@ -136,6 +136,7 @@ extension Node {
     private mutating func handleActivity(
         _ username: TextMember, _ secret: TextMember, _ activity: ActivityMember, line: Span<UInt8>, of slot: Int
     ) {
+        if configuration.defect == .redirectedDropped, sessions.sessions[slot].state == .redirected { return }
         guard sessions.sessions[slot].user >= 0 else {
             return unauthenticated("an activity needs a login first", slot)
         }

@@ -27,15 +27,14 @@ extension Node {
         }
         for origin in servers.indices {
             queues[server].rewind(origin, to: queues[server].acknowledged[origin])
+            if configuration.defect == .replayOvertaken {
+                queues[server].rewind(origin, to: store.streams[origin].held)
+            }
         }
         links[index].phase = .open
         links[index].hasBacklog = true
         members[server].wasNeighbour = true
-        for origin in servers.indices {
-            markDirty(origin, link: index)
-            // Whom there is no way to, there may be one over this link: nothing of it is pruned yet.
-            if origin != Self.ownIndex, members[origin].parent == nil { members[origin].parent = links[index].id }
-        }
+        for origin in servers.indices { markDirty(origin, link: index) }
         sendMembers(link: index)
         links[index].nextClaim = level.registryDigest == registry.digest ? registry.claims.count : 0
         send(.want(links[index].isWantedHere), link: index)
@@ -77,23 +76,15 @@ extension Node {
         send(.members(reachable, unreachable: unreachable), link: index)
     }
 
-    /// Sends claims in bounded chunks as far as there is credit, then that the state is complete; records follow after
-    /// it. Then, as far as there is credit, what was learnt from others' states.
+    /// Sends a chunk of the claims that are owed, and after the last one that the state is complete; then what was
+    /// learnt from others' states. Claims come in any order, so records may go between the chunks.
     mutating func pushState(link index: Int) {
-        if var place = links[index].nextClaim {
-            while place < registry.claims.count {
-                guard hasCredit(index) else {
-                    links[index].nextClaim = place
-                    return
-                }
-                let end = min(place + Self.claimsPerFrame, registry.claims.count)
-                send(claims: Array(registry.claims[place..<end]), link: index)
-                place = end
-            }
-            links[index].nextClaim = nil
-            send(.stateEnd, link: index)
-        }
-        while !links[index].changedClaims.isEmpty, hasCredit(index) {
+        if let place = links[index].nextClaim {
+            let end = min(place + Self.claimsPerFrame, registry.claims.count)
+            if place < end { send(claims: Array(registry.claims[place..<end]), link: index) }
+            links[index].nextClaim = end < registry.claims.count ? end : nil
+            if links[index].nextClaim == nil { send(.stateEnd, link: index) }
+        } else {
             let batch = links[index].changedClaims.prefix(Self.claimsPerFrame)
             links[index].changedClaims.removeFirst(batch.count)
             send(claims: batch.map { registry.claims[$0] }, link: index)
@@ -136,6 +127,8 @@ extension Node {
     /// Merges a claim into the registry. Returns whether that changed it.
     @discardableResult
     mutating func merge(_ claim: Claim) -> Bool {
+        var claim = claim
+        if configuration.defect == .stampsClamped { claim.id.stamp = min(claim.id.stamp, networkTime()) }
         followClock(claim.id.stamp)
         reservations.release(claim.id, name: claim.name)
         switch registry.merge(claim) {

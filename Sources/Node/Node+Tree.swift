@@ -4,27 +4,61 @@ import Codecs
 /// 2007, called Plumtree).
 ///
 /// A link is *eager* for an origin in one direction if records are pushed there, else *lazy*: only digests (IHAVE) go
-/// there. All links start eager. Whoever gets something twice prunes the link that was later; whoever learns from a
-/// digest that something is missing, or loses the link towards the origin (its *parent*), grafts a lazy one.
-/// Announcements are broadcast down the same trees, so that the tree stands before the first record and silent origins
-/// keep one too. Invariant: a parent is never pruned.
+/// there. All links start eager. The link over which the newest came is the origin's *parent*; what comes twice prunes
+/// the link that was later. Announcements are broadcast down the same trees, so that the tree stands before the first
+/// record and silent origins keep one too.
+///
+/// Whoever loses its parent grafts all its other links, and whoever is grafted by its own parent has lost its way with
+/// it and does the same: the part that was cut off is where all links started, so whatever enters it reaches all of it,
+/// and what comes twice prunes it again. Digests and a timer are behind that, for ways that fail without a word.
+///
+/// Invariants: a parent is never pruned. Parents make no circle: each server of one would have the newest that it ever
+/// got from the next one, which had it earlier. (An announcement is the newest if all records before it are held.)
 extension Node {
     // MARK: Pushed to us
 
-    /// Something of the origin was pushed over a link: new, or the second copy.
-    mutating func notePush(of origin: Int, isNew: Bool, link index: Int) {
-        let id = links[index].id
-        if isNew {
-            // What was under way when we pruned the link does not make it the parent: nothing more will come there.
-            if links[index].edges[origin].receives, members[origin].parent != id { members[origin].parent = id }
-        } else if members[origin].parent != id, members[origin].parent != nil, links[index].edges[origin].receives {
-            prune(origin, link: index)
-        }
+    /// Records of the origin came over a link, from the seq `first` on: something new, or copies only.
+    mutating func noteRecords(from first: UInt64, of origin: Int, isNew: Bool, link index: Int) {
+        let wasUnderWay = first <= links[index].edges[origin].askedHeld
+        if !wasUnderWay { links[index].edges[origin].isAsked = false }
+        guard isNew else { return noteCopy(of: origin, wasUnderWay: wasUnderWay, link: index) }
+        adopt(origin, link: index)
+        noteArrival(of: origin, announcement: members[origin].announcementNumber)
     }
 
-    private mutating func prune(_ origin: Int, link index: Int) {
-        precondition(members[origin].parent != links[index].id, "a parent is never pruned")
+    /// The same of an announcement.
+    mutating func notePush(_ announcement: Announcement, of origin: Int, isNew: Bool, link index: Int) {
+        guard isNew else {
+            let wasUnderWay = announcement.number <= links[index].edges[origin].askedAnnouncement
+            return noteCopy(of: origin, wasUnderWay: wasUnderWay, link: index)
+        }
+        let before = announcement.held.first { $0.origin == announcement.id }?.seq
+        if before == nil || before == store.streams[origin].held { adopt(origin, link: index) }
+        noteArrival(of: origin, announcement: announcement.number)
+    }
+
+    /// The newest came over this link. What was under way when it was pruned does not make it the parent: nothing more
+    /// will come there.
+    private mutating func adopt(_ origin: Int, link index: Int) {
+        let id = links[index].id
+        guard links[index].edges[origin].receives, members[origin].parent != id else { return }
+        // What the former parent was not told because it was the parent.
+        if let former = members[origin].parent.flatMap({ linkIndex($0) }) { links[former].hasBacklog = true }
+        members[origin].parent = id
+    }
+
+    /// A copy prunes the link, unless it was sent before the link's last graft: what was asked for is still to come.
+    private mutating func noteCopy(of origin: Int, wasUnderWay: Bool, link index: Int) {
+        let isCareless = configuration.defect == .parentPruned
+        guard let parent = members[origin].parent, links[index].edges[origin].receives,
+            parent != links[index].id || isCareless
+        else { return }
+        guard !wasUnderWay || isCareless else {
+            counters.prunesWithheld += 1
+            return
+        }
         links[index].edges[origin].receives = false
+        links[index].edges[origin].isAsked = false
         counters.prunesSent += 1
         send(.prune(servers[origin]), link: index)
     }
@@ -36,62 +70,78 @@ extension Node {
         markDirty(origin, link: index)
     }
 
+    /// Whether what is new of the origin is pushed over the link. The parent has it, or gets it where we would.
+    func pushes(_ origin: Int, over index: Int) -> Bool {
+        links[index].edges[origin].pushes && members[origin].parent != links[index].id
+    }
+
     // MARK: Grafts
 
-    /// Asks for all records of the origin after what is held, and for its announcement; the link becomes its parent.
-    mutating func graft(_ origin: Int, link index: Int) {
-        links[index].edges[origin].receives = true
-        members[origin].parent = links[index].id
-        counters.graftsSent += 1
-        send(
-            .graft(
+    /// Asks for all records of the origins after what is held, and for their announcements.
+    private mutating func graft(_ origins: [Int], link index: Int) {
+        let wishes = origins.map { origin in
+            PeerFrame.Digest(
                 origin: servers[origin], held: store.streams[origin].held,
-                announcement: members[origin].announcementNumber),
-            link: index)
+                announcement: members[origin].announcementNumber)
+        }
+        for (origin, wish) in zip(origins, wishes) {
+            links[index].edges[origin].receives = true
+            links[index].edges[origin].isAsked = true
+            links[index].edges[origin].askedHeld = wish.held
+            links[index].edges[origin].askedAnnouncement = wish.announcement
+        }
+        counters.graftsSent += UInt64(wishes.count)
+        send(.graft(wishes), link: index)
     }
 
-    mutating func onGraft(_ origin: ServerID, held: UInt64, announcement: UInt64, link index: Int) {
-        guard held < 1 << 63 else { return }
-        guard let origin = servers.index(of: origin) else {
-            // The neighbour has not forgotten it yet, and asks for what nobody has any more.
-            guard let tombstone = tombstones[origin], tombstone.held > held else { return }
-            return send(.gap(StreamPosition(origin: origin, seq: tombstone.held)), link: index)
-        }
+    mutating func onGraft(_ wishes: [PeerFrame.Digest], link index: Int) {
         let server = links[index].neighbour
-        links[index].edges[origin].pushes = true
-        queues[server].acknowledge(origin, through: min(held, store.streams[origin].held))
-        queues[server].rewind(origin, to: held)
-        links[index].hasBacklog = true
-        if let newer = members[origin].announcement, newer.number > announcement {
-            push(newer, of: origin, link: index)
+        let id = links[index].id
+        var lost: [Int] = []
+        for wish in wishes {
+            guard wish.held < 1 << 63 else { continue }
+            guard let origin = servers.index(of: wish.origin) else {
+                answerGraft(ofForgotten: wish, link: index)
+                continue
+            }
+            links[index].edges[origin].pushes = true
+            queues[server].acknowledge(origin, through: min(wish.held, store.streams[origin].held))
+            queues[server].rewind(origin, to: wish.held)
+            links[index].hasBacklog = true
+            if let newer = members[origin].announcement, newer.number > wish.announcement {
+                push(newer, of: origin, link: index)
+            }
+            if members[origin].parent == id { lost.append(origin) }
         }
-        // The neighbour asks us although we were its child: it has lost the way to the origin, and so have we.
-        if members[origin].parent == links[index].id {
-            members[origin].parent = nil
-            graftElsewhere(origin, besides: links[index].id)
-        }
+        counters.graftsByParent += UInt64(lost.count)
+        loseWay(to: lost, besides: id)
     }
 
-    /// The link is gone: every stream that came over it is grafted to another at once.
+    /// The neighbour has not forgotten the stream yet, and asks for what nobody has any more.
+    private mutating func answerGraft(ofForgotten wish: PeerFrame.Digest, link index: Int) {
+        guard let tombstone = tombstones[wish.origin], tombstone.held > wish.held else { return }
+        send(.gap(StreamPosition(origin: wish.origin, seq: tombstone.held)), link: index)
+    }
+
+    /// The link is gone: so is the way to every origin of which it was the parent.
     mutating func replaceParent(lost id: LinkID) {
-        for origin in members.indices where origin != Self.ownIndex && members[origin].parent == id {
-            members[origin].parent = nil
-            graftElsewhere(origin, besides: id)
+        loseWay(to: members.indices.filter { members[$0].parent == id }, besides: id)
+    }
+
+    private mutating func loseWay(to origins: [Int], besides lost: LinkID) {
+        guard !origins.isEmpty else { return }
+        for origin in origins { members[origin].parent = nil }
+        for index in links.indices where links[index].isOpen && links[index].id != lost {
+            graft(origins, link: index)
         }
     }
 
-    private mutating func graftElsewhere(_ origin: Int, besides lost: LinkID) {
-        // A neighbour whose copies we pruned has another way to the origin than us; of these, who has most.
-        let candidates = links.indices.filter { links[$0].isOpen && links[$0].id != lost }
-        let best = candidates.max { left, right in
-            let leftKey = (links[left].edges[origin].receives ? 0 : 1, known(origin, by: left))
-            let rightKey = (links[right].edges[origin].receives ? 0 : 1, known(origin, by: right))
-            return leftKey < rightKey
-        }
-        if let best { graft(origin, link: best) }
+    /// Records came with a gap before them, which a link in good order never brings: all after what is held is asked
+    /// for, once.
+    mutating func recoverOrder(_ origin: Int, link index: Int) {
+        counters.recordsOutOfOrder += 1
+        if !links[index].edges[origin].isAsked { graft([origin], link: index) }
     }
-
-    private func known(_ origin: Int, by link: Int) -> UInt64 { queues[links[link].neighbour].acknowledged[origin] }
 
     // MARK: Digests
 
@@ -138,24 +188,51 @@ extension Node {
             links[index].edges[origin].announcement = max(edge.announcement, digest.announcement)
             if origin == Self.ownIndex {
                 confirmClaims()
-            } else if isMissing(digest.held, digest.announcement, of: origin), members[origin].awaited == nil {
-                wait(for: digest, of: origin)
+            } else if isMissing(digest.held, digest.announcement, of: origin), members[origin].awaited?.hasCome != false
+            {
+                wait(for: digest, of: origin, since: now)
             }
         }
     }
 
-    private mutating func wait(for digest: PeerFrame.Digest, of origin: Int) {
-        members[origin].awaited = digest
-        timers.set(.graft(origin), at: now.adding(milliseconds: configuration.timing.graftDelay))
-    }
+    private func known(_ origin: Int, by link: Int) -> UInt64 { queues[links[link].neighbour].acknowledged[origin] }
 
     private func isMissing(_ held: UInt64, _ announcement: UInt64, of origin: Int) -> Bool {
-        held > store.streams[origin].held || announcement > members[origin].announcementNumber
+        if held > store.streams[origin].held { return true }
+        return announcement > members[origin].announcementNumber && configuration.defect != .announcementsNotRepaired
+    }
+
+    // MARK: Patience
+
+    /// How long what a digest told of may take to come by itself. A tree of slow links may be later than a digest over
+    /// a fast one, and a graft for what is on its way would be a wasted copy: so, like a retransmission timer, it
+    /// follows what was seen.
+    private var patience: UInt64 {
+        max(configuration.timing.graftDelay, min(2 * treeLag.milliseconds, Self.patienceMax))
+    }
+
+    static let patienceMax: UInt64 = 2000
+
+    private mutating func wait(for digest: PeerFrame.Digest, of origin: Int, since: Instant) {
+        members[origin].awaited = Awaited(digest: digest, since: since, asked: now)
+        timers.set(.graft(origin), at: now.adding(milliseconds: patience))
+    }
+
+    /// Something new of the origin has come, and its announcement of this number is known.
+    private mutating func noteArrival(of origin: Int, announcement: UInt64) {
+        guard let awaited = members[origin].awaited, !awaited.hasCome,
+            awaited.digest.held <= store.streams[origin].held, awaited.digest.announcement <= announcement
+        else { return }
+        members[origin].awaited?.hasCome = true
+        treeLag.note(now.milliseconds(since: awaited.since))
     }
 
     /// What a digest told of has not come by itself: ask the neighbour that has most of it.
     mutating func graftMissing(_ origin: Int) {
         guard let awaited = members[origin].awaited else { return }
+        let due = awaited.asked.adding(milliseconds: patience)
+        // The timer was for an earlier one, or trees have turned out to be slower.
+        guard now >= due else { return timers.set(.graft(origin), at: due) }
         members[origin].awaited = nil
         let candidates = links.indices.filter { index in
             links[index].isOpen
@@ -166,10 +243,12 @@ extension Node {
             origin: servers[origin], held: known(origin, by: best),
             announcement: links[best].edges[origin].announcement)
         // What was waited for has come; what a later digest told of gets its own time.
-        guard isMissing(awaited.held, awaited.announcement, of: origin) else { return wait(for: newest, of: origin) }
+        guard isMissing(awaited.digest.held, awaited.digest.announcement, of: origin) else {
+            return wait(for: newest, of: origin, since: now)
+        }
         counters.repairs += 1
-        graft(origin, link: best)
+        graft([origin], link: best)
         // Should that link fail as well, ask again.
-        wait(for: newest, of: origin)
+        wait(for: newest, of: origin, since: awaited.since)
     }
 }

@@ -60,10 +60,28 @@ extension Node {
 
     private func nextHop(to server: Int) -> Int? {
         if let direct = linkIndex(toServer: server), links[direct].isOpen { return direct }
-        guard let parent = members[server].parent, let index = linkIndex(parent), links[index].isOpen else {
-            return nil
+        if let parent = members[server].parent, let index = linkIndex(parent), links[index].isOpen { return index }
+        return shortestWay(to: server)
+    }
+
+    /// Of the neighbours the one that is closest to the server, as far as announcements tell: as long as there is no
+    /// tree.
+    private func shortestWay(to server: Int) -> Int? {
+        var reached = [server]
+        var isReached = servers.ids.indices.map { $0 == server || $0 == Self.ownIndex }
+        var next = 0
+        while next < reached.count {
+            let neighbours = (members[reached[next]].announcement?.neighbours ?? []).compactMap {
+                servers.index(of: $0)
+            }
+            for neighbour in neighbours where !isReached[neighbour] {
+                if let index = linkIndex(toServer: neighbour), links[index].isOpen { return index }
+                isReached[neighbour] = true
+                reached.append(neighbour)
+            }
+            next += 1
         }
-        return index
+        return nil
     }
 
     mutating func receive(_ unicast: Unicast, link index: Int) {

@@ -56,6 +56,7 @@ public struct Node: Sendable {
     var advanced: [Int] = []
     /// Streams whose next record waits for its dependency.
     var waiting: [Int] = []
+    var treeLag = TreeLag()
     /// Streams whose next record waits for nothing but the driver's leave to publish more.
     var postponed: [Int] = []
     /// Bytes that may be published before the next turn ends.
@@ -207,6 +208,7 @@ public struct Node: Sendable {
         case .announce:
             timers.set(.announce, at: now.adding(milliseconds: configuration.timing.announceInterval))
             checkMembers()
+            treeLag.beginPeriod()
             announce()
         case .announceSoon: announce()
         case .dial: overlayIsDirty = true

@@ -18,6 +18,8 @@ public struct NodeConfiguration: Sendable {
     public var allowsHugeIntegers = false
     /// Cost of new claims' hashes: the binary logarithm of scrypt's N. 10 takes about 3 ms and 1 MiB.
     public var hashCost: UInt8 = 10
+    /// Nil in every server.
+    public var defect: NodeDefect?
 
     public init(address: PeerAddress, secret: [UInt8]) {
         self.address = address
@@ -40,7 +42,8 @@ public struct NodeConfiguration: Sendable {
         public var redialMax: UInt64 = 5000
         /// How long digests are gathered before one IHAVE: unbatched they would cost more than the records.
         public var digestDelay: UInt64 = 10
-        /// How long a record that others hold may be missing before it is asked for (Plumtree's timer).
+        /// How long a record that others hold may be missing before it is asked for (Plumtree's timer); longer where
+        /// trees are slow.
         public var graftDelay: UInt64 = 100
         /// Until a request to another server is sent again, and until the next in order is asked instead.
         public var requestRetry: UInt64 = 300

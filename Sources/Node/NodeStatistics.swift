@@ -34,8 +34,6 @@ public struct NodeStatistics: Hashable, Sendable {
     public var dependenciesAwaited: UInt64 = 0
     /// Times that a stream stood still because the readers were behind.
     public var deliveriesPostponed: UInt64 = 0
-    /// Times that a link had more to send than its receiver's credit allowed.
-    public var creditExhausted: UInt64 = 0
     /// Records delivered although what their sender sent before, elsewhere, had not come in ten seconds.
     public var dependenciesExpired: UInt64 = 0
     /// Records given up at the store's bound, and records stepped over because a peer had given them up.
@@ -68,6 +66,10 @@ public struct NodeStatistics: Hashable, Sendable {
     // Tree.
     public var prunesSent: UInt64 = 0
     public var graftsSent: UInt64 = 0
+    /// Grafts that came from the parent itself: the way to the origin was lost there, and so here.
+    public var graftsByParent: UInt64 = 0
+    /// Copies that did not prune their link because they were under way when it was grafted.
+    public var prunesWithheld: UInt64 = 0
     /// Grafts because a digest told of something missing (not because a parent was lost).
     public var repairs: UInt64 = 0
     public var digestsSent: UInt64 = 0
@@ -75,6 +77,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var announcementsReceived: UInt64 = 0
 
     // Links.
+    /// Times that a link's credit was used up: what is new waits in the queue until the neighbour has read.
+    public var creditExhausted: UInt64 = 0
     public var framesReceived: UInt64 = 0
     public var framesUnknown: UInt64 = 0
     public var unicastsForwarded: UInt64 = 0

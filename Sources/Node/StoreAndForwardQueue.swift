@@ -10,7 +10,7 @@ struct StoreAndForwardQueue: Sendable {
     private(set) var acknowledged: [UInt64] = []
     /// By stream: the highest seq that was pushed over the present link, or need not be.
     private(set) var sent: [UInt64] = []
-    /// Where the next round over the origins begins.
+    /// Whose turn it is in the round over the origins.
     var nextOrigin = 0
 
     mutating func ensure(streams count: Int) {

@@ -25,6 +25,8 @@ final class Adversary {
     private(set) var story: [String] = []
     /// Hurts that are not mended yet.
     private(set) var active = 0
+    /// When the last hurt was mended.
+    private(set) var mendedAt: UInt64 = 0
     /// Ways whose quality is changed, as they were.
     private var changedPaths: [(first: Int, second: Int, quality: PathQuality)] = []
     private var frozenClients: [Int] = []
@@ -86,10 +88,11 @@ final class Adversary {
     // MARK: Chance
 
     /// How long something lasts, in milliseconds: shorter than the silence after which a link fails, longer, or longer
-    /// than it takes to be held for unreachable.
+    /// than it takes to be held for unreachable, or for departed.
     private func duration() -> UInt64 {
         let timing = draw.options.timing
         let patience = 3 * max(timing.announceInterval, timing.silence)
+        if draw.departsSoon, random.chance(permille: 250) { return timing.departure + random.below(2 * patience) }
         switch random.below(8) {
         case 0...1: return 5 + random.below(100 as UInt64)
         case 2...3: return 5 + random.below(timing.silence)
@@ -112,6 +115,7 @@ final class Adversary {
         active += 1
         world.at(milliseconds: world.now / 1_000_000 + milliseconds) { world in
             self.active -= 1
+            if self.active == 0 { self.mendedAt = world.now }
             if !self.isOver { action(world) }
         }
     }

@@ -13,8 +13,10 @@ public struct RandomWorld: Sendable {
     public var seconds: Double?
     public var traces = Trace.Mode.off
     /// Whether wall clocks are set back as well, so that servers restart with earlier ones.
-    public var setsClocksBack = false
+    public var setsClocksBack = true
     public var checks = Checks()
+    /// A mistake that every node makes.
+    public var defect: NodeDefect?
 
     public init(seed: UInt64) {
         self.seed = seed
@@ -59,6 +61,7 @@ public struct RandomWorld: Sendable {
         if let clients { draw.clients = clients }
         if let seconds { draw.seconds = seconds }
         draw.options.traces = traces
+        draw.options.nodeDefect = defect
         let run = RandomRun(draw: draw, setsClocksBack: setsClocksBack)
         run.begin()
         run.safety()
@@ -141,10 +144,13 @@ final class RandomRun {
         }
         while world.now < end {
             let pause = min(adversary.nextPause(), (end - world.now) / 1_000_000 + 1)
-            let wasActive = adversary.active > 0
-            world.run(milliseconds: pause)
+            if adversary.active > 0 {
+                let isMended = world.run(limitMilliseconds: pause) { _ in self.adversary.active == 0 }
+                if isMended, isComplete, random.chance(permille: 500) { measureRepair() }
+            } else {
+                world.run(milliseconds: pause)
+            }
             adversary.tendClients(permille: 300)
-            if wasActive, adversary.active == 0, isComplete { measureRepair() }
             adversary.strike()
         }
     }
@@ -165,9 +171,11 @@ final class RandomRun {
         world.at(milliseconds: world.now / 1_000_000 + 20) { $0.start(first) }
     }
 
+    /// All that was wrong is mended: a time of calm. It need not be long enough, since servers that no fault has hit may
+    /// still have to start.
     private func measureRepair() {
-        let start = world.now
-        if waitUntilWhole() { repairs.append(world.now - start) }
+        guard !world.isWhole else { return }
+        if waitUntilWhole() { repairs.append(world.now - adversary.mendedAt) }
     }
 
     // MARK: Liveness
@@ -239,14 +247,15 @@ final class RandomRun {
 extension WorldDraw {
     /// Within this time after everything healed the network must be whole: links that are dead and look alive are
     /// found out (silence), a dial that hangs is given up (connect timeout, handshake), the next one waits its turn
-    /// (back-off with jitter), the state crosses, who stays dead is missed (three intervals), and an announcement of
+    /// (back-off with jitter; who departed in silence is dialled more seldom), the state crosses, who stays dead is missed (three intervals), and an announcement of
     /// each change goes round. Twice that, since a server that is told of one that waits itself waits for both.
     var wholeMilliseconds: UInt64 {
         let timing = options.timing
         let silence = timing.silence + timing.heartbeat
         let dial = options.connectTimeoutMilliseconds + timing.handshake + 2 * timing.redialMax
         let unreachable = 4 * max(timing.announceInterval, timing.silence)
-        return 2 * (silence + dial + timing.joinPatience + unreachable + 2 * timing.announceInterval)
+        let departed = departsSoon ? timing.departedRedial : 0
+        return 2 * (silence + dial + departed + timing.joinPatience + unreachable + 2 * timing.announceInterval)
     }
 
     /// Within this time after the network is whole, what its servers still owe each other is paid.

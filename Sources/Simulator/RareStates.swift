@@ -10,11 +10,14 @@ public enum RareState: String, Sendable, CaseIterable {
     case memberSucceeded
     case restartWithEarlierClock
     case rankRaised
-    case departedInSilence
+    case memberDepartedInSilence
     case memberRevived
     case originForgotten
+    case originForgottenEarly
     case tombstoneRevived
-    case forgottenBeforeHit
+    case forgottenHit
+    case pauseNoticed
+    case clockAhead
     case addressRefused
     case servedAlone
     // Joining.
@@ -46,6 +49,7 @@ public enum RareState: String, Sendable, CaseIterable {
     case claimUnconfirmed
     case loginByLookUp
     case loserClosed
+    case loserTold
     // Load.
     case redirected
     case ticketRefused
@@ -96,13 +100,17 @@ struct RareStates: Sendable {
 
     /// The counters of a life that has ended, or goes on at the end of the world.
     private mutating func add(_ statistics: NodeStatistics) {
-        self[.dependencyWaited] += statistics.dependenciesAwaited
-        self[.deliveryPostponed] += statistics.deliveriesPostponed
         self[.rankRaised] += statistics.rankRaises
         self[.memberRevived] += statistics.membersRevived
         self[.originForgotten] += statistics.originsForgotten
+        self[.originForgottenEarly] += statistics.originsForgottenEarly
         self[.tombstoneRevived] += statistics.tombstonesRevived
-        self[.forgottenBeforeHit] += statistics.forgottenHits
+        self[.forgottenHit] += statistics.forgottenHits
+        self[.pauseNoticed] += statistics.pauses
+        self[.clockAhead] += statistics.clockAhead
+        self[.loserTold] += statistics.loginsOfLosers
+        self[.dependencyWaited] += statistics.dependenciesAwaited
+        self[.deliveryPostponed] += statistics.deliveriesPostponed
         self[.gapWithState] += statistics.gapsWithState
         self[.creditExhausted] += statistics.creditExhausted
         self[.arbiterRace] += statistics.reservationsContested
@@ -124,7 +132,7 @@ struct RareStates: Sendable {
         case .memberUnreachable: self[.memberUnreachable] += 1
         case .memberReachable: self[.memberReturned] += 1
         case .memberDeparted(_, _, .succeeded): self[.memberSucceeded] += 1
-        case .memberDeparted(_, _, .silent): self[.departedInSilence] += 1
+        case .memberDeparted(_, _, .silent): self[.memberDepartedInSilence] += 1
         case .claimConflict: self[.claimConflict] += 1
         case .givenUp: self[.storeBoundReached] += 1
         case .gap: self[.gapTold] += 1

@@ -17,10 +17,8 @@ public struct Scenario: Sendable {
     /// Traffic before it: the trees find their form.
     public var warmUpSeconds = 5.0
     public var settleSeconds = 10.0
-    /// Redundancy above this is a violation. Where a path of several slow hops takes longer than the graft timer, a
-    /// digest now and then improves a tree at the cost of a second copy; with short paths it is 0. (Measured at 10
-    /// servers, 10 to 100 ms: 0.01 to 0.08; iroh-gossip's simulator allows 0.2.)
-    public var redundancyMax = 0.1
+    /// Redundancy above this is a violation: trees that stand cost nothing extra.
+    public var redundancyMax = 0.0
     public var wholeLimitSeconds = 60.0
     public var checks = Checks()
 

@@ -144,6 +144,7 @@ extension SimulatedServer {
         configuration.bootstrap = bootstrap.map { world.servers[$0].address }
         configuration.timing = world.options.timing
         configuration.limits = world.options.limits
+        configuration.defect = world.options.nodeDefect
         let wallClock = UInt64(Int64(World.wallClockStart + world.now / 1_000_000) + wallClockOffset)
         world.rareStates.noteStart(of: self, wallClock: wallClock)
         lastWallClock = wallClock

@@ -8,6 +8,31 @@ struct WorldDraw {
         case small, middling, large
     }
 
+    /// What a world is hard on: half of the worlds on nothing in particular. Chance alone would seldom bring together
+    /// what a rare state needs.
+    enum Strain: String, CaseIterable {
+        case none
+        /// Members depart soon, and few of the departed are remembered.
+        case forgetting
+        /// There is little room for what is kept and sent.
+        case cramped
+        /// Many want few names, while arbiters come and go.
+        case crowded
+        /// Processes and readers stand still.
+        case halting
+
+        /// Faults that come often, whatever else is drawn.
+        var faults: [FaultKind] {
+            switch self {
+            case .none: []
+            case .forgetting: [.crash, .crashLoop, .partition, .isolation]
+            case .cramped: [.storm, .burst, .large, .partition, .readersBehind]
+            case .crowded: [.storm, .churn, .oneWayCut, .crash, .giverCrash]
+            case .halting: [.pause, .readersBehind, .slowLink, .slowClient, .joinerCrash]
+            }
+        }
+    }
+
     /// Where the servers stand.
     enum Places: String, CaseIterable {
         /// All ways are alike, drawn from the options' range.
@@ -20,6 +45,7 @@ struct WorldDraw {
     }
 
     var size: Size
+    var strain: Strain
     var servers: Int
     /// Servers that start only some time after the others.
     var lateServers: Int
@@ -35,6 +61,8 @@ struct WorldDraw {
     var gapMilliseconds: UInt64
     /// Weights of the kinds of faults, in the order of the cases; 0 is never.
     var weights: [Int]
+    /// Members depart after a silence of seconds.
+    var departsSoon = false
     /// Some of the dead are not started again in the end.
     var someStayDead: Bool
     var options: WorldOptions
@@ -44,6 +72,7 @@ struct WorldDraw {
     init(seed: UInt64) {
         var random = SplitMix64(seed: seed, purpose: 5)
         size = random.chance(permille: 750) ? .small : random.chance(permille: 850) ? .middling : .large
+        strain = random.chance(permille: 500) ? .none : Strain.allCases[1 + random.below(Strain.allCases.count - 1)]
         switch size {
         case .small:
             servers = 2 + random.below(6)
@@ -68,14 +97,17 @@ struct WorldDraw {
         rate = Double(2 + random.below(40))
         gapMilliseconds = 300 + random.below(2500 as UInt64)
         someStayDead = random.chance(permille: 300)
+        let strain = strain
         weights = FaultKind.allCases.map { kind in
+            if strain.faults.contains(kind) { return 2 * kind.weightMax }
             // Each world has some kinds often, some seldom, and some not at all.
-            random.chance(permille: 550) ? 1 + random.below(kind.weightMax) : 0
+            return random.chance(permille: strain == .none ? 550 : 300) ? 1 + random.below(kind.weightMax) : 0
         }
         options = WorldOptions(seed: seed)
         options.timing = Self.timing(size, &random)
         drawNetwork(&random)
         drawBounds(&random)
+        drawDeparture(&random)
     }
 
     // MARK: Times
@@ -138,21 +170,37 @@ struct WorldDraw {
 
     private mutating func drawBounds(_ random: inout SplitMix64) {
         func draw(
-            _ permille: UInt64, _ name: String, _ range: ClosedRange<UInt64>, _ set: (inout WorldDraw, Int) -> Void
+            _ name: String, _ permille: UInt64, in hard: Strain, _ range: ClosedRange<UInt64>,
+            _ bound: WritableKeyPath<NodeConfiguration.Limits, Int>
         ) {
-            guard random.chance(permille: permille) else { return }
-            let value = Int(random.inside(range))
-            set(&self, value)
-            bounds.append("\(name) \(value)")
+            guard random.chance(permille: hard == strain ? 700 : permille) else { return }
+            options.limits[keyPath: bound] = Int(random.inside(range))
+            bounds.append("\(name) \(options.limits[keyPath: bound])")
         }
-        draw(150, "store bytes", 10_000...200_000) { $0.options.limits.storeBytes = $1 }
-        draw(250, "link window bytes", 1000...40_000) { $0.options.limits.linkWindowBytes = $1 }
-        draw(250, "delivery bytes", 100...5000) { $0.options.limits.deliveryBytes = $1 }
-        draw(80, "reservations", 1...4) { $0.options.limits.reservations = $1 }
-        draw(80, "requests", 1...6) { $0.options.limits.requests = $1 }
-        draw(80, "tickets", 1...3) { $0.options.limits.tickets = $1 }
-        draw(80, "hashes", 1...4) { $0.options.limits.hashJobs = $1 }
-        draw(80, "unproven links", 1...4) { $0.options.limits.unprovenLinks = $1 }
+        draw("store bytes", 60, in: .cramped, 5000...100_000, \.storeBytes)
+        draw("link window bytes", 200, in: .cramped, 1000...40_000, \.linkWindowBytes)
+        draw("delivery bytes", 200, in: .halting, 100...5000, \.deliveryBytes)
+        draw("tombstones", 50, in: .forgetting, 1...4, \.tombstones)
+        draw("losing claims", 50, in: .crowded, 1...3, \.losingClaims)
+        draw("reservations", 50, in: .crowded, 1...4, \.reservations)
+        draw("requests", 80, in: .crowded, 1...6, \.requests)
+        draw("tickets", 80, in: .halting, 1...3, \.tickets)
+        draw("hashes", 80, in: .crowded, 1...4, \.hashJobs)
+        // Fewer than dial at once would keep each other out for ever.
+        let room = UInt64(servers)
+        draw("unproven links", 80, in: .halting, room...2 * room, \.unprovenLinks)
+        draw("members", 20, in: .forgetting, room + 1...room + 6, \.members)
+    }
+
+    /// Sometimes who was silent for not much longer than makes it unreachable has departed, and little is remembered
+    /// of whom.
+    private mutating func drawDeparture(_ random: inout SplitMix64) {
+        guard random.chance(permille: strain == .forgetting ? 800 : 150) else { return }
+        departsSoon = true
+        let patience = 3 * max(options.timing.announceInterval, options.timing.silence)
+        options.timing.departure = patience + random.below(2 * patience)
+        options.timing.departedRedial = 500 + random.below(2500 as UInt64)
+        bounds.append("departure \(options.timing.departure) ms")
     }
 
     /// The world in one paragraph.
@@ -169,6 +217,7 @@ struct WorldDraw {
         ]
         if lateServers > 0 { parts.append("\(lateServers) servers start late") }
         if let secondNetwork { parts.append("servers from \(secondNetwork) on are a network of their own at first") }
+        if strain != .none { parts.append("strain: \(strain.rawValue)") }
         if someStayDead { parts.append("some stay dead") }
         if !bounds.isEmpty { parts.append("bounds: " + bounds.joined(separator: ", ")) }
         parts.append("faults: " + kinds.joined(separator: ", "))

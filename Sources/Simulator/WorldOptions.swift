@@ -27,6 +27,8 @@ public struct WorldOptions: Sendable {
     public var traces: Trace.Mode = .off
     /// A fault of the *simulated shell*, planted to show that the checkers find it.
     public var defect: PlantedDefect?
+    /// A mistake that every node makes.
+    public var nodeDefect: NodeDefect?
 
     public init(seed: UInt64) { self.seed = seed }
 }

@@ -12,7 +12,7 @@ struct PandoSim: ParsableCommand {
             Each run starts the servers in random order, each told of one other; lets clients register, log in and \
             send activities; and checks from outside what was promised: every activity reaches every client, once, in \
             the order of its sender; one name has one user; all servers end with the same registry; in the steady \
-            state records cross their tree's edges once (RMR, the relative redundancy, is at most 0.1).
+            state records cross their tree's edges once (RMR, the relative redundancy, is 0).
 
             The seed decides everything: the same seed and options give the same run, event by event. A violation \
             ends with exit status 1, and is told with the seed that repeats it. What differs from run to run, the CPU \

@@ -178,7 +178,8 @@ enum PeerSamples {
                 PeerFrame.Digest(origin: server, held: 1, announcement: 2),
                 PeerFrame.Digest(origin: other, held: .max, announcement: .max),
             ]),
-            .prune(server), .graft(origin: other, held: 4, announcement: 5), .announcement(announcement),
+            .prune(server), .graft([PeerFrame.Digest(origin: other, held: 4, announcement: 5)]),
+            .announcement(announcement),
             .credit(consumed: .max), .heartbeat, .want(true), .want(false), .bye(.shutdown),
         ]
         + [

@@ -226,7 +226,7 @@ private struct Adversary {
         let frames: [PeerFrame] = [
             .gap(StreamPosition(origin: server(), seq: seq())),
             .have((0..<number(5)).map { _ in .init(origin: server(), held: seq(), announcement: seq()) }),
-            .prune(server()), .graft(origin: server(), held: seq(), announcement: seq()),
+            .prune(server()), .graft([PeerFrame.Digest(origin: server(), held: seq(), announcement: seq())]),
             .announcement(announcement()), .unicast(unicast()), .unicast(unicast()),
             .credit(consumed: number(wildness) == 0 ? seq() : 0),
             .heartbeat, .want(number(2) == 0), .claims((0..<number(4)).map { _ in claim() }), .stateEnd,

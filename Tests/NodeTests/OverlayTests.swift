@@ -84,6 +84,22 @@ import Testing
         #expect(diameter <= bound)
     }
 
+    @Test func `a member that was lost before it announced itself is dialled, whoever else there is`() throws {
+        let addresses = (1...9).map(Peers.address)
+        let wanted = Overlay.wanted(by: Desk.address, among: addresses)
+        let lost = try #require((1...9).first { !wanted.contains(Peers.address($0)) })
+        let desk = Desk()
+        for peer in 1...9 where peer != lost {
+            let link = desk.join(Peers.id(UInt64(peer)), at: Peers.address(peer))
+            desk.say(.announcement(Peers.announcement(1, of: UInt64(peer))), over: link)
+        }
+        _ = desk.takeOutputs()
+        desk.end(desk.join(Peers.id(UInt64(lost)), at: Peers.address(lost)))
+        desk.pass(milliseconds: 10)
+        let dialled = desk.takeOutputs().compactMap { if case .dial(_, let address) = $0 { address } else { nil } }
+        #expect(dialled == [Peers.address(lost)])
+    }
+
     // MARK: Attempts
 
     @Test func `waits double up to the longest, less a quarter at most`() throws {

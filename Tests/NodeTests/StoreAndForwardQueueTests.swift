@@ -89,6 +89,97 @@ import Testing
         #expect(records.count < 20)
     }
 
+    /// A link that stays without credit until the test gives some.
+    private func unread(_ desk: Desk, _ peer: UInt64, holding entries: [PeerFrame.Level.Entry]) -> LinkID {
+        let link = desk.prove()
+        desk.say(
+            .introduction(
+                PeerFrame.Introduction(
+                    id: Peers.id(peer), address: Peers.address(Int(peer)), networkTime: 0,
+                    known: ServerID(startStamp: 0, random: 0))), over: link)
+        desk.say(.level(PeerFrame.Level(registryDigest: RegistryDigest(), entries: entries)), over: link)
+        desk.say(.stateEnd, over: link)
+        return link
+    }
+
+    /// Gives credit for all that is on the way; returns what came for it.
+    private func read(_ desk: Desk, _ link: LinkID) throws -> [Desk.Said] {
+        let state = try #require(desk.node.links.first { $0.id == link })
+        desk.say(.credit(consumed: state.pushedBytes), over: link)
+        return desk.heard(over: link)
+    }
+
+    @Test func `fresh records of others wait for one round behind a backlog, also when the credit ends in it`() throws {
+        let desk = Desk { $0.limits.linkWindowBytes = 100 << 10 }
+        let source = desk.join(Peers.id(1), at: Peers.address(1))
+        let text = String(repeating: "x", count: 1000)
+        for frame in 0..<50 as Range<UInt64> {
+            for peer in 1...4 as ClosedRange<UInt64> {
+                let texts = [String](repeating: text, count: 30)
+                desk.say(Peers.records(Peers.id(peer), from: frame * 30 + 1, texts), over: source)
+            }
+        }
+        let link = unread(
+            desk, 9, holding: (1...5).map { PeerFrame.Level.Entry(origin: Peers.id($0), held: 0, oldest: 1) })
+        _ = desk.heard(over: link)
+        for seq in 1...6 as ClosedRange<UInt64> {
+            desk.say(Peers.records(Peers.id(5), from: seq, ["fresh"]), over: source)
+            #expect(desk.heard(over: link) == [], "there is no credit")
+            // Four frames use up the credit; the fresh record is one of the next five.
+            let said = try read(desk, link) + read(desk, link)
+            #expect(said.contains(.records(origin: Peers.id(5), first: seq, count: 1)))
+        }
+        #expect(desk.node.statistics.creditExhausted >= 12)
+    }
+
+    @Test func `fresh records and the state take turns`() throws {
+        let desk = Desk { $0.limits.linkWindowBytes = 100 << 10 }
+        let source = desk.join(Peers.id(1), at: Peers.address(1))
+        for batch in 0..<40 {
+            desk.say(.claims((0..<250).map { Peers.claim("user\(batch)-\($0)") }), over: source)
+        }
+        let link = unread(desk, 9, holding: [PeerFrame.Level.Entry(origin: Peers.id(1), held: 0, oldest: 1)])
+        _ = desk.heard(over: link)
+        var claims = 0
+        var isComplete = false
+        for seq in 1...100 as ClosedRange<UInt64> where !isComplete {
+            desk.say(Peers.records(Peers.id(1), from: seq, ["fresh"]), over: source)
+            let said = try read(desk, link)
+            #expect(said.contains(.records(origin: Peers.id(1), first: seq, count: 1)))
+            for case .frame(.claims(let some)) in said { claims += some.count }
+            isComplete = said.contains(.frame(.stateEnd))
+        }
+        #expect(isComplete)
+        #expect(claims > 5000, "most came after the first window")
+    }
+
+    /// What is for the slow one waits in the store, which is bounded; everybody else gets everything.
+    @Test func `a slow link holds up nobody else, and memory is bounded`() throws {
+        let wires = Wires.network(4) {
+            $0.limits.linkWindowBytes = 100 << 10
+            $0.limits.storeBytes = 400 << 10
+        }
+        let clients = (0..<4).map { wires.anonymous(at: $0) }
+        for other in 0..<3 { wires.hold(other, 3) }
+        let text = String(repeating: "x", count: 1000)
+        for number in 0..<1000 {
+            wires.post("\(number)" + text, by: clients[number % 3])
+            let isBounded = wires.nodes.allSatisfy { $0.statistics.storeBytes <= 400 << 10 }
+            try #require(isBounded)
+        }
+        for client in clients[0..<3] { #expect(wires.texts(client).count == 1000) }
+        let pending = (0..<3).map { node in
+            wires.waiting.filter { $0.from == node }.reduce(0) { $0 + $1.bytes.count }
+        }
+        for bytes in pending { #expect(bytes < 250 << 10) }
+        let givenUp = wires.nodes[0..<3].map(\.statistics.recordsGivenUp)
+        #expect(givenUp.allSatisfy { $0 > 0 })
+        for other in 0..<3 { wires.release(other, 3) }
+        wires.post("after", by: clients[0])
+        #expect(wires.texts(clients[3]).last == "after")
+        #expect(wires.nodes[3].statistics.recordsSkipped > 0)
+    }
+
     /// The last frame of one stream may use up the credit while another stream still waits.
     @Test(arguments: [10, 20, 30, 40, 50, 64, 100])
     func `a backlog goes on after every credit until nothing is left`(window: Int) {

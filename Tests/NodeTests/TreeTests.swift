@@ -29,7 +29,9 @@ import Testing
         desk.say(Peers.records(origin, from: 1, ["a"]), over: second)
         _ = desk.heard(over: second)
         desk.end(first)
-        #expect(desk.heard(over: second).contains(.frame(.graft(origin: origin, held: 1, announcement: 0))))
+        #expect(
+            desk.heard(over: second).contains(
+                .frame(.graft([PeerFrame.Digest(origin: origin, held: 1, announcement: 0)]))))
         #expect(desk.node.statistics.repairs == 0)
     }
 
@@ -42,9 +44,13 @@ import Testing
         _ = desk.heard(over: second)
         desk.say(.have([PeerFrame.Digest(origin: origin, held: 3, announcement: 0)]), over: second)
         desk.pass(milliseconds: 99)
-        #expect(!desk.heard(over: second).contains(.frame(.graft(origin: origin, held: 1, announcement: 0))))
+        #expect(
+            !desk.heard(over: second).contains(
+                .frame(.graft([PeerFrame.Digest(origin: origin, held: 1, announcement: 0)]))))
         desk.pass(milliseconds: 2)
-        #expect(desk.heard(over: second).contains(.frame(.graft(origin: origin, held: 1, announcement: 0))))
+        #expect(
+            desk.heard(over: second).contains(
+                .frame(.graft([PeerFrame.Digest(origin: origin, held: 1, announcement: 0)]))))
         desk.say(Peers.records(origin, from: 2, ["b", "c"]), over: second)
         desk.pass(milliseconds: 1000)
         #expect(desk.node.statistics.repairs == 1)
@@ -57,9 +63,143 @@ import Testing
         desk.say(.have([PeerFrame.Digest(origin: Peers.id(7), held: 0, announcement: 4)]), over: link)
         _ = desk.heard(over: link)
         desk.pass(milliseconds: 150)
-        #expect(desk.heard(over: link).contains(.frame(.graft(origin: Peers.id(7), held: 0, announcement: 0))))
+        #expect(
+            desk.heard(over: link).contains(
+                .frame(.graft([PeerFrame.Digest(origin: Peers.id(7), held: 0, announcement: 0)]))))
         desk.say(.announcement(Peers.announcement(4, of: 7)), over: link)
         #expect(desk.reports.contains(.memberJoined(Peers.id(7), Peers.address(7))))
+    }
+
+    /// A tree of slow links is later than a digest over a fast one: what is on its way is not asked for again.
+    @Test func `the wait for what a digest told of follows how late the tree is`() {
+        let desk = Desk()
+        let slow = desk.join(Peers.id(1), at: Peers.address(1))
+        let fast = desk.join(Peers.id(2), at: Peers.address(2))
+        let origin = Peers.id(7)
+        var seq: UInt64 = 0
+        func record(after late: UInt64) {
+            seq += 1
+            desk.say(.have([PeerFrame.Digest(origin: origin, held: seq, announcement: 0)]), over: fast)
+            desk.pass(milliseconds: late)
+            desk.say(Peers.records(origin, from: seq, ["a"]), over: slow)
+            desk.pass(milliseconds: 20)
+        }
+        record(after: 90)
+        record(after: 170)
+        record(after: 330)
+        #expect(desk.node.statistics.repairs == 0)
+        // What was seen is forgotten after two announce intervals.
+        desk.pass(milliseconds: 500)
+        for _ in 0..<25 {
+            desk.say(.heartbeat, over: slow)
+            desk.say(.heartbeat, over: fast)
+            desk.pass(milliseconds: 500)
+        }
+        record(after: 150)
+        #expect(desk.node.statistics.repairs == 1)
+        // However late: there is a bound.
+        for late in [290, 570, 1130, 1900] as [UInt64] { record(after: late) }
+        #expect(desk.node.statistics.repairs == 1)
+        record(after: 2050)
+        #expect(desk.node.statistics.repairs == 2)
+    }
+
+    @Test func `a server that is asked by its parent asks all others, once`() {
+        let desk = Desk()
+        let links = [1, 2, 3].map { desk.join(Peers.id(UInt64($0)), at: Peers.address($0)) }
+        let origin = Peers.id(7)
+        desk.say(Peers.records(origin, from: 1, ["a"]), over: links[0])
+        for link in links { _ = desk.heard(over: link) }
+        let wish = PeerFrame.Digest(origin: origin, held: 1, announcement: 0)
+        func grafts() -> [Int] {
+            links.map { desk.heard(over: $0).filter { $0 == .frame(.graft([wish])) }.count }
+        }
+        // Who is no parent is only served.
+        desk.say(.graft([wish]), over: links[1])
+        #expect(grafts() == [0, 0, 0])
+        desk.say(.graft([wish]), over: links[0])
+        #expect(grafts() == [0, 1, 1])
+        desk.say(.graft([wish]), over: links[0])
+        desk.say(.graft([wish]), over: links[1])
+        #expect(grafts() == [0, 0, 0])
+        #expect(desk.node.statistics.graftsByParent == 1)
+    }
+
+    /// PRUNE and GRAFT of one direction come from one end over one link, so they stay in order. What the other end sent
+    /// between the two is late, and no reason to prune again.
+    @Test func `what was under way when the link was grafted does not prune it`() {
+        let desk = Desk()
+        let parent = desk.join(Peers.id(1), at: Peers.address(1))
+        let second = desk.join(Peers.id(2), at: Peers.address(2))
+        let third = desk.join(Peers.id(3), at: Peers.address(3))
+        let origin = Peers.id(7)
+        func prunes(over link: LinkID) -> Int {
+            desk.heard(over: link).filter { $0 == .frame(.prune(origin)) }.count
+        }
+        desk.say(Peers.records(origin, from: 1, ["a", "b", "c"]), over: parent)
+        desk.say(Peers.records(origin, from: 1, ["a"]), over: second)
+        #expect(prunes(over: second) == 1)
+        desk.end(parent)
+        desk.say(Peers.records(origin, from: 4, ["d"]), over: third)
+        desk.say(Peers.records(origin, from: 2, ["b", "c"]), over: second)
+        #expect(prunes(over: second) == 0)
+        #expect(desk.node.statistics.prunesWithheld == 1)
+        desk.say(Peers.records(origin, from: 4, ["d"]), over: second)
+        #expect(prunes(over: second) == 1)
+    }
+
+    @Test func `records out of order are asked for once until the answer comes`() {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        let origin = Peers.id(7)
+        func grafts() -> Int {
+            desk.heard(over: link).filter { if case .frame(.graft) = $0 { true } else { false } }.count
+        }
+        desk.say(Peers.records(origin, from: 1, ["a"]), over: link)
+        for seq in 3...20 as ClosedRange<UInt64> { desk.say(Peers.records(origin, from: seq, ["x"]), over: link) }
+        #expect(grafts() == 1)
+        #expect(desk.node.statistics.recordsOutOfOrder == 18)
+        desk.say(Peers.records(origin, from: 2, ["b", "c"]), over: link)
+        desk.say(Peers.records(origin, from: 9, ["x"]), over: link)
+        #expect(grafts() == 1)
+    }
+
+    /// Else two servers could take each other for the parent: one pushes what it got by chance elsewhere.
+    @Test func `what is new is not pushed to the parent, but told by digest`() {
+        let desk = Desk()
+        let parent = desk.join(Peers.id(1), at: Peers.address(1))
+        let pruned = desk.join(Peers.id(2), at: Peers.address(2))
+        let origin = Peers.id(7)
+        desk.say(Peers.records(origin, from: 1, ["a"]), over: parent)
+        desk.say(Peers.records(origin, from: 1, ["a"]), over: pruned)
+        _ = desk.heard(over: parent)
+        desk.say(Peers.records(origin, from: 2, ["b"]), over: pruned)
+        desk.pass(milliseconds: 10)
+        let told = PeerFrame.Digest(origin: origin, held: 2, announcement: 0)
+        #expect(desk.heard(over: parent) == [.frame(.have([told]))])
+        // The parent has lost its way, and gets it after all.
+        desk.say(.graft([PeerFrame.Digest(origin: origin, held: 1, announcement: 0)]), over: parent)
+        #expect(desk.heard(over: parent) == [.records(origin: origin, first: 2, count: 1)])
+    }
+
+    @Test func `an announcement is the newest only if what came before it is held`() {
+        let desk = Desk()
+        let first = desk.join(Peers.id(1), at: Peers.address(1))
+        let second = desk.join(Peers.id(2), at: Peers.address(2))
+        let origin = Peers.id(7)
+        func parent() -> LinkID? { desk.node.servers.index(of: origin).flatMap { desk.node.members[$0].parent } }
+        func announce(_ number: UInt64, after seq: UInt64, over link: LinkID) {
+            let held = [StreamPosition(origin: origin, seq: seq)]
+            desk.say(.announcement(Peers.announcement(number, of: 7, held: held)), over: link)
+        }
+        desk.say(Peers.records(origin, from: 1, ["a"]), over: first)
+        #expect(parent() == first)
+        announce(1, after: 0, over: second)
+        #expect(parent() == first)
+        announce(2, after: 2, over: second)
+        #expect(parent() == first)
+        announce(3, after: 1, over: second)
+        #expect(parent() == second)
     }
 
     @Test func `a graft is answered with what comes after, and the edge pushes again`() {
@@ -72,28 +212,66 @@ import Testing
         desk.say(Peers.records(Peers.id(7), from: 1, ["a", "b", "c"]), over: link)
         let records = { desk.heard(over: other).filter { if case .records = $0 { true } else { false } } }
         #expect(records() == [])
-        desk.say(.graft(origin: Peers.id(7), held: 1, announcement: 0), over: other)
+        desk.say(.graft([PeerFrame.Digest(origin: Peers.id(7), held: 1, announcement: 0)]), over: other)
         #expect(records() == [.records(origin: Peers.id(7), first: 2, count: 2)])
         desk.say(Peers.records(Peers.id(7), from: 4, ["d"]), over: link)
         #expect(records() == [.records(origin: Peers.id(7), first: 4, count: 1)])
     }
 
-    /// Grafts at the loss make a new tree at once, unless the lost server was above a whole part of it: then parents may
-    /// point in a circle, which a digest and its graft delay (10 and 100 ms) resolve.
-    @Test(arguments: 0..<10)
-    func `after the death of any one of ten servers an activity reaches all others`(dead: Int) {
-        let wires = Wires.network(10)
-        wires.pass(milliseconds: 11_000)
-        let clients = (0..<10).map { wires.anonymous(at: $0) }
-        for client in clients { wires.post("before", by: client) }
-        wires.pass(milliseconds: 50)
-        wires.kill(dead)
-        for client in clients where wires.clients[client].node != dead { wires.post("after", by: client) }
-        wires.pass(milliseconds: 150)
-        for client in clients where wires.clients[client].node != dead {
-            #expect(wires.texts(client).filter { $0 == "after" }.count == 9)
-            #expect(wires.texts(client).filter { $0 == "before" }.count == 10)
+    /// No time passes after the death: no digest is sent, no timer fires.
+    @Test(arguments: [(5, false), (10, false), (10, true), (16, false), (16, true)])
+    func `after the death of any one server an activity reaches all others without waiting`(count: Int, isChain: Bool) {
+        let whole = Wires.standing(count, isChain: isChain)
+        let clients = (0..<count).map { whole.anonymous(at: $0) }
+        for client in clients { whole.post("before", by: client) }
+        for dead in 0..<count {
+            let wires = whole.copy()
+            wires.kill(dead)
+            for client in clients where wires.clients[client].node != dead { wires.post("after", by: client) }
+            for client in clients where wires.clients[client].node != dead {
+                #expect(wires.texts(client).filter { $0 == "after" }.count == count - 1, "death of \(dead)")
+                #expect(wires.texts(client).filter { $0 == "before" }.count == count, "death of \(dead)")
+            }
+            #expect(wires.nodes.allSatisfy { $0.statistics.repairs == 0 })
         }
+    }
+
+    /// Every link of every server: what the break loses of either end's tree is found again without waiting.
+    @Test(arguments: [5, 10])
+    func `after the loss of any one link an activity reaches all without waiting`(count: Int) {
+        let whole = Wires.standing(count)
+        let clients = (0..<count).map { whole.anonymous(at: $0) }
+        for left in 0..<count {
+            for right in whole.neighbours(of: left) where left < right {
+                let wires = whole.copy()
+                wires.cut = [[left, right]]
+                wires.breakWires(between: left, and: right)
+                for client in clients { wires.post("after", by: client) }
+                for client in clients {
+                    #expect(wires.texts(client).count == count, "link of \(left) and \(right)")
+                }
+            }
+        }
+    }
+
+    /// What a dying server told only one neighbour reaches all, although it has no tree any more.
+    @Test func `what one neighbour got from the dead reaches all at once`() {
+        let whole = Wires.standing(10)
+        let clients = (0..<10).map { whole.anonymous(at: $0) }
+        for client in clients { whole.post("before", by: client) }
+        whole.pass(milliseconds: 50)
+        var heirs = 0
+        for node in 0..<10 where node != 3 {
+            let wires = whole.copy()
+            for other in 0..<10 where other != node { wires.hold(3, other) }
+            wires.post("last", by: clients[3])
+            // Who is no neighbour, or a lazy one, got nothing.
+            guard wires.texts(clients[node]).contains("last") else { continue }
+            heirs += 1
+            wires.kill(3)
+            #expect(clients.allSatisfy { wires.texts($0).contains("last") }, "heir \(node)")
+        }
+        #expect(heirs > 0)
     }
 
     @Test(arguments: 0..<6)

@@ -86,13 +86,8 @@ extension PeerFrame {
         case .gap(let position):
             bytes.appendServerID(position.origin)
             bytes.appendInteger(position.seq)
-        case .have(let digests):
-            bytes.appendDigests(digests)
+        case .have(let digests), .graft(let digests): bytes.appendDigests(digests)
         case .prune(let origin): bytes.appendServerID(origin)
-        case .graft(let origin, let held, let announcement):
-            bytes.appendServerID(origin)
-            bytes.appendInteger(held)
-            bytes.appendInteger(announcement)
         case .announcement(let announcement): announcement.encode(into: &bytes)
         case .unicast(let unicast): unicast.encode(into: &bytes)
         case .credit(let consumed): bytes.appendInteger(consumed)
@@ -136,10 +131,7 @@ extension PeerFrame {
             return .gap(StreamPosition(origin: origin, seq: try reader.integer()))
         case .have: return .have(try reader.digests("digests"))
         case .prune: return .prune(try reader.serverID())
-        case .graft:
-            let origin = try reader.serverID()
-            let held: UInt64 = try reader.integer()
-            return .graft(origin: origin, held: held, announcement: try reader.integer())
+        case .graft: return .graft(try reader.digests("grafts"))
         case .announcement: return .announcement(try Announcement(from: &reader))
         case .unicast: return .unicast(try Unicast(from: &reader))
         case .credit: return .credit(consumed: try reader.integer())

@@ -21,8 +21,8 @@ public enum PeerFrame: Hashable, Sendable {
     case gap(StreamPosition)
     case have([Digest])
     case prune(ServerID)
-    /// Push the records of `origin` after `held` to me, and its announcement if it is newer than `announcement`.
-    case graft(origin: ServerID, held: UInt64, announcement: UInt64)
+    /// Push the records after these to me, and newer announcements.
+    case graft([Digest])
     case announcement(Announcement)
     case unicast(Unicast)
     /// Bytes of records and state consumed since the link opened.

@@ -87,6 +87,16 @@ final class Wires {
             configuration: configuration, cryptography: cryptography, seed: seeds, wallClock: wallClock, at: now)
     }
 
+    /// The same network once more, for another future.
+    func copy() -> Wires {
+        let copy = Wires()
+        (copy.nodes, copy.clients, copy.reports, copy.now) = (nodes, clients, reports, now)
+        (copy.frames, copy.recordFrames, copy.cut, copy.dead) = (frames, recordFrames, cut, dead)
+        (copy.held, copy.waiting, copy.wires, copy.partial) = (held, waiting, wires, partial)
+        (copy.nextSlot, copy.seeds) = (nextSlot, seeds)
+        return copy
+    }
+
     func address(_ node: Int) -> PeerAddress { PeerAddress(host: "node\(node)", port: 3780) }
 
     /// Carries out outputs until there are none.
@@ -323,6 +333,21 @@ extension Wires {
         let wires = Wires()
         for index in 0..<count { wires.add(bootstrap: index == 0 ? nil : 0, change: change) }
         wires.pass(milliseconds: 1000)
+        return wires
+    }
+
+    /// The same, each told of the one before it.
+    static func chain(_ count: Int) -> Wires {
+        let wires = Wires()
+        for index in 0..<count { wires.add(bootstrap: index == 0 ? nil : index - 1) }
+        wires.pass(milliseconds: 1000)
+        return wires
+    }
+
+    /// A network whose trees stand: two rounds of announcements have passed.
+    static func standing(_ count: Int, isChain: Bool = false) -> Wires {
+        let wires = isChain ? chain(count) : network(count)
+        wires.pass(milliseconds: 11_000)
         return wires
     }
 
