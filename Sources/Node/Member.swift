@@ -21,6 +21,8 @@ struct Member: Sendable {
     var address = PeerAddress(host: "?", port: 0)
     var status = Status.unheard
     var heard: Instant
+    /// The last sign of life, at first hand or told by who can reach it.
+    var lastSign = Instant(nanoseconds: 0)
     /// The newest announcement; nil until one came.
     var announcement: Announcement?
     /// The link over which what is new of this server comes first: the next hop towards it.

@@ -112,20 +112,25 @@ extension Node {
 
     // MARK: Telling the end
 
-    /// Another server holds a stream that is forgotten here.
+    /// Another server holds a stream that is forgotten here, and perhaps its tombstone as well.
     mutating func noteStillHeld(_ position: StreamPosition) {
-        guard let tombstone = tombstones[position.origin], position.seq <= tombstone.held else { return }
-        guard !endedToTell.contains(position.origin) else { return }
-        endedToTell.append(position.origin)
+        let end: UInt64
+        if let tombstone = tombstones[position.origin], position.seq <= tombstone.held {
+            end = tombstone.held
+        } else if tombstones.mayHaveForgotten(position.origin) {
+            end = position.seq
+        } else {
+            return
+        }
+        endedToTell.removeAll { $0.origin == position.origin }
+        guard endedToTell.count < configuration.limits.members else { return }
+        endedToTell.append(StreamPosition(origin: position.origin, seq: end))
     }
 
     /// The ends that others want to be told. They are asked for again as long as somebody still holds the streams.
     mutating func takeEndedToTell() -> [StreamPosition] {
-        let told = endedToTell.compactMap { origin in
-            tombstones[origin].map { StreamPosition(origin: origin, seq: $0.held) }
-        }
-        endedToTell = []
-        return told.sorted { $0.origin < $1.origin }
+        defer { endedToTell = [] }
+        return endedToTell
     }
 
     /// Another server has forgotten this stream at `end`: its origin is gone. What is missing here before the end may

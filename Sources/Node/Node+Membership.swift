@@ -168,12 +168,12 @@ extension Node {
     /// The server has shown itself: an introduction or a new announcement.
     mutating func noteAlive(_ server: Int, address: PeerAddress) {
         members[server].heard = now
+        members[server].lastSign = now
         if address == bootstrap { bootstrapWasReached = true }
         if members[server].address != address {
             members[server].address = address
             overlayIsDirty = true
         }
-        defer { departSucceeded(at: address) }
         switch members[server].status {
         case .reachable, .vacant: return
         case .departed where isSucceeded(server): return
@@ -186,6 +186,7 @@ extension Node {
         members[server].status = .reachable
         overlayIsDirty = true
         announceSoon()
+        departSucceeded(at: address)
     }
 
     /// A server that was never heard of is known to be owed its records; who was heard of keeps its status.
@@ -197,25 +198,39 @@ extension Node {
         departSucceeded(at: address)
     }
 
-    /// Another incarnation at the same address has a higher rank.
+    /// Another incarnation at the same address has a higher rank, and has been heard of since. One with a lower rank that
+    /// was heard of later has only not heard of the other one yet.
     private func isSucceeded(_ server: Int) -> Bool {
-        members.indices.dropFirst().contains { other in
-            other != server && members[other].isOwed && members[other].address == members[server].address
-                && (members[other].rank, members[other].id) > (members[server].rank, members[server].id)
-        }
+        guard let other = outranking(server) else { return false }
+        return members[other].lastSign > members[server].lastSign
     }
 
-    /// Of several incarnations at one address only the one with the highest rank lives. One that has just been heard of
-    /// over a link of its own gets the time to raise its rank.
+    /// The incarnation at the same address with the highest rank, if there is a higher one.
+    private func outranking(_ server: Int) -> Int? {
+        let others = members.indices.dropFirst().filter { other in
+            members[other].isOwed && members[other].address == members[server].address
+        }
+        let highest = others.max { (members[$0].rank, members[$0].id) < (members[$1].rank, members[$1].id) }
+        guard let highest, (members[highest].rank, members[highest].id) > (members[server].rank, members[server].id)
+        else { return nil }
+        return highest
+    }
+
+    /// A server that lives announces itself with a lower rank than a dead one at its address: it is told of that one,
+    /// back on the way by which it is heard of.
+    private mutating func tellOfPredecessor(_ server: Int) {
+        guard let other = outranking(server), let announcement = members[other].announcement,
+            let index = linkIndex(toServer: server) ?? members[server].parent.flatMap({ linkIndex($0) }),
+            links[index].isOpen
+        else { return }
+        send(.members([], unreachable: [announcement]), link: index)
+    }
+
+    /// Of several incarnations at one address only one lives.
     mutating func departSucceeded(at address: PeerAddress) {
         let incarnations = members.indices.dropFirst().filter { members[$0].isOwed && members[$0].address == address }
         guard incarnations.count > 1 else { return }
-        for server in incarnations where isSucceeded(server) && !isHeard(server) { depart(server, .succeeded) }
-    }
-
-    private func isHeard(_ server: Int) -> Bool {
-        guard let index = linkIndex(toServer: server) else { return false }
-        return now.milliseconds(since: links[index].lastHeard) < 2 * configuration.timing.heartbeat
+        for server in incarnations where isSucceeded(server) { depart(server, .succeeded) }
     }
 
     mutating func depart(_ server: Int, _ cause: DepartureCause) {
@@ -268,12 +283,16 @@ extension Node {
             }
             setUnreachable(server)
         }
-        for server in members.indices.dropFirst() where linkIndex(toServer: server) == nil {
+        for server in members.indices.dropFirst() {
             switch members[server].status {
-            case .reachable, .departed, .vacant: break
-            case .unreachable where isSucceeded(server): depart(server, .succeeded)
+            case .departed, .vacant: break
+            case .reachable where isSucceeded(server), .unreachable where isSucceeded(server):
+                depart(server, .succeeded)
+            case .reachable: tellOfPredecessor(server)
             case .unreachable, .unheard:
-                guard now.milliseconds(since: members[server].heard) >= configuration.timing.departure else { break }
+                guard linkIndex(toServer: server) == nil,
+                    now.milliseconds(since: members[server].heard) >= configuration.timing.departure
+                else { break }
                 depart(server, .silent)
             }
         }

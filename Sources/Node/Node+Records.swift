@@ -96,9 +96,9 @@ extension Node {
     }
 
     mutating func receiveGap(_ position: StreamPosition, link index: Int) {
-        guard let origin = servers.index(of: position.origin), origin != Self.ownIndex, position.seq < 1 << 63 else {
-            return
-        }
+        guard position.seq < 1 << 63, let origin = streamIndex(of: position.origin, through: position.seq),
+            origin != Self.ownIndex
+        else { return }
         guard position.seq > store.streams[origin].held else { return }
         stepOver(origin, through: position.seq)
         queues[links[index].neighbour].acknowledge(origin, through: position.seq)

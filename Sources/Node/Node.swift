@@ -36,8 +36,8 @@ public struct Node: Sendable {
     var servers = ServerTable()
     /// Servers and streams that were known once.
     var tombstones: Tombstones
-    /// Forgotten streams that others were heard to hold still, in order: they are told the end.
-    var endedToTell: [ServerID] = []
+    /// Forgotten streams that others were heard to hold still: they are told the ends.
+    var endedToTell: [StreamPosition] = []
     /// The highest rank of another incarnation at this server's address.
     var namesakeRank: UInt64 = 0
     /// By server index. This server has index 0.
