@@ -21,7 +21,7 @@ struct Member: Sendable {
     var address = PeerAddress(host: "?", port: 0)
     var status = Status.unheard
     var heard: Instant
-    /// The last sign of life, at first hand or told by who can reach it.
+    /// The last sign of life at first hand: an introduction, or an announcement down its tree.
     var lastSign = Instant(nanoseconds: 0)
     /// The newest announcement; nil until one came.
     var announcement: Announcement?

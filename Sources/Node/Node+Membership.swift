@@ -88,7 +88,7 @@ extension Node {
         if announcement.isLeaving {
             depart(origin, .left)
         } else {
-            noteAlive(origin, address: announcement.address)
+            noteAlive(origin, address: announcement.address, isAtFirstHand: arrival == .pushed)
         }
     }
 
@@ -166,9 +166,11 @@ extension Node {
     // MARK: Status
 
     /// The server has shown itself: an introduction or a new announcement.
-    mutating func noteAlive(_ server: Int, address: PeerAddress) {
+    ///
+    /// - Parameter isAtFirstHand: false if another one only believes that it can be reached.
+    mutating func noteAlive(_ server: Int, address: PeerAddress, isAtFirstHand: Bool = true) {
         members[server].heard = now
-        members[server].lastSign = now
+        if isAtFirstHand { members[server].lastSign = now }
         if address == bootstrap { bootstrapWasReached = true }
         if members[server].address != address {
             members[server].address = address

@@ -108,8 +108,9 @@ extension Node {
     mutating func stepOver(_ origin: Int, through seq: UInt64) {
         let held = store.streams[origin].held
         guard seq > held else { return }
-        // A stream of which nothing was seen here begins after the gap: what was before is a baseline, and not owed.
-        if held > 0 {
+        // The stream of a server that was never heard of here begins after the gap: what was before is a baseline, and
+        // not owed. So is it for who has served nobody.
+        if held > 0 || (hasServed && members[origin].announcement != nil) {
             // A faulty peer may tell of gaps whose sum is beyond 64 bits.
             counters.recordsSkipped &+= seq - held
             outbox.report(.gap(StreamPosition(origin: servers[origin], seq: seq), records: seq - held))

@@ -48,8 +48,7 @@ extension Node {
         guard origin != Self.ownIndex else { return }
         if !hasServed { store.silence(origin, through: entry.held) }
         guard store.streams[origin].held == 0, entry.oldest > 1 else { return }
-        store.step(origin, over: entry.oldest - 1)
-        held(origin)
+        stepOver(origin, through: entry.oldest - 1)
     }
 
     // MARK: Sending
