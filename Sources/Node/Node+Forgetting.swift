@@ -92,6 +92,13 @@ extension Node {
         return index
     }
 
+    /// A server that says that it has made no record yet is new, whatever its clock says.
+    mutating func noteBeginning(_ announcement: Announcement, of index: Int) {
+        guard members[index].isBelowForgotten else { return }
+        let own = announcement.held.first { $0.origin == announcement.id }
+        if own?.seq == 0 { members[index].isBelowForgotten = false }
+    }
+
     /// Nobody can tell whether these records were delivered here once: nothing comes twice, before everything comes.
     private mutating func stepOverForgotten(_ index: Int, through seq: UInt64) {
         members[index].isBelowForgotten = false

@@ -81,6 +81,7 @@ extension Node {
         members[origin].announcement = announcement
         members[origin].rank = max(members[origin].rank, announcement.rank)
         members[origin].noteLoad(announcement.load, clock: announcement.loadClock)
+        noteBeginning(announcement, of: origin)
         acknowledge(announcement, of: origin)
         compareRegistry(with: announcement, of: origin)
         if arrival == .toldUnreachable { return noteUnreachable(origin, address: announcement.address) }
@@ -204,6 +205,8 @@ extension Node {
     /// was heard of later has only not heard of the other one yet.
     private func isSucceeded(_ server: Int) -> Bool {
         guard let other = outranking(server) else { return false }
+        // Of one that can be reached, as others say, the first sign is still to come.
+        if members[server].status == .reachable, members[server].lastSign.nanoseconds == 0 { return false }
         return members[other].lastSign > members[server].lastSign
     }
 
