@@ -1,4 +1,4 @@
-import Node
+public import Node
 
 /// One seed, one world: the seed draws the servers, their places, times and bounds, and what goes wrong. First the
 /// *safety* of the promises is tried under faults; then everything heals, and *liveness* is: within a stated time the
