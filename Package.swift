@@ -32,6 +32,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // What Swift cannot call itself: macros, variadic functions, transparent unions. No policy.
@@ -87,7 +88,11 @@ let package = Package(
         ),
         .executableTarget(
             name: "pando-sim",
-            dependencies: ["Simulator", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "Simulator", "Node",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Yams", package: "Yams"),
+            ],
             swiftSettings: settings
         ),
         // Network namespaces and TUN devices: variadic calls, and calls that the Glibc module lacks. Never in a server.
@@ -111,7 +116,7 @@ let package = Package(
         .testTarget(name: "CodecsTests", dependencies: ["Codecs"], swiftSettings: testSettings),
         .testTarget(name: "ClientTests", dependencies: ["pando-client"], swiftSettings: testSettings),
         .testTarget(name: "NodeTests", dependencies: ["Node", "Codecs"], swiftSettings: testSettings),
-        .testTarget(name: "SimulatorTests", dependencies: ["Simulator"], swiftSettings: testSettings),
+        .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "pando-sim"], swiftSettings: testSettings),
         // The shell's parts that need no socket: log lines, tables, documents.
         .testTarget(
             name: "ShellTests",

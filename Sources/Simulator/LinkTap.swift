@@ -151,6 +151,7 @@ extension LinkTap.RecordTally {
 /// Frames on links by type.
 public struct FrameTally: Sendable, Hashable {
     private var counts = [UInt64](repeating: 0, count: 256)
+    private var sizes = [UInt64](repeating: 0, count: 256)
     public private(set) var bytes: UInt64 = 0
     /// Frames of types that this version does not know.
     public private(set) var unknown: UInt64 = 0
@@ -161,23 +162,31 @@ public struct FrameTally: Sendable, Hashable {
 
     mutating func note(_ kind: PeerFrame.Kind?, bytes size: Int) {
         bytes += UInt64(size)
-        if let kind { counts[Int(kind.rawValue)] += 1 } else { unknown += 1 }
+        guard let kind else { return unknown += 1 }
+        counts[Int(kind.rawValue)] += 1
+        sizes[Int(kind.rawValue)] += UInt64(size)
     }
 
     /// What passed since an earlier reading.
     public func since(_ earlier: FrameTally) -> FrameTally {
         var difference = self
-        for index in counts.indices { difference.counts[index] -= earlier.counts[index] }
+        for index in counts.indices {
+            difference.counts[index] -= earlier.counts[index]
+            difference.sizes[index] -= earlier.sizes[index]
+        }
         difference.bytes -= earlier.bytes
         difference.unknown -= earlier.unknown
         return difference
     }
 
-    /// Each type that occurred with its count, in the order of the protocol.
-    public var byKind: [(name: String, count: UInt64)] {
+    /// Messages that say what is held.
+    public var digests: UInt64 { counts[Int(PeerFrame.Kind.have.rawValue)] }
+
+    /// Each type that occurred with its count and its bytes, in the order of the protocol.
+    public var byKind: [(name: String, count: UInt64, bytes: UInt64)] {
         PeerFrame.Kind.allCases.compactMap { kind in
-            let count = counts[Int(kind.rawValue)]
-            return count == 0 ? nil : ("\(kind)", count)
+            let index = Int(kind.rawValue)
+            return counts[index] == 0 ? nil : ("\(kind)", counts[index], sizes[index])
         }
     }
 }

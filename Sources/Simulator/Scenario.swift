@@ -1,9 +1,13 @@
-/// The standard run: a network grows, clients come, activities flow, everything settles, and the checkers look.
-/// `pando-sim` is this with options; tests use it with thresholds.
+/// The standard run: a network grows, clients come, activities flow while the timeline says what happens, everything
+/// settles, and the checkers look. `pando-sim` is this with options or a file; tests use it with thresholds.
 public struct Scenario: Sendable {
     public var world: WorldOptions
     public var servers = 5
     public var topology = Topology.random
+    /// Servers that do not start with the others, but when the timeline says so.
+    public var absent: Set<Int> = []
+    /// Ways that are not like the others, from the beginning.
+    public var ways: [(groups: [[Int]], quality: PathQuality)] = []
     /// The servers start within this time, in an order that the seed draws.
     public var startSpreadMilliseconds: UInt64 = 2000
     /// Clients that connect to each server.
@@ -16,9 +20,14 @@ public struct Scenario: Sendable {
     public var seconds = 20.0
     /// Traffic before it: the trees find their form.
     public var warmUpSeconds = 5.0
+    /// What happens while it flows; times count from its beginning.
+    public var timeline = Timeline()
     public var settleSeconds = 10.0
-    /// Redundancy above this is a violation: trees that stand cost nothing extra.
-    public var redundancyMax = 0.0
+    /// Redundancy above this is a violation: trees that stand cost nothing extra. A link over which nothing of an origin
+    /// has ever come, because both ends had it already, is pruned by the first copy that crosses it: in networks of 40
+    /// and 64 servers that is one in ten thousand.
+    public var redundancyMax = 0.001
+    /// Until the network must be whole: after its start, and after the timeline's last entry.
     public var wholeLimitSeconds = 60.0
     public var checks = Checks()
 
@@ -30,10 +39,16 @@ public struct Scenario: Sendable {
         public var violations: [Violation]
         /// From the first start until the network was whole; nil if it never was.
         public var wholeAfter: UInt64?
+        /// The timeline's entries with their virtual time.
+        public var story: [String] = []
+        /// From each start, kill and healing of the timeline until the network was whole, where it was before the next.
+        public var repairs: [UInt64] = []
         /// Of the records of the measured time.
         public var economy: Economy
         /// Frames on links in the measured time.
-        public var frames: FrameTally
+        public var frames = FrameTally()
+        /// Virtual time that was measured.
+        public var measured: UInt64 = 0
         public var activities: Int
         public var deliveries: Int
         public var events: UInt64
@@ -54,15 +69,42 @@ public struct Scenario: Sendable {
         let start = world.now
         let framesBefore = world.frames
         world.startTraffic(perSecond: rate, seconds: seconds)
-        world.run(milliseconds: UInt64(seconds * 1000))
+        let (story, repairs) = follow(in: world)
         let frames = world.frames.since(framesBefore)
+        let measured = world.now - start
         world.run(milliseconds: UInt64(settleSeconds * 1000))
-        return outcome(of: world, wholeAfter: wholeAfter, measuredSince: start, frames: frames)
+        var outcome = outcome(of: world, wholeAfter: wholeAfter, measuredSince: start)
+        (outcome.story, outcome.repairs, outcome.frames, outcome.measured) = (story, repairs, frames, measured)
+        return outcome
+    }
+
+    /// Runs the measured traffic, and the timeline in it.
+    private func follow(in world: World) -> (story: [String], repairs: [UInt64]) {
+        let start = world.now
+        func instant(_ seconds: Double) -> UInt64 { start + UInt64(seconds * 1e9) }
+        var story: [String] = []
+        var repairs: [UInt64] = []
+        for (index, entry) in timeline.entries.enumerated() {
+            world.run(milliseconds: (instant(entry.seconds) - world.now) / 1_000_000)
+            world.act(entry.action, namedPermille: namedPermille)
+            story.append("\(Trace.stamp(world.now)) \(entry.action)")
+            let rest = timeline.entries.dropFirst(index + 1)
+            let limit = rest.first.map { instant($0.seconds) } ?? world.now + UInt64(wholeLimitSeconds * 1e9)
+            let struck = world.now
+            guard entry.action.isRepaired || rest.isEmpty else { continue }
+            let isWhole = world.run(limitMilliseconds: (limit - struck) / 1_000_000) { $0.isWhole }
+            if isWhole, entry.action.isRepaired { repairs.append(world.now - struck) }
+            if !isWhole, rest.isEmpty { world.found(.notWhole, world.wholenessText) }
+        }
+        let end = instant(seconds)
+        if end > world.now { world.run(milliseconds: (end - world.now) / 1_000_000) }
+        return (story, repairs)
     }
 
     private func grow(_ world: World) -> UInt64? {
         world.addServers(servers, topology)
-        world.startAll(spreadMilliseconds: startSpreadMilliseconds, isShuffled: true)
+        for way in ways { world.act(.way(way.groups, way.quality), namedPermille: namedPermille) }
+        world.startAll(spreadMilliseconds: startSpreadMilliseconds, isShuffled: true, except: absent)
         world.run(milliseconds: startSpreadMilliseconds)
         let isWhole = world.run(limitMilliseconds: UInt64(wholeLimitSeconds * 1000)) { $0.isWhole }
         if !isWhole { world.found(.notWhole, world.wholenessText) }
@@ -72,15 +114,11 @@ public struct Scenario: Sendable {
     /// Clients come to the servers in turn, within three seconds, so that those of one server do not come together.
     private func addClients(to world: World) {
         var random = SplitMix64(seed: self.world.seed, purpose: 4)
-        let count = servers * clientsPerServer
-        for number in 0..<count {
-            let isNamed = random.chance(permille: namedPermille)
+        let hosts = world.livingServers.map(\.index)
+        for number in 0..<hosts.count * clientsPerServer {
             let pause = random.below(UInt64(3000))
-            let entry = number % servers
-            var steps: [ClientStep] = [.wait(milliseconds: pause), .connect(server: entry)]
-            if isNamed { steps.append(.register) }
-            steps.append(.login)
-            world.addClient(name: isNamed ? "user\(number)" : nil, steps: steps)
+            world.addGuest(
+                at: hosts[number % hosts.count], namedPermille: namedPermille, afterMilliseconds: pause)
         }
         let areIn = world.run(limitMilliseconds: 30_000) { world in
             world.clients.allSatisfy { $0.isLoggedIn || $0.isStopped }
@@ -98,7 +136,7 @@ public struct Scenario: Sendable {
     }
 
     private func outcome(
-        of world: World, wholeAfter: UInt64?, measuredSince start: UInt64, frames: FrameTally
+        of world: World, wholeAfter: UInt64?, measuredSince start: UInt64
     ) -> Outcome {
         let economy = world.economy(since: start)
         if economy.redundancy > redundancyMax {
@@ -109,33 +147,9 @@ public struct Scenario: Sendable {
         if !world.isWhole { world.found(.notWhole, "at the end: " + world.wholenessText) }
         let violations = world.verdict(checks)
         return Outcome(
-            seed: self.world.seed, violations: violations, wholeAfter: wholeAfter, economy: economy, frames: frames,
+            seed: self.world.seed, violations: violations, wholeAfter: wholeAfter, economy: economy,
             activities: world.history.activities.reduce(0) { $0 + $1.count },
             deliveries: world.history.views.reduce(0) { $0 + $1.count }, events: world.eventCount,
             traceDigest: world.trace.digest, duration: world.now)
-    }
-}
-
-extension Scenario.Outcome {
-    /// A few lines for a reader.
-    public var summary: String {
-        let perRecord = economy.records == 0 ? 0 : Double(frames.total) / Double(economy.records)
-        let bytes = economy.records == 0 ? 0 : Double(frames.bytes) / Double(economy.records)
-        let kinds = frames.byKind.map { "\($0.name) \($0.count)" }.joined(separator: ", ")
-        return """
-            activities \(activities), deliveries \(deliveries), events \(events)
-            virtual time \(Trace.stamp(duration)) s
-            whole after \(wholeAfter.map { Trace.stamp($0) + " s" } ?? "never")
-            measured: \(economy.records) records, \(economy.copies) copies, RMR \(Self.rounded(economy.redundancy))
-            frames a record \(Self.rounded(perRecord)), bytes a record \(Self.rounded(bytes)) (\(kinds))
-            hops \(Self.rounded(economy.hopsMean)) on average to the last server, at most \(economy.hopsMax)
-            """
-    }
-
-    private static func rounded(_ value: Double) -> String {
-        let thousandths = Int((value * 1000).rounded())
-        let fraction = String(abs(thousandths) % 1000)
-        let sign = thousandths < 0 ? "-" : ""
-        return sign + "\(abs(thousandths) / 1000)." + String(repeating: "0", count: 3 - fraction.count) + fraction
     }
 }

@@ -85,9 +85,9 @@ public final class World {
     }
 
     /// Starts all servers within `spread` milliseconds, in random order if `isShuffled`.
-    public func startAll(spreadMilliseconds spread: UInt64, isShuffled: Bool) {
+    public func startAll(spreadMilliseconds spread: UInt64, isShuffled: Bool, except absent: Set<Int> = []) {
         let order = isShuffled ? random.permutation(of: servers.count) : Array(servers.indices)
-        for (position, server) in order.enumerated() {
+        for (position, server) in order.enumerated() where !absent.contains(server) {
             let delay = spread * UInt64(position) / UInt64(max(1, order.count - 1))
             at(milliseconds: now / 1_000_000 + delay) { $0.start(server) }
         }
