@@ -8,8 +8,8 @@ struct WorldDraw {
         case small, middling, large
     }
 
-    /// What a world is hard on: a third of the worlds on nothing in particular. Chance alone would seldom bring together
-    /// what a rare state needs.
+    /// What a world is hard on: a third of the worlds on nothing in particular. Chance alone would seldom bring
+    /// together what a rare state needs.
     enum Strain: String, CaseIterable {
         case none
         /// Members depart soon, and few of the departed are remembered.
