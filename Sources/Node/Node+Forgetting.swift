@@ -1,8 +1,8 @@
 import Codecs
 
 /// Forgetting what is over. A server that is gone leaves its stream; when every member holds the stream to the same
-/// end, it moves out of the vectors into a tombstone. So a thousand restarts leave vectors and tables of the size of the
-/// living network, and a part that returns with the stream finds out how much of it was delivered.
+/// end, it moves out of the vectors into a tombstone. So a thousand restarts leave vectors and tables of the size of
+/// the living network, and a part that returns with the stream finds out how much of it was delivered.
 ///
 /// There is no round of agreement: each server decides alone, from what the members' announcements acknowledge. Whoever
 /// has forgotten a stream and sees it in another one's vector says the end (`Announcement.ended`), which acknowledges

@@ -30,18 +30,15 @@ extension Node {
     public mutating func changes(since seen: inout [StreamState]) -> [StreamChange] {
         var changes: [StreamChange] = []
         for index in servers.ids.indices {
-            if !servers.isKnown(index) {
-                // The place is vacant: whoever gets it is new there.
-                if index == seen.count { seen.append(streamState(index)) } else { seen[index].origin = servers[index] }
-                continue
-            }
-            let isNew = index >= seen.count || seen[index].origin != servers[index]
             let (held, delivered) = (store.streams[index].held, store.streams[index].delivered)
+            let isNew = index >= seen.count || seen[index].origin != servers[index]
             if !isNew, seen[index].held == held, seen[index].delivered == delivered { continue }
             let state = streamState(index)
-            changes.append(
-                StreamChange(index: index, isNew: isNew, heldBefore: isNew ? 0 : seen[index].held, state: state))
+            let heldBefore = isNew ? 0 : seen[index].held
             if index < seen.count { seen[index] = state } else { seen.append(state) }
+            // The place may be vacant: whoever gets it is new there.
+            guard servers.isKnown(index) else { continue }
+            changes.append(StreamChange(index: index, isNew: isNew, heldBefore: heldBefore, state: state))
         }
         return changes
     }

@@ -92,7 +92,7 @@ final class Adversary {
     private func duration() -> UInt64 {
         let timing = draw.options.timing
         let patience = 3 * max(timing.announceInterval, timing.silence)
-        if draw.departsSoon, random.chance(permille: 250) { return timing.departure + random.below(2 * patience) }
+        if draw.departsSoon, random.chance(permille: 400) { return timing.departure + random.below(2 * patience) }
         switch random.below(8) {
         case 0...1: return 5 + random.below(100 as UInt64)
         case 2...3: return 5 + random.below(timing.silence)

@@ -1,7 +1,7 @@
 import HeapModule
 import Node
 
-/// What is going to happen in a world. A `life` counts the starts of a server: an event of an earlier life is void.
+/// What is going to happen in a world: plain values, since the heap moves them about. A `life` counts the starts of a server: an event of an earlier life is void.
 enum Event {
     /// The next delivery of a connection's pipe reaches the end on this side.
     case arrival(connection: Int, side: Side)
@@ -13,7 +13,7 @@ enum Event {
     case turn(server: Int, life: Int)
     /// A server's deadline is due.
     case deadline(server: Int, life: Int)
-    case hashed(server: Int, life: Int, HashID, digest: [UInt8])
+    case hashed(server: Int, life: Int, HashID)
     /// A finished client has had its time to close.
     case lingerEnds(server: Int, life: Int, slot: Int, generation: UInt32)
     /// A client goes on with its script.

@@ -5,15 +5,11 @@ import Codecs
 struct LinkTap {
     /// Frames sent, by type; the sum of their bytes.
     private(set) var frames = FrameTally()
-    private var pipes: [PipeKey: PipeTap] = [:]
+    /// By connection: the pipe of what its dialler sends, then that of what its acceptor sends.
+    private var pipes: [PipeTap] = []
     private var streams: [ServerID: StreamTally] = [:]
     /// Streams in the order in which they were first seen: dictionaries have no order of their own.
     private var order: [ServerID] = []
-
-    private struct PipeKey: Hashable {
-        var connection: Int
-        var side: Side
-    }
 
     /// One direction of a link.
     private struct PipeTap {
@@ -54,7 +50,11 @@ struct LinkTap {
     mutating func sent(
         _ bytes: ArraySlice<UInt8>, by server: Int, on connection: Int, from side: Side, at now: UInt64
     ) -> [PeerFrame.Kind?] {
-        var pipe = pipes.removeValue(forKey: PipeKey(connection: connection, side: side)) ?? PipeTap()
+        let place = Self.place(connection, side)
+        while pipes.count <= place { pipes.append(PipeTap()) }
+        // Taken out and put back, so that it is changed in place.
+        var pipe = PipeTap()
+        swap(&pipe, &pipes[place])
         pipe.partial.append(contentsOf: bytes)
         pipe.sentBytes += bytes.count
         var offset = 0
@@ -74,9 +74,11 @@ struct LinkTap {
             offset += header.size
         }
         pipe.partial.removeFirst(offset)
-        pipes[PipeKey(connection: connection, side: side)] = pipe
+        swap(&pipe, &pipes[place])
         return kinds
     }
+
+    private static func place(_ connection: Int, _ side: Side) -> Int { 2 * connection + (side == .dialler ? 0 : 1) }
 
     private static func header(of bytes: [UInt8], at offset: Int) -> PeerFrame.Header? {
         try? PeerFrame.header(of: bytes.span, at: offset, limit: PeerFrame.Limit.provenBytes)
@@ -102,16 +104,19 @@ struct LinkTap {
 
     /// Bytes of a link reach the server at its other end. `side` is the sender's.
     mutating func arrived(_ count: Int, at server: Int, on connection: Int, from side: Side) {
-        let key = PipeKey(connection: connection, side: side)
-        guard var pipe = pipes.removeValue(forKey: key) else { return }
-        pipe.arrivedBytes += count
+        let place = Self.place(connection, side)
+        guard place < pipes.count, pipes[place].sawPreamble else { return }
+        pipes[place].arrivedBytes += count
+        guard let next = pipes[place].underWay.first, next.end <= pipes[place].arrivedBytes else { return }
+        var pipe = PipeTap()
+        swap(&pipe, &pipes[place])
         var complete = 0
         while complete < pipe.underWay.count, pipe.underWay[complete].end <= pipe.arrivedBytes {
             noteArrival(of: pipe.underWay[complete].records, at: server)
             complete += 1
         }
         pipe.underWay.removeFirst(complete)
-        pipes[key] = pipe
+        swap(&pipe, &pipes[place])
     }
 
     private mutating func noteArrival(of copies: Copies, at server: Int) {

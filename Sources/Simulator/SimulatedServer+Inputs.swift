@@ -20,7 +20,8 @@ extension SimulatedServer {
         planTurn(in: world)
     }
 
-    func hashCame(_ id: HashID, digest: [UInt8], in world: World) {
+    func hashCame(_ id: HashID, in world: World) {
+        guard let digest = digests.removeValue(forKey: id) else { return }
         hashResults.append((id, digest))
         planTurn(in: world)
     }
@@ -138,9 +139,9 @@ extension SimulatedServer {
                 sessionID(slot), socket.incoming.span, seen: socket.seen, atEnd: socket.hasEnded,
                 at: instant(world.now)) ?? 0
         let taken = checked(consumed, of: socket.incoming.count, in: world)
-        sockets[slot]?.incoming.removeFirst(taken)
-        sockets[slot]?.seen = socket.incoming.count - taken
-        sockets[slot]?.wasEndShown = socket.hasEnded
+        socket.incoming.removeFirst(taken)
+        socket.seen = socket.incoming.count
+        socket.wasEndShown = socket.hasEnded
     }
 
     /// The connection of a client is over, whoever ended it: the node hears of it once.
@@ -169,9 +170,8 @@ extension SimulatedServer {
             sockets.append(nil)
             generations.append(1)
         }
-        var socket = ServerSocket(connection: connection, side: side, generation: generations[slot])
-        socket.role = role
-        sockets[slot] = socket
+        sockets[slot] = ServerSocket(
+            connection: connection, side: side, generation: generations[slot], role: role)
         slotOfConnection[connection] = slot
         return slot
     }

@@ -27,9 +27,10 @@ extension SimulatedServer {
             finish(id, reason, linger: linger, closing: keepsReading ? .reading : .discarding, in: world)
         case .hash(let id, let secret, let salt, let cost):
             let digest = ToyCryptography.passwordDigest(secret: secret, salt: salt, cost: cost)
+            digests[id] = digest
             note(in: world, "> hash \(id.rawValue)")
             let time = world.now + world.options.hashMilliseconds * 1_000_000
-            world.queue.plan(.hashed(server: index, life: life, id, digest: digest), at: time)
+            world.queue.plan(.hashed(server: index, life: life, id), at: time)
         case .report(let report):
             reports.append(TimedReport(time: world.now, report: report))
             note(in: world, "> report \(report)")

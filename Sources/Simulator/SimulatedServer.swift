@@ -47,6 +47,8 @@ public final class SimulatedServer {
     var dialResults: [(dial: DialID, result: DialResult)] = []
     var hashResults: [(id: HashID, digest: [UInt8])] = []
     var readySlots: [Int] = []
+    /// What hashes under way will give. Looked up, never iterated.
+    var digests: [HashID: [UInt8]] = [:]
 
     // Connections.
     var sockets: [ServerSocket?] = []
@@ -99,8 +101,8 @@ public final class SimulatedServer {
     }
 }
 
-/// One end of a connection at a server.
-struct ServerSocket {
+/// One end of a connection at a server. A class, so that looking at it in the table copies no buffer.
+final class ServerSocket {
     enum Role: Equatable {
         /// No byte has told yet.
         case undecided
@@ -120,7 +122,7 @@ struct ServerSocket {
     let connection: Int
     let side: Side
     let generation: UInt32
-    var role = Role.undecided
+    var role: Role
     /// Input that the node has not consumed, and how much of it it has seen.
     var incoming: [UInt8] = []
     var seen = 0
@@ -135,6 +137,13 @@ struct ServerSocket {
     var cursor: Int?
     /// Its number in the history while it follows.
     var presence: Int?
+
+    init(connection: Int, side: Side, generation: UInt32, role: Role) {
+        self.connection = connection
+        self.side = side
+        self.generation = generation
+        self.role = role
+    }
 }
 
 // MARK: - The turn

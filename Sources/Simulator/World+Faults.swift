@@ -185,6 +185,7 @@ extension SimulatedServer {
         readySlots = []
         dialResults = []
         hashResults = []
+        digests = [:]
         log = []
         readers = []
         written = []

@@ -168,8 +168,8 @@ public final class World {
             if servers[server].life == life { servers[server].takeTurn(in: self) }
         case .deadline(let server, let life):
             if servers[server].life == life { servers[server].deadlineCame(in: self) }
-        case .hashed(let server, let life, let id, let digest):
-            if servers[server].life == life { servers[server].hashCame(id, digest: digest, in: self) }
+        case .hashed(let server, let life, let id):
+            if servers[server].life == life { servers[server].hashCame(id, in: self) }
         case .lingerEnds(let server, let life, let slot, let generation):
             if servers[server].life == life {
                 servers[server].lingerEnded(slot: slot, generation: generation, in: self)
@@ -215,10 +215,19 @@ public final class World {
         }
     }
 
+    /// A client that is logged in: usually the first draw is one.
+    private func drawSender(_ random: inout SplitMix64) -> Int? {
+        for _ in 0..<8 where !clients.isEmpty {
+            let drawn = random.below(clients.count)
+            if clients[drawn].isLoggedIn { return drawn }
+        }
+        let ready = clients.indices.filter { clients[$0].isLoggedIn }
+        return ready.isEmpty ? nil : ready[random.below(ready.count)]
+    }
+
     private func sendTraffic() {
         guard var traffic, now < traffic.end else { return }
-        let ready = clients.indices.filter { clients[$0].isLoggedIn }
-        if !ready.isEmpty { clients[ready[traffic.random.below(ready.count)]].sendActivity(in: self) }
+        if let sender = drawSender(&traffic.random) { clients[sender].sendActivity(in: self) }
         // Gaps between none and twice the mean: bursts and lulls.
         queue.plan(.traffic, at: now + traffic.random.below(2 * traffic.gap + 1))
         self.traffic = traffic

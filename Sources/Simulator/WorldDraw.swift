@@ -8,8 +8,8 @@ struct WorldDraw {
         case small, middling, large
     }
 
-    /// What a world is hard on: half of the worlds on nothing in particular. Chance alone would seldom bring together
-    /// what a rare state needs.
+    /// What a world is hard on: a third of the worlds on nothing in particular. Chance alone would seldom bring
+    /// together what a rare state needs.
     enum Strain: String, CaseIterable {
         case none
         /// Members depart soon, and few of the departed are remembered.
@@ -20,6 +20,25 @@ struct WorldDraw {
         case crowded
         /// Processes and readers stand still.
         case halting
+
+        /// Of a thousand worlds; what takes more to meet gets more of them.
+        private var permille: UInt64 {
+            switch self {
+            case .none: 350
+            case .forgetting: 250
+            case .cramped: 200
+            case .crowded, .halting: 100
+            }
+        }
+
+        static func draw(_ ticket: UInt64) -> Strain {
+            var left = ticket
+            for strain in allCases {
+                if left < strain.permille { return strain }
+                left -= strain.permille
+            }
+            return .none
+        }
 
         /// Faults that come often, whatever else is drawn.
         var faults: [FaultKind] {
@@ -72,7 +91,7 @@ struct WorldDraw {
     init(seed: UInt64) {
         var random = SplitMix64(seed: seed, purpose: 5)
         size = random.chance(permille: 750) ? .small : random.chance(permille: 850) ? .middling : .large
-        strain = random.chance(permille: 500) ? .none : Strain.allCases[1 + random.below(Strain.allCases.count - 1)]
+        strain = Strain.draw(random.below(1000 as UInt64))
         switch size {
         case .small:
             servers = 2 + random.below(6)
@@ -198,7 +217,7 @@ struct WorldDraw {
         guard random.chance(permille: strain == .forgetting ? 800 : 150) else { return }
         departsSoon = true
         let patience = 3 * max(options.timing.announceInterval, options.timing.silence)
-        options.timing.departure = patience + random.below(2 * patience)
+        options.timing.departure = patience + random.below(patience)
         options.timing.departedRedial = 500 + random.below(2500 as UInt64)
         bounds.append("departure \(options.timing.departure) ms")
     }

@@ -1,0 +1,77 @@
+import Dispatch
+import Foundation
+import Testing
+
+@testable import Simulator
+
+/// A fixed set of random worlds, all small: what they are drawn from is enough to meet every rare state. Larger worlds,
+/// and as many as one likes, are what `pando-sim` runs.
+@Suite struct RandomWorldTests {
+    static let seeds: ClosedRange<UInt64> = 1...80
+
+    private static func world(seed: UInt64) -> RandomWorld {
+        var world = RandomWorld(seed: seed)
+        world.servers = 2 + Int(seed % 5)
+        world.seconds = 9
+        world.traces = .digest
+        return world
+    }
+
+    /// Runs the worlds of all seeds, on all cores.
+    private static let outcomes: [RandomWorld.Outcome] = {
+        let lock = NSLock()
+        nonisolated(unsafe) var outcomes: [UInt64: RandomWorld.Outcome] = [:]
+        DispatchQueue.concurrentPerform(iterations: seeds.count) { index in
+            let outcome = world(seed: seeds.lowerBound + UInt64(index)).run()
+            lock.withLock { outcomes[outcome.seed] = outcome }
+        }
+        return seeds.compactMap { outcomes[$0] }
+    }()
+
+    /// Worlds that break a promise in a way that is known and not mended yet.
+    private static let open: Set<UInt64> = [6, 23, 25, 34]
+
+    @Test func `the promises hold in every world`() {
+        for outcome in Self.outcomes where !outcome.violations.isEmpty {
+            let told = outcome.violations.prefix(3).map(\.description) + [outcome.parameters] + outcome.story
+            let story = "seed \(outcome.seed): \(told.joined(separator: "\n"))"
+            if Self.open.contains(outcome.seed) {
+                withKnownIssue { Issue.record("\(story)") }
+            } else {
+                Issue.record("\(story)")
+            }
+        }
+    }
+
+    /// What one or two of a hundred larger and longer worlds meet.
+    private static let seldom: Set<RareState> = [.memberRevived, .dependencyExpired]
+
+    @Test(arguments: RareState.allCases.filter { !seldom.contains($0) }) func `every rare state is met`(
+        state: RareState
+    ) {
+        let count = Self.outcomes.reduce(0) { sum, outcome in
+            sum + (outcome.rareStates.first { $0.name == state.rawValue }?.count ?? 0)
+        }
+        #expect(count > 0, "\(state) never occurs in seeds \(Self.seeds)")
+    }
+
+    @Test func `worlds differ, and each is the same again`() {
+        #expect(Set(Self.outcomes.map(\.parameters)).count == Self.outcomes.count)
+        for seed in [3, 8] as [UInt64] {
+            let again = Self.world(seed: seed).run()
+            let first = Self.outcomes[Int(seed - Self.seeds.lowerBound)]
+            #expect(again.traceDigest == first.traceDigest && again.story == first.story)
+        }
+    }
+
+    @Test func `every kind of fault is drawn`() {
+        let stories = Self.outcomes.flatMap(\.story).joined(separator: "\n")
+        for words in [
+            "dies, back after", "dies, for long", "times, every", "joins after", "joins by", "break",
+            "are parted silently",
+            "are parted abruptly", "raggedly", "are not heard", "hear nothing", "stand still", "carries", "are behind",
+            "is set by", "leaves, and comes", "falls silent", "reads nothing", "ask for", "at once",
+            "told of another network", "stay dead",
+        ] { #expect(stories.contains(words), "no story tells that something \(words)") }
+    }
+}
