@@ -17,9 +17,9 @@ public struct Scenario: Sendable {
     /// Traffic before it: the trees find their form.
     public var warmUpSeconds = 5.0
     public var settleSeconds = 10.0
-    /// Redundancy above this is a violation: trees that stand cost nothing extra. A link over which nothing of an origin
-    /// has ever come, because both ends had it already, is pruned by the first copy that crosses it: in networks of 40
-    /// and 64 servers that is one in ten thousand.
+    /// Redundancy above this is a violation: trees that stand cost nothing extra. A link over which nothing of an
+    /// origin has ever come, because both ends had it already, is pruned by the first copy that crosses it: in networks
+    /// of 40 and 64 servers that is one in ten thousand.
     public var redundancyMax = 0.001
     public var wholeLimitSeconds = 60.0
     public var checks = Checks()
