@@ -126,9 +126,8 @@ struct LinkListener {
         let body = Array(stream.partial[frame].dropFirst(PeerFrame.Limit.headerBytes))
         guard let decoded = try? PeerFrame.decode(kind, body: body) else { return }
         switch decoded {
-        case .have(let entries):
+        case .have(let entries), .graft(let entries):
             for entry in entries { acknowledged(entry.origin, entry.held, by: stream.life, holds) }
-        case .graft(let origin, let seq, _): acknowledged(origin, seq, by: stream.life, holds)
         // A vector in LEVEL or in an announcement may be one that a joiner took over: no proof.
         default: break
         }

@@ -32,8 +32,10 @@ extension Node {
             let wasUnderWay = announcement.number <= links[index].edges[origin].askedAnnouncement
             return noteCopy(of: origin, wasUnderWay: wasUnderWay, link: index)
         }
-        let before = announcement.held.first { $0.origin == announcement.id }?.seq
-        if before == nil || before == store.streams[origin].held { adopt(origin, link: index) }
+        let before = announcement.held.first { $0.origin == announcement.id }?.seq ?? 0
+        let held = store.streams[origin].held
+        // Who lacks a record is no way to its origin, and would not be pushed it if it were the parent.
+        if before == held, known(origin, by: index) >= held { adopt(origin, link: index) }
         noteArrival(of: origin, announcement: announcement.number)
     }
 

@@ -1,5 +1,8 @@
-/// What happened in a world as seen from outside: by clients, and by whoever watches what servers hand to clients. The
-/// checkers read nothing else, so that a history can be written by hand to test them.
+/// What happened in a world as seen from outside: by clients, and by whoever looks into all servers at once. What a
+/// server says of itself counts only where something else shows it as well. The checkers read nothing else, so that a
+/// history can be written by hand to test them.
+///
+/// Servers are named by their *lives*: each start of a server is a life, and has a stream of its own.
 public struct History: Sendable {
     public var seed: UInt64
     /// Name of each client; nil for an anonymous one.
@@ -7,12 +10,30 @@ public struct History: Sendable {
     /// By client, then by number: the first activity of a client has number 0.
     public var activities: [[Activity]] = []
     public var presences: [Presence] = []
-    /// By client, in the order of arrival.
-    public var receptions: [[Reception]] = []
+    /// By client.
+    public var views: [ClientView] = []
+    /// In the order of their beginnings.
+    public var lives: [Life] = []
     public var registrations: [Registration] = []
-    public var deaths: [Death] = []
+    /// How often each name was asked for. Looked up, never iterated.
+    var asked: [String: Int] = [:]
+    /// When the ways between servers changed: cuts, healings, breaks.
+    public var pathChanges: [UInt64] = []
+    /// Looks at the network in which every living server was a reachable member of every other.
+    public var connectedTimes: [UInt64] = []
+    /// Those of them in which all registries were equal as well.
+    public var wholeTimes: [UInt64] = []
+    /// A member that was heard of later than this, in nanoseconds before, has not departed in silence.
+    public var departureAfter: UInt64 = 0
+    /// Receptions that broke a rule. A broken rule is usually broken a thousand times: only the first are kept.
+    public private(set) var faultyReceptions: [FaultyReception] = []
+    public private(set) var faultyCount = 0
     /// When the run ended, in nanoseconds since the world's beginning, as all times here.
     public var endTime: UInt64 = 0
+
+    private var activityCount = 0
+    /// The presence of each client on the connection that it has now.
+    private var presentNumbers: [Int?] = []
 
     public init(seed: UInt64) { self.seed = seed }
 
@@ -20,123 +41,234 @@ public struct History: Sendable {
         public var sentAt: UInt64
         /// The server that the sender was connected to.
         public var sentTo: Int
-        /// Who handed it to clients, and when; the first one accepted it.
-        public var publications: [Publication] = []
+        /// Its place among all activities of the history.
+        let ordinal: Int
+        /// Where it became a record, and when; nil if no server took it.
+        public var record: RecordPlace?
 
-        public init(sentAt: UInt64, sentTo: Int) {
-            self.sentAt = sentAt
-            self.sentTo = sentTo
-        }
-
-        public var acceptedAt: UInt64? { publications.first?.time }
+        public var acceptedAt: UInt64? { record?.time }
     }
 
-    public struct Publication: Sendable, Hashable {
-        public var server: Int
+    public struct RecordPlace: Sendable, Hashable {
+        /// The life in which it arose.
+        public var origin: Int
+        public var seq: UInt64
         public var time: UInt64
-
-        public init(server: Int, time: UInt64) {
-            self.server = server
-            self.time = time
-        }
     }
 
-    /// A time in which a client followed the log of a server.
+    /// A time in which a client followed the log of a server, on the connection that it listened to.
     public struct Presence: Sendable {
         public var client: Int
-        public var server: Int
+        public var life: Int
         public var start: UInt64
         /// nil: to the end of the run.
         public var end: UInt64?
+        /// Which session of the client: one that follows a REDIRECT stays the same.
+        var session = 0
+        /// The lines of the server's log that are for it, of which those before `cursor` have come. A client that reads
+        /// bytes has none here.
+        var cursor = 0
+        var logEnd: Int?
+        /// From a line's publication to its arrival.
+        var delay: UInt64 = 0
+        var readsBytes = true
+        /// The client listens to this connection no longer: what is under way is lost.
+        var hasLeft = false
 
-        public init(client: Int, server: Int, start: UInt64, end: UInt64? = nil) {
+        public init(client: Int, life: Int, start: UInt64, end: UInt64? = nil) {
             self.client = client
-            self.server = server
+            self.life = life
             self.start = start
             self.end = end
         }
     }
 
-    public struct Reception: Sendable {
+    /// A line that a client should not have got, at least not then.
+    public struct FaultyReception: Sendable {
+        public enum Fault: Sendable, Hashable {
+            case repeated
+            /// It came after a later one of its sender.
+            case disordered(after: Int)
+            /// It was sent before the login, and this server had delivered it before.
+            case old
+        }
+
+        public var fault: Fault
+        public var client: Int
         public var sender: Int
         public var number: Int
         public var time: UInt64
-        /// Which session of the receiver: one that follows a REDIRECT stays the same.
-        public var session: Int
-
-        public init(sender: Int, number: Int, time: UInt64, session: Int = 0) {
-            self.sender = sender
-            self.number = number
-            self.time = time
-            self.session = session
-        }
+        /// The server's life from which it came.
+        public var life: Int
     }
 
-    /// The answer to a REGISTER.
+    /// A REGISTER and its answer.
     public struct Registration: Sendable {
         public var client: Int
         public var name: String
-        public var server: Int
+        /// The server's life that answered.
+        public var life: Int
+        public var askedAt: UInt64
         public var time: UInt64
         public var isGranted: Bool
+        /// Refused because a bound was reached.
+        public var wasBusy = false
 
-        public init(client: Int, name: String, server: Int, time: UInt64, isGranted: Bool) {
+        public init(
+            client: Int, name: String, life: Int, askedAt: UInt64, time: UInt64, isGranted: Bool, wasBusy: Bool = false
+        ) {
             self.client = client
             self.name = name
-            self.server = server
+            self.life = life
+            self.askedAt = askedAt
             self.time = time
             self.isGranted = isGranted
-        }
-    }
-
-    public struct Death: Sendable {
-        public var server: Int
-        public var time: UInt64
-
-        public init(server: Int, time: UInt64) {
-            self.server = server
-            self.time = time
+            self.wasBusy = wasBusy
         }
     }
 }
 
-/// How the world writes its history.
+// MARK: - Clients
+
 extension History {
     mutating func addClient(name: String?) {
         clientNames.append(name)
         activities.append([])
-        receptions.append([])
+        views.append(ClientView())
+        presentNumbers.append(nil)
     }
 
     mutating func noteSending(by client: Int, to server: Int, at time: UInt64) {
-        activities[client].append(Activity(sentAt: time, sentTo: server))
+        activities[client].append(Activity(sentAt: time, sentTo: server, ordinal: activityCount))
+        activityCount += 1
     }
 
-    mutating func notePublication(_ mark: ActivityMark, by server: Int, at time: UInt64) {
+    func activity(_ mark: ActivityMark) -> Activity? {
         // A mark that nobody sent can only come from outside the simulation's own clients.
         guard activities.indices.contains(mark.sender), activities[mark.sender].indices.contains(mark.number) else {
-            return
+            return nil
         }
-        activities[mark.sender][mark.number].publications.append(Publication(server: server, time: time))
+        return activities[mark.sender][mark.number]
     }
 
+    /// The client got the line of an activity from the server that it listens to.
     mutating func noteReception(_ mark: ActivityMark, by client: Int, session: Int, at time: UInt64) {
-        let reception = Reception(sender: mark.sender, number: mark.number, time: time, session: session)
-        receptions[client].append(reception)
+        guard let activity = activity(mark) else { return }
+        let fault = views[client].see(mark, ordinal: activity.ordinal, session: session)
+        guard let presence = presentNumbers[client] else { return }
+        if let fault { noteFault(fault, mark, by: client, life: presences[presence].life, at: time) }
+        noteIfOld(activity, mark, presence: presences[presence], at: time)
     }
 
-    /// Returns the number by which `endPresence` knows it.
-    mutating func beginPresence(of client: Int, at server: Int, time: UInt64) -> Int {
-        presences.append(Presence(client: client, server: server, start: time))
+    private mutating func noteFault(
+        _ fault: FaultyReception.Fault, _ mark: ActivityMark, by client: Int, life: Int, at time: UInt64
+    ) {
+        faultyCount += 1
+        guard faultyReceptions.count < 10_000 else { return }
+        faultyReceptions.append(
+            FaultyReception(
+                fault: fault, client: client, sender: mark.sender, number: mark.number, time: time, life: life))
+    }
+
+    /// A client is not shown what was sent before its login. A server cannot know when something was sent that comes to
+    /// it late; but what it had delivered before the login is over.
+    private mutating func noteIfOld(_ activity: Activity, _ mark: ActivityMark, presence: Presence, at time: UInt64) {
+        guard let record = activity.record, record.time < presence.start else { return }
+        guard let delivered = lives[presence.life].deliveredAt(record), delivered < presence.start else { return }
+        noteFault(.old, mark, by: presence.client, life: presence.life, at: time)
+    }
+
+    // MARK: Presences
+
+    /// The client follows the log of a life from its present end. Returns the number by which `endPresence` knows it.
+    mutating func beginPresence(
+        of client: Int, at life: Int, session: Int, readsBytes: Bool, delay: UInt64, time: UInt64
+    ) -> Int {
+        // What it was sent before on the same connection comes before what it is sent now.
+        if let earlier = presentNumbers[client] { settle(earlier, at: .max) }
+        var presence = Presence(client: client, life: life, start: time)
+        presence.session = session
+        presence.readsBytes = readsBytes
+        presence.delay = delay
+        presence.cursor = lives[life].log.count
+        presences.append(presence)
+        presentNumbers[client] = presences.count - 1
         return presences.count - 1
     }
 
-    /// The client is there no longer, whatever its server believes.
-    mutating func endPresences(of client: Int, time: UInt64) {
-        for number in presences.indices where presences[number].client == client { endPresence(number, time: time) }
-    }
-
+    /// The server sends it nothing more; what was published before is under way.
     mutating func endPresence(_ number: Int, time: UInt64) {
         if presences[number].end == nil { presences[number].end = time }
+        if presences[number].logEnd == nil { presences[number].logEnd = lives[presences[number].life].log.count }
     }
+
+    /// The client listens to its connection no longer.
+    mutating func leave(_ client: Int, at time: UInt64) {
+        guard let number = presentNumbers[client] else { return }
+        settle(number, at: time)
+        endPresence(number, time: time)
+        presences[number].hasLeft = true
+        presentNumbers[client] = nil
+    }
+
+    /// Lets every client have what has come to it.
+    mutating func settle(at time: UInt64) {
+        for client in presentNumbers.indices {
+            if let number = presentNumbers[client] { settle(number, at: time) }
+        }
+    }
+
+    private mutating func settle(_ number: Int, at time: UInt64) {
+        let presence = presences[number]
+        guard !presence.readsBytes, !presence.hasLeft else { return }
+        let end = presence.logEnd ?? lives[presence.life].log.count
+        var cursor = presence.cursor
+        while cursor < end {
+            let line = lives[presence.life].log[cursor]
+            guard time == .max || line.time + presence.delay <= time else { break }
+            cursor += 1
+            noteReception(
+                line.mark, by: presence.client, session: presence.session, at: line.time + presence.delay)
+        }
+        presences[number].cursor = cursor
+    }
+}
+
+// MARK: - Servers
+
+extension History {
+    /// A server starts. Returns the number of its life.
+    mutating func beginLife(of server: Int, at time: UInt64) -> Int {
+        lives.append(Life(server: server, start: time))
+        return lives.count - 1
+    }
+
+    mutating func endLife(_ number: Int, at time: UInt64) {
+        if lives[number].end == nil { lives[number].end = time }
+    }
+
+    /// An activity has become a record of a life's stream.
+    mutating func noteRecord(_ mark: ActivityMark, of life: Int, seq: UInt64, at time: UInt64) {
+        guard activity(mark) != nil else { return }
+        activities[mark.sender][mark.number].record = RecordPlace(origin: life, seq: seq, time: time)
+    }
+
+    mutating func notePublication(_ mark: ActivityMark, by life: Int, at time: UInt64) {
+        lives[life].log.append(LogLine(mark: mark, time: time))
+    }
+}
+
+/// A line that a server handed to all clients that followed it then.
+public struct LogLine: Sendable {
+    private let sender: Int32
+    private let number: Int32
+    let time: UInt64
+
+    init(mark: ActivityMark, time: UInt64) {
+        sender = Int32(truncatingIfNeeded: mark.sender)
+        number = Int32(truncatingIfNeeded: mark.number)
+        self.time = time
+    }
+
+    var mark: ActivityMark { ActivityMark(sender: Int(sender), number: Int(number)) }
 }

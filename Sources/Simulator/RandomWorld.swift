@@ -18,11 +18,7 @@ public struct RandomWorld: Sendable {
     /// A mistake that every node makes.
     public var defect: NodeDefect?
 
-    public init(seed: UInt64) {
-        self.seed = seed
-        // Parts of a split network may each register a name; one claim wins when they meet.
-        checks.allowsConflicts = true
-    }
+    public init(seed: UInt64) { self.seed = seed }
 
     /// What a run showed.
     public struct Outcome: Sendable {
@@ -74,7 +70,7 @@ public struct RandomWorld: Sendable {
         let economy = world.economy(since: 0)
         let measures = Measures(
             repairs: run.repairs, activities: world.history.activities.reduce(0) { $0 + $1.count },
-            deliveries: world.history.receptions.reduce(0) { $0 + $1.count }, events: world.eventCount,
+            deliveries: world.history.views.reduce(0) { $0 + $1.count }, events: world.eventCount,
             duration: world.now, records: economy.records, copies: economy.copies, hopsMean: economy.hopsMean,
             hopsMax: economy.hopsMax)
         return Outcome(

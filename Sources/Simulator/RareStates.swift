@@ -37,6 +37,8 @@ public enum RareState: String, Sendable, CaseIterable {
     case gapWithState
     case outOfOrder
     case digestRepair
+    case wayLostByParent
+    case copyUnderWayAtGraft
     case dependencyWaited
     case dependencyExpired
     case deliveryPostponed
@@ -119,6 +121,8 @@ struct RareStates: Sendable {
         self[.loserClosed] += statistics.claimLosersClosed
         self[.outOfOrder] += statistics.recordsOutOfOrder
         self[.digestRepair] += statistics.repairs
+        self[.wayLostByParent] += statistics.graftsByParent
+        self[.copyUnderWayAtGraft] += statistics.prunesWithheld
         self[.dependencyExpired] += statistics.dependenciesExpired
         self[.claimUnconfirmed] += statistics.claimsUnconfirmed
         self[.redirected] += statistics.redirects

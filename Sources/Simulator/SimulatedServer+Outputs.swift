@@ -33,6 +33,7 @@ extension SimulatedServer {
         case .report(let report):
             reports.append(TimedReport(time: world.now, report: report))
             note(in: world, "> report \(report)")
+            note(report, in: world)
         }
     }
 
@@ -42,6 +43,12 @@ extension SimulatedServer {
         guard let slot = liveSlot(id.slot, id.generation), let socket = sockets[slot] else { return }
         let kinds = world.tap.sent(bytes, by: index, on: socket.connection, from: socket.side, at: world.now)
         note(in: world, "> \(name(slot)) \(bytes.count) bytes \(Trace.mark(bytes)) \(Self.list(kinds))")
+        write(bytes, to: slot)
+    }
+
+    private func write(_ bytes: some Collection<UInt8>, to slot: Int) {
+        guard let wasEmpty = sockets[slot]?.outgoing.isEmpty else { return }
+        if wasEmpty { written.append(slot) }
         sockets[slot]?.outgoing.append(contentsOf: bytes)
     }
 
@@ -76,16 +83,24 @@ extension SimulatedServer {
     private func reply(_ id: SessionID, _ line: [UInt8], in world: World) {
         guard let slot = liveSlot(id.slot, id.generation) else { return }
         note(in: world, "> \(name(slot)) \(ServerLine(line))")
-        sockets[slot]?.outgoing.append(contentsOf: line)
+        write(line, to: slot)
     }
 
+    /// A client that listens no longer, although this server does not know it yet, follows nothing.
     private func follow(_ id: SessionID, in world: World) {
         guard let slot = liveSlot(id.slot, id.generation) else { return }
         note(in: world, "> \(name(slot)) follow")
-        takeFromLog(slot)
-        sockets[slot]?.cursor = log.count
-        guard sockets[slot]?.presence == nil, case .client(let client) = peer(slot, in: world) else { return }
-        sockets[slot]?.presence = world.history.beginPresence(of: client, at: index, time: world.now)
+        guard let socket = sockets[slot], socket.presence == nil, case .client(let index) = peer(slot, in: world),
+            world.clients[index].listens(to: socket.connection)
+        else { return }
+        let client = world.clients[index]
+        if client.readsBytes {
+            sockets[slot]?.cursor = log.count
+            if !readers.contains(slot) { readers.append(slot) }
+        }
+        sockets[slot]?.presence = world.history.beginPresence(
+            of: index, at: witness.life, session: client.session, readsBytes: client.readsBytes,
+            delay: world.network.connections[socket.connection].delay, time: world.now)
     }
 
     private func unfollow(_ id: SessionID, in world: World) {
@@ -138,24 +153,28 @@ extension SimulatedServer {
     // MARK: The log
 
     private func publish(_ line: [UInt8], in world: World) {
-        let understood = world.reader.read(line)
-        note(in: world, "> publish \(understood)")
-        if case .broadcast(let mark, _) = understood {
-            world.history.notePublication(mark, by: index, at: world.now)
-        }
         publishedLines += 1
+        var lines = [line]
         switch world.options.defect {
-        case .losesLine(let every) where publishedLines % every == 0: break
-        case .repeatsLine(let every) where publishedLines % every == 0: log.append(contentsOf: line + line)
-        case .swapsLines(let every) where publishedLines % every == 0: heldLine = line
-        default: log.append(contentsOf: line + (heldLine.take() ?? []))
+        case .losesLine(let every) where publishedLines % every == 0: lines = []
+        case .repeatsLine(let every) where publishedLines % every == 0: lines.append(line)
+        case .swapsLines(let every) where publishedLines % every == 0: heldLine = lines.removeLast()
+        default: if let held = heldLine.take() { lines.append(held) }
+        }
+        for line in lines {
+            let understood = world.reader.read(line)
+            note(in: world, "> publish \(understood)")
+            if case .broadcast(let mark, _) = understood {
+                world.history.notePublication(mark, by: witness.life, at: world.now)
+            }
+            if !readers.isEmpty { log.append(contentsOf: line) }
         }
     }
 
     /// A follower's part of the log goes into its output.
     private func takeFromLog(_ slot: Int) {
         guard let cursor = sockets[slot]?.cursor, cursor < log.count else { return }
-        sockets[slot]?.outgoing.append(contentsOf: log[cursor...])
+        write(log[cursor...], to: slot)
         sockets[slot]?.cursor = log.count
     }
 
@@ -163,12 +182,16 @@ extension SimulatedServer {
 
     /// Writes everything, followers' logs included; the log starts anew.
     func flush(in world: World) {
-        for slot in sockets.indices where sockets[slot] != nil {
-            takeFromLog(slot)
-            if sockets[slot]?.cursor != nil { sockets[slot]?.cursor = 0 }
-            send(slot, in: world)
+        if !log.isEmpty {
+            readers.removeAll { sockets[$0]?.cursor == nil }
+            for slot in readers {
+                takeFromLog(slot)
+                sockets[slot]?.cursor = 0
+            }
+            log.removeAll(keepingCapacity: true)
         }
-        log.removeAll(keepingCapacity: true)
+        for slot in written { send(slot, in: world) }
+        written.removeAll(keepingCapacity: true)
     }
 
     private func send(_ slot: Int, in world: World) {

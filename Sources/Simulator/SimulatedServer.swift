@@ -54,8 +54,13 @@ public final class SimulatedServer {
     var freeSlots: [Int] = []
     var slotOfConnection: [Int: Int] = [:]
 
-    /// What was published in this turn, and by whom it is followed.
+    /// What was published in this turn, for those who read bytes.
     var log: [UInt8] = []
+    /// Slots of the clients that follow the log and read bytes; some of them may have stopped.
+    var readers: [Int] = []
+    /// Slots with output to be flushed.
+    var written: [Int] = []
+    var witness = Witness()
     var publishedLines = 0
     var heldLine: [UInt8]?
 
@@ -146,6 +151,7 @@ extension SimulatedServer {
         let ready = readySlots
         readySlots.removeAll(keepingCapacity: true)
         for slot in ready { show(slot, in: world) }
+        look(in: world)
         if let deadline = node?.nextDeadline, deadline <= instant { node?.timeReached(at: instant) }
         node?.turnEnding(at: instant, mayDeliver: !isBehind)
         carryOutputs(in: world)

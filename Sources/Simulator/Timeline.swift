@@ -46,13 +46,6 @@ public struct Timeline: Sendable, Hashable {
     }
 
     public var endSeconds: Double { entries.last?.seconds ?? 0 }
-
-    /// A split network may give one name to two users: one claim wins when it is whole again.
-    var splits: Bool {
-        entries.contains { entry in
-            if case .part = entry.action { true } else { false }
-        }
-    }
 }
 
 extension Timeline.Action: CustomStringConvertible {

@@ -12,6 +12,18 @@ public struct Violation: Sendable, CustomStringConvertible {
         /// P5: a name was registered more than once, or refused to everybody.
         case registeredTwice
         case registeredNever
+        /// A client was shown what was over when it logged in.
+        case shownOld
+        /// P5: a user was left logged in by a name that is another's.
+        case loserKept
+        /// P8: records were given up although the store had room.
+        case givenUpNeedlessly
+        /// A living server was taken to be gone for good.
+        case departedWrongly
+        /// At the end a server believed to owe another one something.
+        case stillOwed
+        /// Something that a node's components promise each other does not hold.
+        case brokenInvariant
         /// Servers ended with different registries.
         case digestsDiffer
         /// A record crossed more links than it had to.
@@ -34,12 +46,19 @@ public struct Violation: Sendable, CustomStringConvertible {
     public var seed: UInt64
     public var time: UInt64
     public var text: String
+    /// The activity that it is about.
+    var focus: ActivityMark?
 
     public init(kind: Kind, seed: UInt64, time: UInt64, text: String) {
+        self.init(kind: kind, seed: seed, time: time, text: text, focus: nil)
+    }
+
+    init(kind: Kind, seed: UInt64, time: UInt64, text: String, focus: ActivityMark?) {
         self.kind = kind
         self.seed = seed
         self.time = time
         self.text = text
+        self.focus = focus
     }
 
     public var description: String { "\(kind.rawValue) at \(Trace.stamp(time)) s (seed \(seed)): \(text)" }

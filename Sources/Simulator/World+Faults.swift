@@ -23,7 +23,6 @@ extension World {
         guard servers[index].isUp else { return }
         trace.note(now, "world kills s\(index), \(death)")
         rareStates.noteDeath(of: servers[index])
-        history.deaths.append(History.Death(server: index, time: now))
         if death == .machine { network.setSilent(.server(index), true) }
         servers[index].die(death, in: self)
         network.setFrozen(.server(index), false, at: now, in: &queue)
@@ -34,6 +33,7 @@ extension World {
     public func pause(_ index: Int) {
         guard servers[index].isUp, !servers[index].isPaused else { return }
         trace.note(now, "world pauses s\(index)")
+        history.pathChanges.append(now)
         servers[index].isPaused = true
         network.setFrozen(.server(index), true, at: now, in: &queue)
     }
@@ -42,6 +42,7 @@ extension World {
     public func goOn(_ index: Int) {
         guard servers[index].isUp, servers[index].isPaused else { return }
         trace.note(now, "world lets s\(index) go on")
+        history.pathChanges.append(now)
         servers[index].isPaused = false
         network.setFrozen(.server(index), false, at: now, in: &queue)
         servers[index].plannedDeadline = nil
@@ -81,6 +82,7 @@ extension World {
     /// The way between two servers is like this from now on.
     public func setPath(_ first: Int, _ second: Int, _ quality: PathQuality) {
         trace.note(now, "world makes the way between s\(first) and s\(second) \(quality)")
+        history.pathChanges.append(now)
         network.setPath(.server(first), .server(second), quality)
     }
 
@@ -90,6 +92,7 @@ extension World {
     /// Nothing passes between two servers until `heal`.
     public func cut(_ first: Int, _ second: Int, _ cut: Cut) {
         trace.note(now, "world cuts s\(first) from s\(second), \(cut)")
+        history.pathChanges.append(now)
         rareStates.noteCut(servers[first], servers[second])
         if cut == .abruptly { network.breakConnections(first, second, at: now, in: &queue) }
         network.cut(from: first, to: second)
@@ -99,6 +102,7 @@ extension World {
     /// What one server sends reaches the other no more, and nobody is told; the other way is open.
     public func cutOneWay(from source: Int, to target: Int) {
         trace.note(now, "world cuts the way from s\(source) to s\(target)")
+        history.pathChanges.append(now)
         rareStates.noteCut(servers[source], servers[target])
         network.cut(from: source, to: target)
     }
@@ -106,6 +110,7 @@ extension World {
     /// Two servers reach each other again.
     public func heal(_ first: Int, _ second: Int) {
         trace.note(now, "world heals s\(first) and s\(second)")
+        history.pathChanges.append(now)
         network.heal(from: first, to: second, at: now, in: &queue)
         network.heal(from: second, to: first, at: now, in: &queue)
     }
@@ -113,6 +118,7 @@ extension World {
     /// The links between two servers break once; they may connect again at once.
     public func breakLinks(_ first: Int, _ second: Int) {
         trace.note(now, "world breaks links of s\(first) and s\(second)")
+        history.pathChanges.append(now)
         network.breakConnections(first, second, at: now, in: &queue)
     }
 
@@ -124,6 +130,7 @@ extension World {
     /// All servers reach each other again.
     public func healAll() {
         trace.note(now, "world heals")
+        history.pathChanges.append(now)
         for first in servers.indices {
             for second in servers.indices { network.heal(from: first, to: second, at: now, in: &queue) }
         }
@@ -137,6 +144,7 @@ extension SimulatedServer {
         isPaused = false
         isBehind = false
         startTime = world.now
+        beginLife(in: world)
         starts.append(world.now)
         // Instants begin anywhere; never at 0, so that a mistaken difference shows.
         clockOffset = 1_000_000_000 + random.below(100_000_000_000)
@@ -160,6 +168,7 @@ extension SimulatedServer {
     /// Everything that the process knew is gone.
     func die(_ death: World.Death, in world: World) {
         isUp = false
+        world.history.endLife(witness.life, at: world.now)
         for slot in sockets.indices {
             guard let socket = sockets[slot] else { continue }
             if let presence = socket.presence { world.history.endPresence(presence, time: world.now) }
@@ -177,6 +186,8 @@ extension SimulatedServer {
         dialResults = []
         hashResults = []
         log = []
+        readers = []
+        written = []
         heldLine = nil
         isTurnPlanned = false
         plannedDeadline = nil

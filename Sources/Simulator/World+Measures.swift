@@ -7,14 +7,7 @@ extension World {
     public var livingServers: [SimulatedServer] { servers.filter(\.isUp) }
 
     /// Every living server serves, counts every living server as a reachable member, and has the same registry.
-    public var isWhole: Bool {
-        let living = livingServers
-        let statistics = living.compactMap(\.statistics)
-        guard let first = statistics.first else { return true }
-        return statistics.allSatisfy {
-            $0.isServing && $0.members == living.count && $0.registryDigest == first.registryDigest
-        }
-    }
+    public var isWhole: Bool { isConnected && areRegistriesEqual }
 
     /// What each living server says of itself, for the story of a network that does not become whole.
     public var wholenessText: String {
@@ -37,19 +30,6 @@ extension World {
     /// The sum of a counter over all living servers.
     public func total(_ counter: KeyPath<NodeStatistics, UInt64>) -> UInt64 {
         livingServers.reduce(0) { $0 + ($1.statistics?[keyPath: counter] ?? 0) }
-    }
-
-    /// Every violation of what was promised: those met on the way, and those that the checkers find in the history.
-    public func verdict(_ checks: Checks) -> [Violation] {
-        var found = violations + checks.violations(in: history)
-        if checks.checksDigests { found += digestViolations() }
-        return found
-    }
-
-    private func digestViolations() -> [Violation] {
-        let digests = livingServers.compactMap { $0.statistics?.registryDigest }
-        guard let first = digests.first, digests.contains(where: { $0 != first }) else { return [] }
-        return [Violation(kind: .digestsDiffer, seed: options.seed, time: now, text: wholenessText)]
     }
 }
 

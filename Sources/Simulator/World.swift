@@ -21,6 +21,12 @@ public final class World {
     var network: Network
     var tap = LinkTap()
     var reader = ServerLineReader()
+    /// In which life each stream arises.
+    var lifeOf: [ServerID: Int] = [:]
+    var lookCount = 0
+    private var nextLook: UInt64 = 0
+    /// Told already.
+    var brokenInvariants: Set<String> = []
     var rareStates = RareStates()
     private var random: SplitMix64
     private var scripts: [(World) -> Void] = []
@@ -39,6 +45,9 @@ public final class World {
         self.options = options
         trace = Trace(mode: options.traces)
         history = History(seed: options.seed)
+        let timing = options.timing
+        let isHeard = 3 * max(timing.announceInterval, timing.silence)
+        history.departureAfter = timing.departure > isHeard ? (timing.departure - isHeard) * 1_000_000 : 0
         network = Network(options: options)
         random = SplitMix64(seed: options.seed, purpose: 2)
     }
@@ -120,12 +129,18 @@ public final class World {
     private func run(to end: UInt64) {
         while let (time, event) = queue.next(upTo: end) {
             precondition(time >= now, "nothing happens in the past")
+            while nextLook <= time {
+                now = max(now, nextLook)
+                look()
+                nextLook += Self.lookInterval
+            }
             now = time
             eventCount += 1
             happen(event)
         }
         now = end
         history.endTime = now
+        history.settle(at: now)
     }
 
     /// Lets the world run until something holds, looking every 10 ms. False if it does not within the limit.

@@ -198,7 +198,11 @@ import Testing
         #expect(parent() == first)
         announce(2, after: 2, over: second)
         #expect(parent() == first)
+        // The second neighbour is not known to hold the record.
         announce(3, after: 1, over: second)
+        #expect(parent() == first)
+        desk.say(.have([PeerFrame.Digest(origin: origin, held: 1, announcement: 3)]), over: second)
+        announce(4, after: 1, over: second)
         #expect(parent() == second)
     }
 

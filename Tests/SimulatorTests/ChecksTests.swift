@@ -7,110 +7,321 @@ import Testing
 struct ChecksTests {
     private static let second: UInt64 = 1_000_000_000
 
-    /// Two clients at two servers; client 0 sent three activities, and both got them.
-    private static func good() -> History {
+    /// Two clients at two servers, of which client 0 sends three activities at server 0, at 2, 3 and 4 s; who holds
+    /// what, and who gets what in which order, is the test's choice.
+    private static func history(
+        heldBySecond: UInt64 = 3, received: [[Int]] = [[0, 1, 2], [0, 1, 2]], sender: String? = "alice"
+    ) -> History {
         var history = History(seed: 42)
-        history.addClient(name: "alice")
+        history.addClient(name: sender)
         history.addClient(name: nil)
-        history.presences = [
-            History.Presence(client: 0, server: 0, start: second),
-            History.Presence(client: 1, server: 1, start: second),
-        ]
+        for server in 0..<2 {
+            let life = history.beginLife(of: server, at: 0)
+            _ = history.beginPresence(of: server, at: life, session: 1, readsBytes: true, delay: 0, time: second)
+        }
+        for life in 0..<2 { history.lives[life].noteAcquaintance(with: 1 - life, at: second / 2) }
         for number in 0..<3 {
             let time = second * UInt64(number + 2)
-            history.noteSending(by: 0, to: 0, at: time)
+            let seq = UInt64(number + 1)
             let mark = ActivityMark(sender: 0, number: number)
-            for server in 0..<2 { history.notePublication(mark, by: server, at: time + UInt64(server) * second / 10) }
-            for client in 0..<2 { history.noteReception(mark, by: client, session: 1, at: time + second / 5) }
+            history.noteSending(by: 0, to: 0, at: time - second / 10)
+            history.noteRecord(mark, of: 0, seq: seq, at: time)
+            history.hold(seq, of: 0, at: 0, time: time)
+            history.notePublication(mark, by: 0, at: time)
+            guard seq <= heldBySecond else { continue }
+            history.hold(seq, of: 0, at: 1, time: time + second / 10)
+            history.notePublication(mark, by: 1, at: time + second / 10)
         }
-        history.endTime = 10 * second
+        for client in 0..<2 {
+            for number in received[client] { history.receive(0, number, by: client, at: 5 * second) }
+        }
+        history.endTime = 100 * second
         return history
     }
 
-    private static func kinds(_ history: History, _ checks: Checks = Checks()) -> [Violation.Kind] {
-        checks.violations(in: history).map(\.kind)
-    }
+    private static func kinds(_ history: History) -> [Violation.Kind] { Checks().violations(in: history).map(\.kind) }
 
-    @Test func aGoodHistoryPasses() { #expect(Checks().violations(in: Self.good()).isEmpty) }
+    @Test func aGoodHistoryPasses() { #expect(Checks().violations(in: Self.history()).map(\.description) == []) }
+
+    // MARK: Reach
 
     @Test func aMissingActivityIsFoundWithItsStory() throws {
-        var history = Self.good()
-        history.receptions[1].remove(at: 1)
-        let violation = try #require(Checks().violations(in: history).first)
+        let violation = try #require(
+            Checks().violations(in: Self.history(received: [[0, 1, 2], [0, 2]])).first)
         #expect(violation.kind == .notReached)
-        for part in ["activity 0/1", "client 1", "published by servers 0 at 3.000000000, 1 at 3.100000000", "seed 42"] {
-            #expect(violation.description.contains(part))
+        for part in ["activity 0/1", "client 1", "held by server 0 at 3.0", "server 1 at 3.100000000", "seed 42"] {
+            #expect(violation.description.contains(part), "\(violation.description)")
         }
     }
 
     @Test func whoCameLaterOrLeftIsNotOwed() {
-        var late = Self.good()
-        late.presences[1].start = 3 * Self.second + 1
-        late.receptions[1].removeFirst(2)
+        var late = Self.history(received: [[0, 1, 2], [2]])
+        late.presences[1].start = 3 * Self.second
         #expect(Self.kinds(late) == [])
-
-        var gone = Self.good()
-        gone.presences[1].end = 9 * Self.second
-        gone.receptions[1].removeAll()
+        var gone = Self.history(received: [[0, 1, 2], []])
+        #expect(Self.kinds(gone).contains(.notReached))
+        gone.leave(1, at: 9 * Self.second)
         #expect(Self.kinds(gone) == [])
     }
 
     @Test func whatOnlyAKilledServerHeldIsNotOwed() {
-        var history = Self.good()
-        history.receptions[1].removeLast()
-        history.activities[0][2].publications.removeLast()
+        var history = Self.history(heldBySecond: 2, received: [[0, 1, 2], [0, 1]])
         #expect(Self.kinds(history) == [.notReached])
-        history.deaths = [History.Death(server: 0, time: 5 * Self.second)]
+        history.endLife(0, at: 5 * Self.second)
+        history.endPresence(0, time: 5 * Self.second)
         #expect(Self.kinds(history) == [])
-        history.deaths = [History.Death(server: 0, time: 3 * Self.second)]
-        #expect(Self.kinds(history) == [.notReached], "it died before, and took the activity in its next life")
+    }
+
+    @Test func whatALivingServerHeldAtAnyTimeIsOwed() {
+        // It arrived after the death of its server: it was under way.
+        var history = Self.history(heldBySecond: 2, received: [[0, 1, 2], [0, 1]])
+        history.endLife(0, at: 5 * Self.second)
+        history.endPresence(0, time: 5 * Self.second)
+        history.hold(3, of: 0, at: 1, time: 6 * Self.second)
+        #expect(Self.kinds(history) == [.notReached])
+        // The word of a server that it steps over what was lost changes nothing.
+        history.lives[1].noteGap(of: 0, 3...3, at: 7 * Self.second)
+        #expect(Self.kinds(history) == [.notReached])
+    }
+
+    @Test func aKilledServerThatHadTimeToPassItOnIsNoExcuse() {
+        var history = Self.history(heldBySecond: 2, received: [[0, 1, 2], [0, 1]])
+        history.endLife(0, at: 60 * Self.second)
+        history.endPresence(0, time: 60 * Self.second)
+        #expect(Self.kinds(history) == [])
+        history.connectedTimes = (1...60).map { $0 * Self.second }
+        #expect(Self.kinds(history) == [.notReached])
+        history.pathChanges = [3, 25, 50].map { $0 * Self.second }
+        #expect(Self.kinds(history) == [])
+    }
+
+    @Test func whatWasGivenUpIsNotOwedIfBothSidesShowIt() {
+        var history = Self.history(heldBySecond: 2, received: [[0, 1, 2], [0, 1]])
+        history.lives[1].noteGap(of: 0, 3...3, at: 7 * Self.second)
+        #expect(Self.kinds(history) == [.notReached], "a gap that nobody gave up")
+        history.lives[0].noteGivenUp(of: 0, 3...3, wasFull: true, at: 6 * Self.second)
+        #expect(Self.kinds(history) == [])
+        var silent = Self.history(heldBySecond: 2, received: [[0, 1, 2], [0, 1]])
+        silent.lives[0].noteGivenUp(of: 0, 3...3, wasFull: true, at: 6 * Self.second)
+        #expect(Self.kinds(silent) == [.notReached], "given up, and the receiver was not told")
+    }
+
+    @Test func networksThatHadNotMetOweEachOtherOnlyWhatIsHeld() {
+        func history(met: UInt64) -> History {
+            var history = History(seed: 1)
+            for client in 0..<2 {
+                history.addClient(name: nil)
+                let life = history.beginLife(of: client, at: 0)
+                _ = history.beginPresence(of: client, at: life, session: 1, readsBytes: true, delay: 0, time: 1)
+            }
+            history.noteSending(by: 0, to: 0, at: 2 * Self.second)
+            history.noteRecord(ActivityMark(sender: 0, number: 0), of: 0, seq: 1, at: 2 * Self.second)
+            history.hold(1, of: 0, at: 0, time: 2 * Self.second)
+            history.receive(0, 0, by: 0, at: 2 * Self.second)
+            for life in 0..<2 { history.lives[life].noteAcquaintance(with: 1 - life, at: met) }
+            // Stepped over.
+            history.lives[1].noteStream(0, held: 1, delivered: 1, stored: nil, at: 4 * Self.second)
+            return history
+        }
+        #expect(Self.kinds(history(met: 3 * Self.second)) == [])
+        #expect(Self.kinds(history(met: Self.second)) == [.notReached])
     }
 
     @Test func anActivityThatNobodyTookIsFound() {
-        var history = Self.good()
+        var history = Self.history()
         history.noteSending(by: 0, to: 0, at: 6 * Self.second)
         #expect(Self.kinds(history) == [.notAccepted])
-        history.presences[0].end = 7 * Self.second
+        history.endPresence(0, time: 7 * Self.second)
         #expect(Self.kinds(history) == [])
     }
 
+    // MARK: Once, in order, not too early
+
     @Test func aRepetitionIsFound() {
-        var history = Self.good()
-        history.receptions[0].append(history.receptions[0][2])
+        var history = Self.history()
+        history.receive(0, 2, by: 0, at: 6 * Self.second)
         #expect(Self.kinds(history) == [.repeated])
-        history.receptions[0][3].session = 2
-        #expect(Self.kinds(history) == [], "another session knows nothing of the first")
+        var resumed = Self.history()
+        resumed.receive(0, 2, by: 0, at: 6 * Self.second, session: 2)
+        #expect(Self.kinds(resumed) == [], "another session knows nothing of the first")
     }
 
     @Test func aWrongOrderIsFound() {
-        var history = Self.good()
-        history.receptions[1].swapAt(0, 1)
-        #expect(Self.kinds(history) == [.reordered])
+        #expect(Self.kinds(Self.history(received: [[0, 1, 2], [1, 0, 2]])) == [.reordered])
     }
 
-    @Test func aNameIsGrantedOnce() {
-        var history = Self.good()
-        func answer(_ client: Int, _ isGranted: Bool) -> History.Registration {
-            History.Registration(
-                client: client, name: "alice", server: client, time: Self.second, isGranted: isGranted)
+    /// The sender has moved: its second activity arose at server 1.
+    private static func moved(knownAt: UInt64?, name: String? = "alice") -> History {
+        var history = Self.history(received: [[0], [2]], sender: name)
+        history.activities[0][1].record = nil
+        history.activities[0][2].record = History.RecordPlace(origin: 1, seq: 1, time: 10 * second)
+        history.lives[0] = Life(server: 0, start: 0)
+        history.lives[1] = Life(server: 1, start: 0)
+        history.hold(1, of: 0, at: 0, time: 2 * second)
+        if let knownAt { history.hold(1, of: 0, at: 1, time: knownAt) }
+        history.hold(1, of: 1, at: 1, time: 10 * second)
+        history.hold(1, of: 1, at: 0, time: 11 * second)
+        history.receive(0, 0, by: 1, at: 30 * second)
+        history.receive(0, 2, by: 0, at: 30 * second)
+        // Nobody is owed anything here: only the order is asked.
+        for presence in history.presences.indices { history.endPresence(presence, time: 99 * second) }
+        return history
+    }
+
+    @Test func orderHoldsAcrossServersAsFarAsTheNewOneKnew() {
+        #expect(Self.kinds(Self.moved(knownAt: 5 * Self.second)) == [.reordered])
+        #expect(Self.kinds(Self.moved(knownAt: 20 * Self.second)) == [], "it came to the new server too late")
+        #expect(Self.kinds(Self.moved(knownAt: nil)) == [])
+        #expect(Self.kinds(Self.moved(knownAt: 5 * Self.second, name: nil)) == [], "the anonymous user is many")
+    }
+
+    @Test func whatWasDeliveredBeforeALoginIsNotShown() {
+        var history = Self.history(received: [[0, 1, 2], []])
+        history.leave(1, at: 6 * Self.second)
+        _ = history.beginPresence(of: 1, at: 1, session: 2, readsBytes: true, delay: 0, time: 7 * Self.second)
+        history.receive(0, 0, by: 1, at: 8 * Self.second, session: 2)
+        #expect(Self.kinds(history) == [.shownOld])
+        // A server cannot know when something was sent that comes to it late.
+        var late = Self.history(heldBySecond: 2, received: [[0, 1, 2], []])
+        late.leave(1, at: 6 * Self.second)
+        _ = late.beginPresence(of: 1, at: 1, session: 2, readsBytes: true, delay: 0, time: 7 * Self.second)
+        late.hold(3, of: 0, at: 1, time: 8 * Self.second)
+        late.receive(0, 2, by: 1, at: 8 * Self.second, session: 2)
+        #expect(Self.kinds(late) == [])
+    }
+
+    // MARK: Clients that read references
+
+    @Test func aClientGetsTheLinesOfTheLogThatHaveCome() {
+        var history = History(seed: 1)
+        history.addClient(name: nil)
+        history.addClient(name: nil)
+        let life = history.beginLife(of: 0, at: 0)
+        for number in 0..<4 {
+            if number == 1 {
+                _ = history.beginPresence(of: 1, at: life, session: 1, readsBytes: false, delay: 5, time: 15)
+            }
+            history.noteSending(by: 0, to: 0, at: UInt64(number) * 10)
+            history.notePublication(ActivityMark(sender: 0, number: number), by: life, at: UInt64(number) * 10 + 10)
         }
-        history.registrations = [answer(0, true), answer(1, false)]
+        history.settle(at: 34)
+        #expect(history.views[1].count == 1, "the first was before, the third is under way")
+        history.endPresence(0, time: 35)
+        history.settle(at: 35)
+        #expect(history.views[1].count == 2, "what was published before the end still comes")
+        history.leave(1, at: 40)
+        history.settle(at: 100)
+        #expect(history.views[1].count == 2, "who has hung up hears nothing more")
+    }
+
+    // MARK: Names
+
+    private static func names(_ answers: [(life: Int, asked: UInt64, isGranted: Bool)]) -> History {
+        var history = Self.history()
+        history.registrations = answers.map { answer in
+            History.Registration(
+                client: 0, name: "bob", life: answer.life, askedAt: answer.asked * second,
+                time: answer.asked * second + 1, isGranted: answer.isGranted)
+        }
+        return history
+    }
+
+    @Test func aNameIsGrantedOnceInACalmNetwork() {
+        var history = Self.names([(0, 10, true), (1, 10, false)])
+        history.connectedTimes = [5 * Self.second]
         #expect(Self.kinds(history) == [])
-        history.registrations = [answer(0, true), answer(1, true)]
+        history = Self.names([(0, 10, true), (1, 10, true)])
+        #expect(Self.kinds(history) == [], "nothing is known of the network")
+        history.connectedTimes = [5 * Self.second]
         #expect(Self.kinds(history) == [.registeredTwice])
-        history.registrations = [answer(0, false), answer(1, false)]
+        history.lives[1].start = 6 * Self.second
+        #expect(Self.kinds(history) == [], "who has just started may be alone")
+        history.lives[1].start = 0
+        history.pathChanges = [6 * Self.second]
+        #expect(Self.kinds(history) == [], "they were apart")
+    }
+
+    @Test func oneServerMayDieMeanwhile() {
+        var history = Self.names([(0, 10, true), (1, 10, true)])
+        history.connectedTimes = [5 * Self.second]
+        _ = history.beginLife(of: 2, at: 0)
+        history.endLife(2, at: 7 * Self.second)
+        #expect(Self.kinds(history) == [.registeredTwice])
+        _ = history.beginLife(of: 2, at: 8 * Self.second)
+        #expect(Self.kinds(history) == [])
+    }
+
+    @Test func aNameThatAllServersKnewIsNotGrantedAgain() {
+        var history = Self.names([(0, 10, true), (1, 50, true)])
+        history.pathChanges = [40 * Self.second]
+        #expect(Self.kinds(history) == [])
+        history.wholeTimes = [30 * Self.second]
+        #expect(Self.kinds(history) == [.registeredTwice], "even if the network was cut then")
+        history.endLife(0, at: 20 * Self.second)
+        history.endPresence(0, time: 20 * Self.second)
+        #expect(Self.kinds(history) == [], "the first claim may have died with its server")
+    }
+
+    @Test func somebodyGetsTheName() {
+        var history = Self.names([(0, 10, false), (1, 10, false)])
+        history.connectedTimes = [5 * Self.second]
         #expect(Self.kinds(history) == [.registeredNever])
-        var checks = Checks()
-        checks.allowsConflicts = true
-        history.registrations = [answer(0, true), answer(1, true)]
-        #expect(Self.kinds(history, checks) == [])
+        history.asked["bob"] = 3
+        #expect(Self.kinds(history) == [], "one who vanished before the answer may have it")
+        history.asked["bob"] = nil
+        history.registrations[0].wasBusy = true
+        #expect(Self.kinds(history) == [])
+    }
+
+    // MARK: Departures, and telling
+
+    @Test func aServerIsSucceededOnlyByASuccessor() {
+        var history = Self.history()
+        history.lives[0].noteDeparture(of: 1, cause: "succeeded", at: 9 * Self.second)
+        #expect(Self.kinds(history) == [.departedWrongly])
+        _ = history.beginLife(of: 1, at: 8 * Self.second)
+        #expect(Self.kinds(history) == [])
+    }
+
+    @Test func silenceIsWaitedOut() {
+        var history = Self.history()
+        history.departureAfter = 10 * Self.second
+        history.connectedTimes = [20 * Self.second]
+        history.lives[0].noteDeparture(of: 1, cause: "silent", at: 29 * Self.second)
+        #expect(Self.kinds(history) == [.departedWrongly])
+        history.connectedTimes = [18 * Self.second]
+        #expect(Self.kinds(history) == [])
+    }
+
+    @Test func whatIsGivenUpIsGivenUpAtABound() {
+        var history = Self.history()
+        history.lives[0].noteGivenUp(of: 0, 1...2, wasFull: false, at: 9 * Self.second)
+        #expect(Self.kinds(history) == [.givenUpNeedlessly])
+        history.lives[0].noteDeparture(of: 1, cause: "silent", at: 9 * Self.second)
+        #expect(Self.kinds(history) == [], "nothing is kept for who has departed")
+        history = Self.history()
+        history.lives[0].noteGivenUp(of: 0, 1...2, wasFull: true, at: 9 * Self.second)
+        #expect(Self.kinds(history) == [])
     }
 
     @Test func manyViolationsOfAKindAreSummedUp() {
-        var history = Self.good()
-        for _ in 0..<20 { history.receptions[0].append(history.receptions[0][0]) }
+        var history = Self.history()
+        for _ in 0..<20 { history.receive(0, 0, by: 0, at: 6 * Self.second) }
         let violations = Checks().violations(in: history)
         #expect(violations.count == 6)
         #expect(violations.last?.text.contains("and 15 more") == true)
+    }
+}
+
+extension History {
+    /// The record comes to a server, and is delivered there.
+    fileprivate mutating func hold(_ seq: UInt64, of origin: Int, at life: Int, time: UInt64) {
+        lives[life].noteStream(origin, held: seq, delivered: seq, stored: seq...seq, at: time)
+    }
+
+    fileprivate mutating func receive(
+        _ sender: Int, _ number: Int, by client: Int, at time: UInt64, session: Int = 1
+    ) {
+        noteReception(ActivityMark(sender: sender, number: number), by: client, session: session, at: time)
     }
 }

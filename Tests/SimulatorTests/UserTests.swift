@@ -73,7 +73,7 @@ import Testing
         let listener = world.addClient(name: nil, steps: [.connect(server: late.index), .login])
         world.run(milliseconds: 20_000)
         #expect(mover.isLoggedIn && listener.isLoggedIn)
-        #expect(world.history.receptions[listener.index].count > 50)
+        #expect(world.history.views[listener.index].count > 50)
         #expect(world.isWhole, "\(world.wholenessText)")
         Self.expectPeace(world)
     }
@@ -91,7 +91,7 @@ import Testing
         world.run(milliseconds: 20_000)
         let sent = world.history.activities[4].count
         #expect(sent == 40)
-        for listener in 0..<4 { #expect(world.history.receptions[listener].count == sent) }
+        for listener in 0..<4 { #expect(world.history.views[listener].count == sent) }
         Self.expectPeace(world)
     }
 

@@ -1,0 +1,245 @@
+public import Codecs
+import DequeModule
+
+/// A look inside, for a simulator and for tests: what is held of each stream, and whether the invariants stand that
+/// the components promise each other. It changes nothing, and nothing in the protocol reads it.
+extension Node {
+    /// What this server has of one stream.
+    public struct StreamState: Hashable, Sendable {
+        public var origin: ServerID
+        /// The lowest seq whose record is still here; `held` + 1 if none is.
+        public var oldest: UInt64
+        public var held: UInt64
+        public var delivered: UInt64
+    }
+
+    /// What became of a stream since it was looked at last.
+    public struct StreamChange: Sendable {
+        /// Its place in the table of streams; 0 is this server's own.
+        public var index: Int
+        /// Another origin stands in this place.
+        public var isNew: Bool
+        public var heldBefore: UInt64
+        public var state: StreamState
+    }
+
+    /// Compares all streams with what they were, and brings `seen` up to date. Complexity: linear in the streams.
+    ///
+    /// It changes nothing in the node; as a mutation it is made in place, where a reading from a class's property would
+    /// copy the node first.
+    public mutating func changes(since seen: inout [StreamState]) -> [StreamChange] {
+        var changes: [StreamChange] = []
+        for index in servers.ids.indices {
+            if !servers.isKnown(index) {
+                // The place is vacant: whoever gets it is new there.
+                if index == seen.count { seen.append(streamState(index)) } else { seen[index].origin = servers[index] }
+                continue
+            }
+            let isNew = index >= seen.count || seen[index].origin != servers[index]
+            let (held, delivered) = (store.streams[index].held, store.streams[index].delivered)
+            if !isNew, seen[index].held == held, seen[index].delivered == delivered { continue }
+            let state = streamState(index)
+            changes.append(
+                StreamChange(index: index, isNew: isNew, heldBefore: isNew ? 0 : seen[index].held, state: state))
+            if index < seen.count { seen[index] = state } else { seen.append(state) }
+        }
+        return changes
+    }
+
+    /// How long a record waits for the one that its sender sent before it elsewhere, in milliseconds.
+    public static var dependencyPatienceMilliseconds: UInt64 { dependencyPatience }
+
+    /// All streams, this server's own first.
+    public var streamStates: [StreamState] { servers.indices.map(streamState) }
+
+    private func streamState(_ index: Int) -> StreamState {
+        let held = store.streams[index].held
+        return StreamState(
+            origin: servers[index], oldest: store.streams[index].oldest, held: held,
+            delivered: store.streams[index].delivered)
+    }
+
+    /// The line of an activity that arose here; nil for other records, and for what is here no longer.
+    public func ownActivity(_ seq: UInt64) -> [UInt8]? {
+        guard let place = store.location(of: seq, in: Self.ownIndex) else { return nil }
+        let bytes = store.streams[Self.ownIndex].segments[place.segment].bytes
+        guard let (header, payload) = try? RecordHeader.decode(in: bytes.span, at: place.range),
+            header.kind == RecordKind.activity.rawValue
+        else { return nil }
+        return Array(bytes[payload])
+    }
+
+    public var isServing: Bool { phase == .serving }
+    public var reachableCount: Int { members.count { $0.status == .reachable } }
+    public var registryDigest: RegistryDigest { registry.digest }
+    public var storeBytes: Int { store.byteCount }
+    /// Records have to be given up: the store is over its bound, or the table of servers at its own.
+    public var isFull: Bool {
+        store.byteCount > configuration.limits.storeBytes || servers.count >= configuration.limits.members
+    }
+
+    /// Whether this server has heard of another one.
+    public func knows(_ id: ServerID) -> Bool { servers.index(of: id) != nil }
+
+    /// Records that are here and that another server is not known to have.
+    public func recordsOwed(to id: ServerID) -> UInt64 {
+        servers.index(of: id).map { queues[$0].depth(in: store).records } ?? 0
+    }
+
+    /// The claim by which a name is held here.
+    public func claim(of name: [UInt8]) -> Claim? { registry.claim(of: name) }
+}
+
+// MARK: - Invariants
+
+extension Node {
+    /// Every invariant that does not hold between two turns, in words. Complexity: linear in all tables.
+    public func brokenInvariants() -> [String] {
+        var broken = BrokenInvariants()
+        checkTables(&broken)
+        checkStore(&broken)
+        checkDelivery(&broken)
+        checkTrees(&broken)
+        checkQueues(&broken)
+        checkSessions(&broken)
+        checkLimits(&broken)
+        return broken.texts
+    }
+
+    private func checkTables(_ broken: inout BrokenInvariants) {
+        let count = servers.capacity
+        broken.unless(members.count == count, "as many members as servers")
+        broken.unless(queues.count == count, "as many queues as servers")
+        broken.unless(store.streams.count == count, "as many streams as servers")
+        broken.unless(servers.index(of: id) == Self.ownIndex, "this server has index 0")
+        for index in servers.indices {
+            broken.unless(servers.index(of: servers[index]) == index, "server \(servers[index]) has one index")
+            broken.unless(members[index].id == servers[index], "member \(index) is server \(index)")
+        }
+        for link in links {
+            broken.unless(link.edges.count == count, "link \(link.id) has an edge for each stream")
+            broken.unless(
+                Set(link.dirty).count == link.dirty.count && link.edges.count(where: \.isDirty) == link.dirty.count
+                    && link.dirty.allSatisfy { link.edges[$0].isDirty }, "link \(link.id) lists its dirty edges")
+            broken.unless(!link.isIntroduced || link.neighbour > 0, "link \(link.id) has a neighbour")
+        }
+        let neighbours = links.filter(\.isIntroduced).map(\.neighbour)
+        broken.unless(Set(neighbours).count == neighbours.count, "one link a neighbour")
+        broken.unless(registry.hasRightDigest, "the registry's digest is that of its claims")
+    }
+
+    private func checkStore(_ broken: inout BrokenInvariants) {
+        var bytes = 0
+        for index in store.streams.indices {
+            let stream = store.streams[index]
+            let name = "stream \(servers[index])"
+            broken.unless(stream.delivered <= stream.held, "\(name): what is delivered is held")
+            var next = stream.oldest
+            for segment in stream.segments {
+                broken.unless(segment.first == next && !segment.starts.isEmpty, "\(name): segments follow each other")
+                next = segment.last + 1
+                bytes += segment.bytes.count
+            }
+            broken.unless(next == stream.held + 1, "\(name): the last segment ends at what is held")
+            broken.unless(
+                stream.segments.isEmpty || stream.oldest <= stream.delivered + 1,
+                "\(name): what is not delivered is still here")
+        }
+        broken.unless(bytes == store.byteCount, "the store's size is that of its segments: \(bytes)")
+    }
+
+    private func checkDelivery(_ broken: inout BrokenInvariants) {
+        for index in store.streams.indices {
+            let stream = store.streams[index]
+            let isPostponed = postponed.contains(index)
+            let name = "stream \(servers[index])"
+            if let position = stream.waitsFor {
+                broken.unless(waiting.contains(index), "\(name) waits and is listed")
+                let dependency = servers.index(of: position.origin)
+                broken.unless(
+                    dependency.map { store.streams[$0].delivered < position.seq } ?? true,
+                    "\(name) waits for what is not delivered")
+            }
+            broken.unless(
+                stream.delivered == stream.held || stream.waitsFor != nil || isPostponed,
+                "\(name): what is held and not delivered waits for something")
+        }
+        broken.unless(Set(waiting).count == waiting.count, "a stream waits once")
+        broken.unless(Set(postponed).count == postponed.count, "a stream is postponed once")
+    }
+
+    private func checkTrees(_ broken: inout BrokenInvariants) {
+        for origin in members.indices {
+            guard let parent = members[origin].parent else { continue }
+            let name = "the parent of \(servers[origin])"
+            broken.unless(origin != Self.ownIndex, "this server is nobody's child for its own stream")
+            guard let index = linkIndex(parent) else {
+                broken.unless(false, "\(name) is a link that is there")
+                continue
+            }
+            broken.unless(links[index].isOpen, "\(name) is an open link")
+            broken.unless(links[index].edges[origin].receives, "\(name) was not pruned")
+        }
+    }
+
+    private func checkQueues(_ broken: inout BrokenInvariants) {
+        for server in queues.indices {
+            let queue = queues[server]
+            broken.unless(queue.acknowledged.count == servers.capacity, "queue \(servers[server]) has all streams")
+            guard linkIndex(toServer: server).map({ links[$0].isOpen }) ?? false else { continue }
+            for origin in servers.ids.indices {
+                broken.unless(
+                    queue.sent[origin] <= max(store.streams[origin].held, queue.acknowledged[origin]),
+                    "what was sent of \(servers[origin]) to \(servers[server]) is held")
+            }
+        }
+        for link in links where link.isOpen {
+            broken.unless(link.creditedBytes <= link.pushedBytes, "credit of link \(link.id) is for what was pushed")
+            broken.unless(link.toldBytes <= link.consumedBytes, "credit told on link \(link.id) is for what came")
+        }
+    }
+
+    private func checkSessions(_ broken: inout BrokenInvariants) {
+        let live = sessions.sessions.count { $0.state == .live }
+        broken.unless(live == sessions.liveCount, "the load is the number of live sessions: \(live)")
+        for session in sessions.sessions.indices where sessions.sessions[session].job != 0 {
+            broken.unless(
+                jobs[sessions.sessions[session].job]?.session == sessions.id(of: session),
+                "session \(session) knows its job")
+        }
+    }
+
+    private func checkLimits(_ broken: inout BrokenInvariants) {
+        let limits = configuration.limits
+        broken.unless(store.byteCount <= limits.storeBytes, "the store keeps its bound: \(store.byteCount)")
+        broken.unless(servers.count <= limits.members, "members keep their bound: \(servers.count)")
+        broken.unless(reservations.count <= limits.reservations, "reservations keep their bound")
+        broken.unless(requests.count <= limits.requests, "requests keep their bound: \(requests.count)")
+        broken.unless(hashJobs.count <= limits.hashJobs, "hashes keep their bound: \(hashJobs.count)")
+        broken.unless(tickets.unusedCount <= limits.tickets, "tickets keep their bound: \(tickets.unusedCount)")
+        broken.unless(links.count(where: \.isIntroduced) <= limits.links, "links keep their bound")
+        broken.unless(registry.claims.count <= limits.claims, "claims keep their bound")
+        for link in links where link.isOpen {
+            broken.unless(
+                link.changedClaims.count <= Self.changedClaimsMax, "changed claims of link \(link.id) keep their bound")
+        }
+    }
+}
+
+extension Registry {
+    /// The digest is kept up to date claim by claim; this makes it anew.
+    var hasRightDigest: Bool {
+        var recomputed = RegistryDigest()
+        for claim in claims { recomputed.add(claim) }
+        return recomputed == digest
+    }
+}
+
+/// Gathers what does not hold.
+private struct BrokenInvariants {
+    var texts: [String] = []
+
+    mutating func unless(_ holds: Bool, _ text: @autoclosure () -> String) {
+        if !holds { texts.append(text()) }
+    }
+}

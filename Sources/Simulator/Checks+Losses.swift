@@ -1,0 +1,147 @@
+import Node
+
+/// What may excuse an activity that did not come, or came late: decided from the state of all servers, never by what
+/// one says of itself alone.
+extension History {
+    /// Whether the record need not have reached the clients of a server's life.
+    func isExcused(_ record: RecordPlace, for life: Int) -> Bool {
+        isLost(record, for: life) || isForeign(record, for: life) || isGivenUp(record, for: life)
+    }
+
+    /// Only killed servers ever held it, and none of them had time to pass it on. A record that was under way when its
+    /// server was killed and arrives all the same is held by who gets it.
+    private func isLost(_ record: RecordPlace, for life: Int) -> Bool {
+        lives.allSatisfy { holder in
+            guard holder.hasHeld(record) else { return true }
+            guard let end = holder.end, let held = holder.heldAt(record) else { return false }
+            return !hasCalm(of: Self.lossPatience, from: max(held, lives[life].start), to: end)
+        }
+    }
+
+    /// A server that held a record for so long in a connected network has passed it on. (A guess: more than any way
+    /// over slow links and queues takes in the worlds so far.)
+    private static let lossPatience: UInt64 = 30_000_000_000
+
+    /// The origin had not heard of that server: the two networks had not met. What is still held when they meet comes
+    /// all the same; what is not is stepped over.
+    private func isForeign(_ record: RecordPlace, for life: Int) -> Bool {
+        guard record.origin != life, !lives[record.origin].knew(life, at: record.time) else { return false }
+        let isSteppedOver = lives[life].heldAt(record) != nil && !lives[life].hasHeld(record)
+        return isSteppedOver || !lives[life].knew(record.origin, at: .max)
+    }
+
+    /// The server has reported that it gave the record up itself, before its clients were ready for it; or it has
+    /// reported the gap, and another one that records were given up there or that this server was.
+    private func isGivenUp(_ record: RecordPlace, for life: Int) -> Bool {
+        if lives[life].hasGivenUp(record), !hasPublished(record, life) { return true }
+        guard lives[life].hasReportedGap(over: record), !lives[life].hasHeld(record) else { return false }
+        return lives.contains { other in
+            other.hasGivenUp(record) || other.departures.contains { $0.life == life }
+        }
+    }
+
+    private func hasPublished(_ record: RecordPlace, _ life: Int) -> Bool {
+        lives[life].log.contains { activity($0.mark)?.record == record }
+    }
+
+    /// Whether a later activity of the same sender may be shown before an earlier one by a server: if it was sent at a
+    /// server that did not know of the earlier one, or has waited for it for so long that order yields to reach.
+    func mayOvertake(_ later: Int, _ mark: ActivityMark, at life: Int) -> Bool {
+        guard let early = activity(mark)?.record,
+            let late = activity(ActivityMark(sender: mark.sender, number: later))?.record,
+            early.origin != late.origin
+        else { return false }
+        // The anonymous user is many people: nothing ties two of his connections together.
+        guard clientNames[mark.sender] != nil else { return true }
+        let origin = lives[late.origin]
+        guard origin.hasHeld(early), let known = origin.deliveredAt(early), known < late.time else { return true }
+        if let held = lives[life].heldAt(late), let delivered = lives[life].deliveredAt(late),
+            delivered - held >= Node.dependencyPatienceMilliseconds * 1_000_000
+        {
+            return true
+        }
+        return lives[life].gaps.contains { $0.origin == late.origin }
+    }
+
+    // MARK: Calm
+
+    /// Whether all servers could reach each other, and nothing happened to the ways between them, for so long at a
+    /// stretch within a time.
+    func hasCalm(of length: UInt64, from start: UInt64, to end: UInt64) -> Bool {
+        var begin: UInt64?
+        for look in connectedTimes where look >= start && look <= end {
+            if let present = begin, pathChanges.contains(where: { present <= $0 && $0 <= look }) { begin = nil }
+            let present = begin ?? look
+            begin = present
+            if look - present >= length { return true }
+        }
+        return false
+    }
+
+    /// Whether nothing kept the servers from knowing each other in all of a time: they were connected before it, and
+    /// at most so many servers came or went since. Those that are asked about were there already: who has just started
+    /// may be alone without anybody's fault.
+    func isCalm(from start: UInt64, to end: UInt64, changesMax: Int, among asked: [Int]) -> Bool {
+        guard let look = connectedTimes.last(where: { $0 <= start }), asked.allSatisfy({ lives[$0].start < look })
+        else {
+            return false
+        }
+        let range = look...end
+        guard !pathChanges.contains(where: range.contains) else { return false }
+        let starts = lives.count { range.contains($0.start) }
+        let ends = lives.count { $0.end.map(range.contains) ?? false }
+        return starts + ends <= changesMax
+    }
+}
+
+extension Checks {
+    /// A server says of another that it is over only if that is so; "told" repeats what a third one found.
+    func departures(in history: History) -> [Violation] {
+        history.lives.indices.flatMap { life in
+            history.lives[life].departures.compactMap { departure in
+                let isWrong =
+                    switch departure.cause {
+                    case "succeeded": !history.hasSuccessor(departure)
+                    case "silent": history.hasBeenHeard(departure, by: life)
+                    default: false
+                    }
+                guard isWrong else { return nil }
+                let other = history.lives[departure.life]
+                return Violation(
+                    kind: .departedWrongly, seed: history.seed, time: departure.time,
+                    text:
+                        "server \(history.lives[life].server) took life \(departure.life), of server \(other.server), "
+                        + "for \(departure.cause)")
+            }
+        }
+    }
+
+    /// P8: what is given up is given up at a bound, or because its last debtor has departed.
+    func needlessLosses(in history: History) -> [Violation] {
+        history.lives.flatMap { life in
+            life.givenUp.compactMap { span in
+                if span.wasFull || life.departures.contains(where: { $0.time == span.time }) { return nil }
+                return Violation(
+                    kind: .givenUpNeedlessly, seed: history.seed, time: span.time,
+                    text:
+                        "server \(life.server) gave up records \(span.seqs) of life \(span.origin), with room for them")
+            }
+        }
+    }
+}
+
+extension History {
+    fileprivate func hasSuccessor(_ departure: Life.Departure) -> Bool {
+        let life = lives[departure.life]
+        return lives.contains { $0.server == life.server && $0.start > life.start && $0.start <= departure.time }
+    }
+
+    /// Whether both were in a connected network later than the departure time allows.
+    fileprivate func hasBeenHeard(_ departure: Life.Departure, by life: Int) -> Bool {
+        let other = lives[departure.life]
+        return connectedTimes.contains { look in
+            look + departureAfter > departure.time && look < departure.time && other.start < look
+                && other.end.map { look < $0 } ?? true && lives[life].start < look
+        }
+    }
+}

@@ -1,0 +1,196 @@
+import Codecs
+import Node
+
+/// What the simulator sees by looking into all nodes at once, turn by turn: the truth that the checkers judge by. It
+/// plans no event and draws no number, so that a run is the same whether it is looked at or not.
+struct Witness {
+    /// The server's present life in the history.
+    var life = 0
+    /// What its node had of each stream when it was looked at last, and the life in which the stream arose.
+    fileprivate var streams: [Node.StreamState] = []
+    fileprivate var origins: [Int?] = []
+    /// Its store, or its table of servers, had reached its bound when it was looked at.
+    fileprivate var wasFull = false
+}
+
+extension SimulatedServer {
+    /// Its node is a new one.
+    func beginLife(in world: World) {
+        witness = Witness(life: world.history.beginLife(of: index, at: world.now))
+    }
+
+    /// Looks at what the node holds now. To be called in each turn when all inputs are in, before the node forgets
+    /// anything: a record that is lost again at once was held all the same.
+    func look(in world: World) {
+        if let id = node?.id, world.lifeOf[id] == nil { world.lifeOf[id] = witness.life }
+        witness.wasFull = node?.isFull ?? false
+        guard let changes = node?.changes(since: &witness.streams) else { return }
+        for change in changes { note(change, in: world) }
+    }
+
+    private func note(_ change: Node.StreamChange, in world: World) {
+        while witness.origins.count < witness.streams.count { witness.origins.append(nil) }
+        if change.isNew || witness.origins[change.index] == nil {
+            witness.origins[change.index] = world.lifeOf[change.state.origin]
+            if let origin = witness.origins[change.index] {
+                world.history.lives[witness.life].noteAcquaintance(with: origin, at: world.now)
+            }
+        }
+        guard let origin = witness.origins[change.index], change.state.held > 0 else { return }
+        let from = max(change.heldBefore + 1, change.state.oldest)
+        let stored = from <= change.state.held ? from...change.state.held : nil
+        world.history.lives[witness.life].noteStream(
+            origin, held: change.state.held, delivered: change.state.delivered, stored: stored, at: world.now)
+        guard origin == witness.life, let stored else { return }
+        for seq in stored {
+            guard let line = node?.ownActivity(seq), case .broadcast(let mark, _) = world.reader.read(line) else {
+                continue
+            }
+            world.history.noteRecord(mark, of: origin, seq: seq, at: world.now)
+        }
+    }
+
+    /// What the node says of losses: it counts only together with what others show.
+    func note(_ report: Report, in world: World) {
+        switch report {
+        case .gap(let position, let records):
+            guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
+            let seqs = position.seq - records + 1...position.seq
+            world.history.lives[witness.life].noteGap(of: origin, seqs, at: world.now)
+        case .givenUp(let position, let records):
+            guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
+            let seqs = position.seq - records + 1...position.seq
+            world.history.lives[witness.life].noteGivenUp(
+                of: origin, seqs, wasFull: witness.wasFull, at: world.now)
+        case .memberDeparted(let id, _, let cause):
+            guard let life = world.lifeOf[id] else { return }
+            world.history.lives[witness.life].noteDeparture(of: life, cause: cause.rawValue, at: world.now)
+        default: break
+        }
+    }
+}
+
+// MARK: - Looks
+
+extension World {
+    /// Nanoseconds between two looks at the whole network.
+    static let lookInterval: UInt64 = 200_000_000
+
+    /// Looks at the network as a whole, and into one server in turn.
+    func look() {
+        if isConnected {
+            history.connectedTimes.append(now)
+            if areRegistriesEqual { history.wholeTimes.append(now) }
+        }
+        lookCount += 1
+        // Looking into a server costs more than a look at all: one a second, in turn.
+        guard lookCount.isMultiple(of: 5), !servers.isEmpty else { return }
+        inspect(servers[lookCount / 5 % servers.count])
+    }
+
+    private func inspect(_ server: SimulatedServer) {
+        for text in server.node?.brokenInvariants() ?? [] where !brokenInvariants.contains(text) {
+            // Once broken, an invariant usually stays so.
+            brokenInvariants.insert(text)
+            found(.brokenInvariant, "server \(server.index): \(text)")
+        }
+    }
+
+    /// Every living server serves, and counts every living server as a reachable member.
+    var isConnected: Bool {
+        let living = servers.count { $0.isUp }
+        return servers.allSatisfy { !$0.isUp || ($0.node?.isServing == true && $0.node?.reachableCount == living) }
+    }
+
+    var areRegistriesEqual: Bool {
+        var digest: RegistryDigest?
+        for server in servers where server.isUp {
+            guard let other = server.node?.registryDigest, other == digest ?? other else { return false }
+            digest = other
+        }
+        return true
+    }
+}
+
+// MARK: - The end
+
+extension World {
+    /// Every violation of what was promised: those met on the way, and those that the checkers find in the history and
+    /// in the servers as they are now.
+    public func verdict(_ checks: Checks) -> [Violation] {
+        for server in livingServers { inspect(server) }
+        history.settle(at: now)
+        var found = violations + checks.violations(in: history)
+        found += checks.limited(keptLosers())
+        if checks.expectsLevel { found += checks.limited(digestViolations() + levelViolations() + debts()) }
+        return found
+    }
+
+    private func digestViolations() -> [Violation] {
+        areRegistriesEqual
+            ? [] : [Violation(kind: .digestsDiffer, seed: options.seed, time: now, text: wholenessText)]
+    }
+
+    /// What is held is delivered, and the same everywhere.
+    private func levelViolations() -> [Violation] {
+        var found: [Violation] = []
+        func note(_ text: String) {
+            found.append(Violation(kind: .notLevel, seed: options.seed, time: now, text: text))
+        }
+        let living = livingServers
+        let states = living.map { $0.node?.streamStates ?? [] }
+        // By origin: the furthest and where.
+        var most: [ServerID: (held: UInt64, server: Int)] = [:]
+        for (server, streams) in zip(living, states) {
+            for stream in streams {
+                if stream.delivered != stream.held {
+                    note(
+                        "server \(server.index) holds \(stream.held) records of \(stream.origin) and has delivered "
+                            + "\(stream.delivered)")
+                }
+                if stream.held > most[stream.origin]?.held ?? 0 { most[stream.origin] = (stream.held, server.index) }
+            }
+        }
+        for (server, streams) in zip(living, states) {
+            for stream in streams {
+                guard let best = most[stream.origin], best.held > stream.held else { continue }
+                note(
+                    "server \(server.index) holds \(stream.held) records of \(stream.origin), server \(best.server) "
+                        + "\(best.held)")
+            }
+            for other in living where other.index != server.index {
+                guard let id = other.nodeID, let held = other.node?.streamStates.first?.held, held > 0 else { continue }
+                if server.node?.knows(id) != true { note("server \(server.index) does not know server \(other.index)") }
+            }
+        }
+        return found
+    }
+
+    /// No store-and-forward queue owes a living server anything.
+    private func debts() -> [Violation] {
+        livingServers.flatMap { server in
+            livingServers.compactMap { other in
+                guard let id = other.nodeID, id != server.nodeID, let owed = server.node?.recordsOwed(to: id), owed > 0
+                else { return nil }
+                return Violation(
+                    kind: .stillOwed, seed: options.seed, time: now,
+                    text: "server \(server.index) believes that server \(other.index) lacks \(owed) records")
+            }
+        }
+    }
+
+    /// Of two who registered one name while the network was apart, one keeps it; the other is told and closed.
+    private func keptLosers() -> [Violation] {
+        clients.compactMap { client in
+            guard client.isLoggedIn, let name = client.name, let server = client.server,
+                let claim = servers[server].node?.claim(of: Array(name.utf8))
+            else { return nil }
+            let digest = ToyCryptography.passwordDigest(
+                secret: Array(client.secret.utf8), salt: claim.salt, cost: claim.cost)
+            if digest == claim.digest { return nil }
+            return Violation(
+                kind: .loserKept, seed: options.seed, time: now,
+                text: "client \(client.index) is logged in at server \(server) as \(name), which is somebody else's")
+        }
+    }
+}
