@@ -83,6 +83,9 @@ extension Node {
         servers.index(of: id).map { queues[$0].depth(in: store).records } ?? 0
     }
 
+    /// The table of what is over has lost entries, of which this may be one: it is stepped over when it is first met.
+    public func mayHaveForgotten(_ id: ServerID) -> Bool { tombstones.mayHaveForgotten(id) }
+
     /// The claim by which a name is held here.
     public func claim(of name: [UInt8]) -> Claim? { registry.claim(of: name) }
 }

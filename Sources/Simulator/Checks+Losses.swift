@@ -36,7 +36,7 @@ extension History {
         if lives[life].hasGivenUp(record), !hasPublished(record, life) { return true }
         guard lives[life].hasReportedGap(over: record), !lives[life].hasHeld(record) else { return false }
         return lives.contains { other in
-            other.hasGivenUp(record) || other.departures.contains { $0.life == life }
+            other.hasGivenUp(record) || other.hasForgotten(record) || other.departures.contains { $0.life == life }
         }
     }
 

@@ -56,7 +56,8 @@ extension SimulatedServer {
         case .gap(let position, let records):
             guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
             let seqs = position.seq - records + 1...position.seq
-            world.history.lives[witness.life].noteGap(of: origin, seqs, at: world.now)
+            let isForgotten = node?.mayHaveForgotten(position.origin) ?? false
+            world.history.lives[witness.life].noteGap(of: origin, seqs, wasFull: isForgotten, at: world.now)
         case .givenUp(let position, let records):
             guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
             let seqs = position.seq - records + 1...position.seq
@@ -79,13 +80,21 @@ extension World {
     /// Looks at the network as a whole, and into one server in turn.
     func look() {
         if isConnected {
-            history.connectedTimes.append(now)
+            // A cut that nobody has noticed yet looks like a connection.
+            let isSettled = history.pathChanges.last.map { now >= $0 + silenceNoticed } ?? true
+            if isSettled { history.connectedTimes.append(now) }
             if areRegistriesEqual { history.wholeTimes.append(now) }
         }
         lookCount += 1
         // Looking into a server costs more than a look at all: one a second, in turn.
         guard lookCount.isMultiple(of: 5), !servers.isEmpty else { return }
         inspect(servers[lookCount / 5 % servers.count])
+    }
+
+    /// Within this time a server that is silent is unreachable for the others: three intervals, and one until they look.
+    var silenceNoticed: UInt64 {
+        let timing = options.timing
+        return (3 * max(timing.announceInterval, timing.silence) + 2 * timing.announceInterval) * 1_000_000
     }
 
     private func inspect(_ server: SimulatedServer) {
