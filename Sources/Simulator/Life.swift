@@ -102,6 +102,12 @@ extension Life {
         return low > 0 && spans[low - 1].contains(record.seq)
     }
 
+    /// Whether the stream began here after the record, or was stepped over altogether.
+    func hasBegun(after record: History.RecordPlace) -> Bool {
+        guard let stream = streams[record.origin], heldAt(record) != nil else { return false }
+        return stream.spans.first.map { $0.lowerBound > record.seq } ?? true
+    }
+
     /// When the stream was held so far, with the record or over it.
     func heldAt(_ record: History.RecordPlace) -> UInt64? { firstStep(of: record) { $0.held >= record.seq } }
 
