@@ -167,8 +167,8 @@ final class RandomRun {
         world.at(milliseconds: world.now / 1_000_000 + 20) { $0.start(first) }
     }
 
-    /// All that was wrong is mended: a time of calm. It need not be long enough, since servers that no fault has hit may
-    /// still have to start.
+    /// All that was wrong is mended: a time of calm. It need not be long enough, since servers that no fault has hit
+    /// may still have to start.
     private func measureRepair() {
         guard !world.isWhole else { return }
         if waitUntilWhole() { repairs.append(world.now - adversary.mendedAt) }
@@ -241,10 +241,11 @@ final class RandomRun {
 }
 
 extension WorldDraw {
-    /// Within this time after everything healed the network must be whole: links that are dead and look alive are
-    /// found out (silence), a dial that hangs is given up (connect timeout, handshake), the next one waits its turn
-    /// (back-off with jitter; who departed in silence is dialled more seldom), the state crosses, who stays dead is missed (three intervals), and an announcement of
-    /// each change goes round. Twice that, since a server that is told of one that waits itself waits for both.
+    /// Within this time after everything healed the network must be whole: links that are dead and look alive are found
+    /// out (silence), a dial that hangs is given up (connect timeout, handshake), the next one waits its turn (back-off
+    /// with jitter; who departed in silence is dialled more seldom), the state crosses, who stays dead is missed (three
+    /// intervals), and an announcement of each change goes round. Twice that, since a server that is told of one that
+    /// waits itself waits for both.
     var wholeMilliseconds: UInt64 {
         let timing = options.timing
         let silence = timing.silence + timing.heartbeat

@@ -23,9 +23,9 @@ public struct Scenario: Sendable {
     /// What happens while it flows; times count from its beginning.
     public var timeline = Timeline()
     public var settleSeconds = 10.0
-    /// Redundancy above this is a violation: trees that stand cost nothing extra. A link over which nothing of an origin
-    /// has ever come, because both ends had it already, is pruned by the first copy that crosses it: in networks of 40
-    /// and 64 servers that is one in ten thousand.
+    /// Redundancy above this is a violation: trees that stand cost nothing extra. A link over which nothing of an
+    /// origin has ever come, because both ends had it already, is pruned by the first copy that crosses it: in networks
+    /// of 40 and 64 servers that is one in ten thousand.
     public var redundancyMax = 0.001
     /// Until the network must be whole: after its start, and after the timeline's last entry.
     public var wholeLimitSeconds = 60.0

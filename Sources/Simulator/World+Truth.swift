@@ -91,7 +91,8 @@ extension World {
         inspect(servers[lookCount / 5 % servers.count])
     }
 
-    /// Within this time a server that is silent is unreachable for the others: three intervals, and one until they look.
+    /// Within this time a server that is silent is unreachable for the others: three intervals, and one until they
+    /// look.
     var silenceNoticed: UInt64 {
         let timing = options.timing
         return (3 * max(timing.announceInterval, timing.silence) + 2 * timing.announceInterval) * 1_000_000
