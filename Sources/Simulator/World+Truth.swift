@@ -6,6 +6,8 @@ import Node
 struct Witness {
     /// The server's present life in the history.
     var life = 0
+    /// The node's present identifier: it may have taken another one before it served.
+    fileprivate var id: ServerID?
     /// What its node had of each stream when it was looked at last, and the life in which the stream arose.
     fileprivate var streams: [Node.StreamState] = []
     fileprivate var origins: [Int?] = []
@@ -22,7 +24,10 @@ extension SimulatedServer {
     /// Looks at what the node holds now. To be called in each turn when all inputs are in, before the node forgets
     /// anything: a record that is lost again at once was held all the same.
     func look(in world: World) {
-        if let id = node?.id, world.lifeOf[id] == nil { world.lifeOf[id] = witness.life }
+        if let id = node?.id, id != witness.id {
+            witness.id = id
+            world.lifeOf[id] = witness.life
+        }
         witness.wasFull = node?.isFull ?? false
         guard let changes = node?.changes(since: &witness.streams) else { return }
         for change in changes { note(change, in: world) }
@@ -65,6 +70,9 @@ extension SimulatedServer {
                 of: origin, seqs, wasFull: witness.wasFull, at: world.now)
         case .memberDeparted(let id, _, let cause):
             guard let life = world.lifeOf[id] else { return }
+            let other = world.servers[world.history.lives[life].server].witness
+            // An identifier that its server has put away is over, although the server lives on.
+            if other.life == life, other.id != id { return }
             world.history.lives[witness.life].noteDeparture(of: life, cause: cause.rawValue, at: world.now)
         default: break
         }
