@@ -34,9 +34,11 @@ extension History {
     /// reported the gap, and another one that records were given up there or that this server was.
     private func isGivenUp(_ record: RecordPlace, for life: Int) -> Bool {
         if lives[life].hasGivenUp(record), !hasPublished(record, life) { return true }
-        guard lives[life].hasReportedGap(over: record), !lives[life].hasHeld(record) else { return false }
+        // Of what is before all that it ever saw of a stream a server does not know that it is a gap.
+        let isTold = lives[life].hasReportedGap(over: record) || lives[life].hasBegun(after: record)
+        guard isTold, !lives[life].hasHeld(record) else { return false }
         return lives.contains { other in
-            other.hasGivenUp(record) || other.departures.contains { $0.life == life }
+            other.hasGivenUp(record) || other.hasForgotten(record) || other.departures.contains { $0.life == life }
         }
     }
 

@@ -74,8 +74,8 @@ extension Life {
         if acquaintances[life] == nil { acquaintances[life] = time }
     }
 
-    mutating func noteGap(of origin: Int, _ seqs: ClosedRange<UInt64>, at time: UInt64) {
-        gaps.append(LostSpan(origin: origin, seqs: seqs, time: time))
+    mutating func noteGap(of origin: Int, _ seqs: ClosedRange<UInt64>, wasFull: Bool = false, at time: UInt64) {
+        gaps.append(LostSpan(origin: origin, seqs: seqs, time: time, wasFull: wasFull))
     }
 
     mutating func noteGivenUp(of origin: Int, _ seqs: ClosedRange<UInt64>, wasFull: Bool, at time: UInt64) {
@@ -102,6 +102,12 @@ extension Life {
         return low > 0 && spans[low - 1].contains(record.seq)
     }
 
+    /// Whether the stream began here after the record, or was stepped over altogether.
+    func hasBegun(after record: History.RecordPlace) -> Bool {
+        guard let stream = streams[record.origin], heldAt(record) != nil else { return false }
+        return stream.spans.first.map { $0.lowerBound > record.seq } ?? true
+    }
+
     /// When the stream was held so far, with the record or over it.
     func heldAt(_ record: History.RecordPlace) -> UInt64? { firstStep(of: record) { $0.held >= record.seq } }
 
@@ -123,6 +129,12 @@ extension Life {
 
     func hasReportedGap(over record: History.RecordPlace) -> Bool {
         gaps.contains { $0.origin == record.origin && $0.seqs.contains(record.seq) }
+    }
+
+    /// The table of what is over was too small to tell whether the record had come once: nothing comes twice, before
+    /// everything comes.
+    func hasForgotten(_ record: History.RecordPlace) -> Bool {
+        gaps.contains { $0.wasFull && $0.origin == record.origin && $0.seqs.contains(record.seq) }
     }
 
     func hasGivenUp(_ record: History.RecordPlace) -> Bool {

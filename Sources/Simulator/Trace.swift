@@ -29,7 +29,7 @@ public struct Trace: Sendable {
     }
 
     /// Seconds with all nine digits: `12.000345678`.
-    static func stamp(_ time: UInt64) -> String {
+    public static func stamp(_ time: UInt64) -> String {
         let fraction = String(time % 1_000_000_000)
         return "\(time / 1_000_000_000)." + String(repeating: "0", count: 9 - fraction.count) + fraction
     }

@@ -6,6 +6,8 @@ import Node
 struct Witness {
     /// The server's present life in the history.
     var life = 0
+    /// The node's present identifier: it may have taken another one before it served.
+    fileprivate var id: ServerID?
     /// What its node had of each stream when it was looked at last, and the life in which the stream arose.
     fileprivate var streams: [Node.StreamState] = []
     fileprivate var origins: [Int?] = []
@@ -22,7 +24,10 @@ extension SimulatedServer {
     /// Looks at what the node holds now. To be called in each turn when all inputs are in, before the node forgets
     /// anything: a record that is lost again at once was held all the same.
     func look(in world: World) {
-        if let id = node?.id, world.lifeOf[id] == nil { world.lifeOf[id] = witness.life }
+        if let id = node?.id, id != witness.id {
+            witness.id = id
+            world.lifeOf[id] = witness.life
+        }
         witness.wasFull = node?.isFull ?? false
         guard let changes = node?.changes(since: &witness.streams) else { return }
         for change in changes { note(change, in: world) }
@@ -56,7 +61,8 @@ extension SimulatedServer {
         case .gap(let position, let records):
             guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
             let seqs = position.seq - records + 1...position.seq
-            world.history.lives[witness.life].noteGap(of: origin, seqs, at: world.now)
+            let isForgotten = node?.mayHaveForgotten(position.origin) ?? false
+            world.history.lives[witness.life].noteGap(of: origin, seqs, wasFull: isForgotten, at: world.now)
         case .givenUp(let position, let records):
             guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
             let seqs = position.seq - records + 1...position.seq
@@ -64,6 +70,9 @@ extension SimulatedServer {
                 of: origin, seqs, wasFull: witness.wasFull, at: world.now)
         case .memberDeparted(let id, _, let cause):
             guard let life = world.lifeOf[id] else { return }
+            let other = world.servers[world.history.lives[life].server].witness
+            // An identifier that its server has put away is over, although the server lives on.
+            if other.life == life, other.id != id { return }
             world.history.lives[witness.life].noteDeparture(of: life, cause: cause.rawValue, at: world.now)
         default: break
         }
@@ -79,13 +88,22 @@ extension World {
     /// Looks at the network as a whole, and into one server in turn.
     func look() {
         if isConnected {
-            history.connectedTimes.append(now)
+            // A cut that nobody has noticed yet looks like a connection.
+            let isSettled = history.pathChanges.last.map { now >= $0 + silenceNoticed } ?? true
+            if isSettled { history.connectedTimes.append(now) }
             if areRegistriesEqual { history.wholeTimes.append(now) }
         }
         lookCount += 1
         // Looking into a server costs more than a look at all: one a second, in turn.
         guard lookCount.isMultiple(of: 5), !servers.isEmpty else { return }
         inspect(servers[lookCount / 5 % servers.count])
+    }
+
+    /// Within this time a server that is silent is unreachable for the others: three intervals, and one until they
+    /// look.
+    var silenceNoticed: UInt64 {
+        let timing = options.timing
+        return (3 * max(timing.announceInterval, timing.silence) + 2 * timing.announceInterval) * 1_000_000
     }
 
     private func inspect(_ server: SimulatedServer) {

@@ -45,11 +45,10 @@ public final class World {
         self.options = options
         trace = Trace(mode: options.traces)
         history = History(seed: options.seed)
-        let timing = options.timing
-        let isHeard = 3 * max(timing.announceInterval, timing.silence)
-        history.departureAfter = timing.departure > isHeard ? (timing.departure - isHeard) * 1_000_000 : 0
         network = Network(options: options)
         random = SplitMix64(seed: options.seed, purpose: 2)
+        let departure = options.timing.departure * 1_000_000
+        history.departureAfter = departure - min(departure, silenceNoticed)
     }
 
     // MARK: The cast

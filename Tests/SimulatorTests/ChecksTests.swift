@@ -104,6 +104,9 @@ struct ChecksTests {
         var silent = Self.history(heldBySecond: 2, received: [[0, 1, 2], [0, 1]])
         silent.lives[0].noteGivenUp(of: 0, 3...3, wasFull: true, at: 6 * Self.second)
         #expect(Self.kinds(silent) == [.notReached], "given up, and the receiver was not told")
+        var forgotten = Self.history(heldBySecond: 2, received: [[0, 1, 2], [0, 1]])
+        forgotten.lives[1].noteGap(of: 0, 3...3, wasFull: true, at: 7 * Self.second)
+        #expect(Self.kinds(forgotten) == [], "its table of what is over had overflowed")
     }
 
     @Test func networksThatHadNotMetOweEachOtherOnlyWhatIsHeld() {
