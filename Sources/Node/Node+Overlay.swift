@@ -51,9 +51,9 @@ extension Node {
         if let next = overlay.nextAttempt { timers.set(.dial, at: next) }
     }
 
-    /// The neighbours on the ring of all members, so that parts that cannot reach each other keep trying; those on the
-    /// ring of the members that can be reached; and, as long as one does not answer, the next one after it: survivors
-    /// of many deaths would not find each other among the dead otherwise. Whoever does not answer goes on being dialled.
+    /// The neighbours on the ring of all members, so that parts that cannot reach each other keep trying; on the
+    /// ring of those that can be reached; and, as long as one does not answer, the next one after it: survivors of
+    /// many deaths would not find each other among the dead otherwise. Whoever does not answer goes on being dialled.
     private func wantedAddresses(among all: [PeerAddress], linked: [PeerAddress]) -> [PeerAddress] {
         let reachable = members.dropFirst().filter { $0.status == .reachable }.map(\.address)
         let failing = overlay.failing.filter { all.contains($0) && !linked.contains($0) }
