@@ -9,7 +9,6 @@ extension RealNetwork {
         violations = []
         story = []
         delays = []
-        plans = []
         listener.forgetMarks()
         for client in clients where client.role != .regular { hangUp(client, withReset: false) }
         clients.removeAll { $0.role != .regular }
@@ -32,6 +31,8 @@ extension RealNetwork {
     /// Mends everything: wires, stopped and dead servers.
     public func mendAll() {
         stopTraffic()
+        // What was planned holds this network: it would never be freed, and its servers with it.
+        plans = []
         healAll()
         for slot in slots {
             resume(slot.index)

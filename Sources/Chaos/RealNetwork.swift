@@ -119,7 +119,7 @@ public final class RealNetwork {
         return true
     }
 
-    /// Does something in so many seconds; plans are forgotten at the end of a round.
+    /// Does something in so many seconds; what is planned is forgotten when all is mended.
     public func plan(after seconds: Double, _ action: @escaping () -> Void) {
         plans.append((now + UInt64(seconds * 1e9), action))
         plans.sort { $0.due > $1.due }
