@@ -44,6 +44,8 @@ public final class Client {
     var life = 0
     /// Each connection but one that follows a REDIRECT is a new session.
     var session = 0
+    /// Its session when the round began.
+    var roundSession = 0
     var presence: Int?
     var output: [UInt8] = []
     var partial: [UInt8] = []

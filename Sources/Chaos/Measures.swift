@@ -148,7 +148,6 @@ public struct HealingMeasure {
         if !isDone {
             world.found(.notWhole, "not all has come in \(limitSeconds) s: \(crowd[0].bytesHeard) of \(goal)")
         }
-        world.history.endTime = world.now
         var heard = world.history
         // Those that only count bytes are no witnesses.
         let deaf = Set(crowd.filter(\.isDeaf).map(\.index))
@@ -156,7 +155,7 @@ public struct HealingMeasure {
         return Outcome(
             backlogBytes: goal - backlog, duration: duration,
             closed: crowd.count { !$0.isLoggedIn || $0.session > 0 }, fresh: Percentiles(delays), freshBeforeEnd: early,
-            violations: world.violations + Checks().violations(in: heard))
+            violations: world.violations + heard.violations())
     }
 }
 

@@ -187,20 +187,20 @@ extension RealNetwork {
             return found(.brokenClientProtocol, "client \(client.index) got activity \(mark) before LOGIN_SUCCESS")
         }
         guard mark.round == round, let activity = activity(mark) else {
+            // All had come to those who were there; a server that starts may show it to who is new.
+            if client.session > client.roundSession { return }
             return found(.repeated, "client \(client.index) got activity \(mark), which had come in an earlier round")
         }
         noteHolding(server: client.server, life: client.life, mark)
         let time = now
         delays.append(time - activity.sentAt)
         history.receptions[client.index].append(
-            History.Reception(sender: mark.sender, number: mark.number, time: time, session: client.session))
+            Chronicle.Reception(sender: mark.sender, number: mark.number, time: time, session: client.session))
     }
 
     private func registered(_ client: Client, _ isGranted: Bool, _ info: String) {
-        if let name = client.name {
-            history.registrations.append(
-                History.Registration(
-                    client: client.index, name: name, server: client.server, time: now, isGranted: isGranted))
+        if isGranted, let name = client.name {
+            history.grants.append(Chronicle.Grant(name: name, server: client.server, time: now))
         }
         if isGranted {
             client.isRegistered = true
@@ -220,7 +220,7 @@ extension RealNetwork {
             return client.state = .ended
         }
         client.state = .loggedIn
-        history.presences.append(History.Presence(client: client.index, server: client.server, start: now))
+        history.presences.append(Chronicle.Presence(client: client.index, server: client.server, start: now))
         client.presence = history.presences.count - 1
     }
 
@@ -263,7 +263,7 @@ extension RealNetwork {
     public func send(from client: Client) {
         guard client.isLoggedIn, client.fd >= 0 else { return }
         let mark = Mark(round: round, sender: client.index, number: history.activities[client.index].count)
-        history.activities[client.index].append(History.Activity(sentAt: now, sentTo: client.server))
+        history.activities[client.index].append(Chronicle.Activity(sentAt: now, sentTo: client.server))
         client.sayActivity(mark, padding: padding)
         flush(client)
     }

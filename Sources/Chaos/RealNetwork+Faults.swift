@@ -27,7 +27,7 @@ extension RealNetwork {
         guard slots[index].isUp else { return }
         slots[index].kill(now: now)
         let time = slots[index].lives.last?.end ?? now
-        history.deaths.append(History.Death(server: index, time: time))
+        history.deaths.append(Chronicle.Death(server: index, time: time))
         tell("server \(index) is killed")
     }
 

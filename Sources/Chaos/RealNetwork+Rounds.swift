@@ -9,19 +9,19 @@ extension RealNetwork {
         violations = []
         story = []
         delays = []
-        plans = []
         listener.forgetMarks()
         for client in clients where client.role != .regular { hangUp(client, withReset: false) }
         clients.removeAll { $0.role != .regular }
-        var fresh = History(seed: options.seed)
+        var fresh = Chronicle(seed: options.seed)
         for (index, client) in clients.enumerated() {
             client.index = index
             fresh.clientNames.append(client.name)
             fresh.activities.append([])
             fresh.receptions.append([])
             client.presence = nil
+            client.roundSession = client.session
             if client.isLoggedIn {
-                fresh.presences.append(History.Presence(client: index, server: client.server, start: now))
+                fresh.presences.append(Chronicle.Presence(client: index, server: client.server, start: now))
                 client.presence = fresh.presences.count - 1
             }
         }
@@ -31,6 +31,8 @@ extension RealNetwork {
     /// Mends everything: wires, stopped and dead servers.
     public func mendAll() {
         stopTraffic()
+        // What was planned holds this network: it would never be freed, and its servers with it.
+        plans = []
         healAll()
         for slot in slots {
             resume(slot.index)
@@ -51,72 +53,22 @@ extension RealNetwork {
             checkedAt = now
             wasWhole = true
             findCrashes()
-            return owed.isEmpty
+            return history.owed().isEmpty
         }
         let took = now - begin
         if !wasWhole { found(.notWhole, wholenessText) }
         // What comes too much comes late.
         run(seconds: 0.3)
         checkUsers()
-        history.endTime = now
-        var checks = Checks()
-        checks.allowsConflicts = true
-        // Senders come back to other servers here, so order has a question of its own.
-        violations += checks.violations(in: history).filter { $0.kind != .reordered } + reorderings
+        violations += history.violations()
         findCrashes()
         return took
-    }
-
-    /// P3: activities of a sender come in sending order; those that it sent at different servers if it has a name, by
-    /// which servers know it again, and as far as the later server could know of the earlier activity.
-    private var reorderings: [Violation] {
-        var found: [Violation] = []
-        for (client, receptions) in history.receptions.enumerated() {
-            var seen: [[Int]] = Array(repeating: [], count: history.clientNames.count)
-            var session = 0
-            for reception in receptions {
-                if reception.session != session {
-                    session = reception.session
-                    seen = Array(repeating: [], count: history.clientNames.count)
-                }
-                let numbers = seen[reception.sender]
-                seen[reception.sender].append(reception.number)
-                guard let last = numbers.max(), last > reception.number, found.count < 5 else { continue }
-                let sent = history.activities[reception.sender]
-                let earlier = sent[reception.number]
-                let isNamed = history.clientNames[reception.sender] != nil
-                let overtaker = numbers.first {
-                    guard $0 > reception.number else { return false }
-                    return history.isSameLife(earlier, sent[$0]) || isNamed && history.knew(earlier, before: sent[$0])
-                }
-                guard let overtaker else { continue }
-                let text =
-                    "activity \(reception.sender)/\(reception.number) came to client \(client) after "
-                    + "\(reception.sender)/\(overtaker), whose server knew it: \(story(of: earlier)); "
-                    + "the later one \(story(of: sent[overtaker]))"
-                found.append(Violation(kind: .reordered, seed: options.seed, time: reception.time, text: text))
-            }
-        }
-        return found
-    }
-
-    private func story(of activity: History.Activity) -> String {
-        let holders = activity.publications.map { "\($0.server) at \(Self.seconds($0.time))" }
-        return "sent to \(activity.sentTo) at \(Self.seconds(activity.sentAt)), held by "
-            + holders.joined(separator: ", ")
     }
 
     private func findCrashes() {
         for slot in slots {
             if let how = slot.crash(now: now) { found(.brokenContract, "server \(slot.index) ended by itself: \(how)") }
         }
-    }
-
-    /// What was promised and has not come yet.
-    private var owed: [Violation] {
-        var checks = Checks()
-        checks.allowsConflicts = true
-        return checks.violations(in: history).filter { [.notReached, .notAccepted].contains($0.kind) }
     }
 
     /// Runs until each client of these servers has heard something of every other one that was sent after this call.
@@ -230,32 +182,11 @@ extension RealNetwork {
                 found(.registeredTwice, "\(name): client \(user) lost it and is still logged in")
             }
         }
-        let isLost = history.registrations.contains { registration in
-            registration.name == name && registration.isGranted
-                && history.deaths.contains { $0.server == registration.server && $0.time >= registration.time }
+        let isLost = history.grants.contains { grant in
+            grant.name == name && history.deaths.contains { $0.server == grant.server && $0.time >= grant.time }
         }
         if winners.count != 1, !(winners.isEmpty && isLost) {
             found(winners.isEmpty ? .registeredNever : .registeredTwice, "\(name): the users now are \(winners)")
-        }
-    }
-}
-
-extension History {
-    /// Both were sent to the same life of the same server.
-    fileprivate func isSameLife(_ earlier: Activity, _ later: Activity) -> Bool {
-        earlier.sentTo == later.sentTo
-            && !deaths.contains {
-                $0.server == later.sentTo && $0.time >= earlier.sentAt && $0.time <= later.sentAt
-            }
-    }
-
-    /// The server that took `later` had `earlier` at that moment, in the same life.
-    fileprivate func knew(_ earlier: Activity, before later: Activity) -> Bool {
-        earlier.publications.contains { publication in
-            publication.server == later.sentTo && publication.time <= later.sentAt
-                && !deaths.contains {
-                    $0.server == later.sentTo && $0.time >= publication.time && $0.time <= later.sentAt
-                }
         }
     }
 }

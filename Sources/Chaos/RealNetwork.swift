@@ -23,7 +23,7 @@ public final class RealNetwork {
     }
 
     public let options: Options
-    public internal(set) var history: History
+    public internal(set) var history: Chronicle
     public internal(set) var violations: [Violation] = []
     public internal(set) var round = 0
     /// Bytes that each activity is padded with.
@@ -63,7 +63,7 @@ public final class RealNetwork {
         _ = Self.prepared
         self.options = options
         start = ces_monotonic_ns()
-        history = History(seed: options.seed)
+        history = Chronicle(seed: options.seed)
         random = Draw(seed: options.seed)
         packetSwitch = PacketSwitch(servers: options.servers, seed: options.seed)
         poller = try ChaosError.check("epoll_create", ces_epoll_create())
@@ -119,7 +119,7 @@ public final class RealNetwork {
         return true
     }
 
-    /// Does something in so many seconds; plans are forgotten at the end of a round.
+    /// Does something in so many seconds; what is planned is forgotten when all is mended.
     public func plan(after seconds: Double, _ action: @escaping () -> Void) {
         plans.append((now + UInt64(seconds * 1e9), action))
         plans.sort { $0.due > $1.due }
@@ -189,20 +189,20 @@ public final class RealNetwork {
         guard mark.round == round, let activity = activity(mark) else { return }
         guard slots[server].lives.indices.contains(life - 1) else { return }
         let span = slots[server].lives[life - 1]
-        if activity.publications.isEmpty {
+        if activity.holders.isEmpty {
             // Whoever has it has it from the server that it was sent to.
-            let first = History.Publication(server: activity.sentTo, time: activity.sentAt)
-            history.activities[mark.sender][mark.number].publications.append(first)
+            let first = Chronicle.Holder(server: activity.sentTo, time: activity.sentAt)
+            history.activities[mark.sender][mark.number].holders.append(first)
         }
-        let isKnown = history.activities[mark.sender][mark.number].publications.contains {
+        let isKnown = history.activities[mark.sender][mark.number].holders.contains {
             $0.server == server && $0.time >= span.start && $0.time <= span.end ?? .max
         }
         if isKnown { return }
-        history.activities[mark.sender][mark.number].publications.append(
-            History.Publication(server: server, time: span.end ?? now))
+        history.activities[mark.sender][mark.number].holders.append(
+            Chronicle.Holder(server: server, time: span.end ?? now))
     }
 
-    func activity(_ mark: Mark) -> History.Activity? {
+    func activity(_ mark: Mark) -> Chronicle.Activity? {
         guard history.activities.indices.contains(mark.sender),
             history.activities[mark.sender].indices.contains(mark.number)
         else { return nil }

@@ -27,14 +27,14 @@ extension Node {
         overlayIsDirty = false
         guard phase != .leaving else { return }
         let all = members.dropFirst().filter { $0.isOwed }.map(\.address)
-        let wanted = wantedAddresses(among: all)
+        let linked = links.filter { $0.isIntroduced }.map { members[$0.neighbour].address }
+        let wanted = wantedAddresses(among: all, linked: linked)
         for index in links.indices where links[index].isIntroduced {
             let isWanted = wanted.contains(members[links[index].neighbour].address)
             guard links[index].isWantedHere != isWanted else { continue }
             links[index].isWantedHere = isWanted
             if links[index].isOpen { send(.want(isWanted), link: index) }
         }
-        let linked = links.filter { $0.isIntroduced }.map { members[$0.neighbour].address }
         var missing = wanted.filter { !linked.contains($0) }
         // The one known neighbour is dialled until it was reached once, whoever else has come meanwhile: else two parts
         // that grew around servers that waited for each other would never meet. After that it is a member like others.
@@ -51,15 +51,19 @@ extension Node {
         if let next = overlay.nextAttempt { timers.set(.dial, at: next) }
     }
 
-    /// The neighbours on the ring of all members, so that parts that cannot reach each other keep trying; and, of those
-    /// that can be reached, the replacements.
-    private func wantedAddresses(among all: [PeerAddress]) -> [PeerAddress] {
+    /// The neighbours on the ring of all members, so that parts that cannot reach each other keep trying; on the
+    /// ring of those that can be reached; and, as long as one does not answer, the next one after it: survivors of
+    /// many deaths would not find each other among the dead otherwise. Whoever does not answer goes on being dialled.
+    private func wantedAddresses(among all: [PeerAddress], linked: [PeerAddress]) -> [PeerAddress] {
         let reachable = members.dropFirst().filter { $0.status == .reachable }.map(\.address)
-        var wanted = Overlay.wanted(by: configuration.address, among: all)
-        for address in Overlay.wanted(by: configuration.address, among: reachable) where !wanted.contains(address) {
-            wanted.append(address)
+        let failing = overlay.failing.filter { all.contains($0) && !linked.contains($0) }
+        let answering = all.filter { !failing.contains($0) }
+        var wanted: [PeerAddress] = []
+        for candidates in [all, reachable, answering] {
+            wanted += Overlay.wanted(by: configuration.address, among: candidates)
         }
-        return wanted
+        wanted += failing
+        return wanted.indices.filter { !wanted[..<$0].contains(wanted[$0]) }.map { wanted[$0] }
     }
 
     /// A link that neither end has wanted for a while is closed by the end that dialled it.

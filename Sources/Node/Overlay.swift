@@ -104,6 +104,9 @@ struct Overlay: Sendable {
         targets.allSatisfy { target in target.isRemembered || target.dial.map { dials.contains($0) } ?? false }
     }
 
+    /// Whom the last attempts did not reach.
+    var failing: [PeerAddress] { targets.filter { !$0.isRemembered && $0.backOff > 0 }.map(\.address) }
+
     var nextAttempt: Instant? { targets.filter { $0.dial == nil }.map(\.next).min() }
 
     func address(of dial: DialID) -> PeerAddress? { targets.first { $0.dial == dial }?.address }

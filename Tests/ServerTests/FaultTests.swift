@@ -194,10 +194,10 @@ extension HeavyTests {
                 try require(isAccepted, "the server to accept them", network)
                 network.kill(0)
                 for activity in network.history.activities[speaker.index][before...] {
-                    #expect(Set(activity.publications.map(\.server)) == [0])
+                    #expect(Set(activity.holders.map(\.server)) == [0])
                 }
                 for activity in network.history.activities[speaker.index][..<before] {
-                    #expect(Set(activity.publications.map(\.server)) == [0, 1, 2])
+                    #expect(Set(activity.holders.map(\.server)) == [0, 1, 2])
                 }
             }
         }

@@ -48,6 +48,16 @@ import Testing
         #expect(world.servers[1].life == 2)
     }
 
+    /// Whoever does not answer is replaced by the next on the ring, until one does.
+    @Test(arguments: [World.Death.process, .machine], 0...2 as ClosedRange<Int>)
+    func survivorsOfManyDeathsFindEachOther(death: World.Death, first: Int) {
+        let world = Self.network(seed: UInt64(first) + 1, servers: 8)
+        let survivors = [first, (first + 3) % 8]
+        for server in 0..<8 where !survivors.contains(server) { world.kill(server, death) }
+        world.run(milliseconds: 60_000)
+        #expect(survivors.map { world.servers[$0].statistics?.links } == [1, 1])
+    }
+
     @Test(arguments: [World.Cut.silently, .abruptly], 1...3 as ClosedRange<UInt64>)
     func aPartitionHeals(cut: World.Cut, seed: UInt64) {
         let world = Self.network(seed: seed, servers: 5)
