@@ -98,7 +98,7 @@ let package = Package(
         // Network namespaces and TUN devices: variadic calls, and calls that the Glibc module lacks. Never in a server.
         .target(
             name: "CNamespaceShim",
-            path: "CNamespaceShim",
+            path: "Sources/CNamespaceShim",
             cSettings: [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)]
         ),
         // Real servers under real faults, judged by the simulator's checkers.

@@ -88,25 +88,29 @@ extension Node {
             guard hasRoom(for: origin) else { return nil }
         }
         let index = serverIndex(of: origin)
-        if members[index].isBelowForgotten, seq > 0 { stepOverForgotten(index, through: seq) }
+        if members[index].isBelowForgotten { stepOverForgotten(index, through: seq) }
         return index
     }
 
-    /// A server that says that it has made no record yet is new, whatever its clock says.
-    mutating func noteBeginning(_ announcement: Announcement, of index: Int) {
-        guard members[index].isBelowForgotten else { return }
-        let own = announcement.held.first { $0.origin == announcement.id }
-        if own?.seq == 0 { members[index].isBelowForgotten = false }
+    /// A server that lives says how far its stream has come: what is beyond that was never delivered here, whatever its
+    /// start stamp.
+    mutating func noteBeginning(_ announcement: Announcement, of index: Int, as arrival: Arrival) {
+        guard members[index].isBelowForgotten, arrival == .pushed,
+            let own = announcement.held.first(where: { $0.origin == announcement.id }), own.seq < 1 << 63
+        else { return }
+        stepOverForgotten(index, through: own.seq)
+        members[index].isBelowForgotten = false
     }
 
     /// Nobody can tell whether these records were delivered here once: nothing comes twice, before everything comes.
     private mutating func stepOverForgotten(_ index: Int, through seq: UInt64) {
-        members[index].isBelowForgotten = false
+        let held = store.streams[index].held
+        guard seq > held else { return }
         counters.forgottenHits += 1
-        counters.recordsSkipped &+= seq - store.streams[index].held
-        outbox.report(.gap(StreamPosition(origin: servers[index], seq: seq), records: seq - store.streams[index].held))
+        counters.recordsSkipped &+= seq - held
+        outbox.report(.gap(StreamPosition(origin: servers[index], seq: seq), records: seq - held))
         store.step(index, over: seq)
-        held(index)
+        self.held(index)
     }
 
     /// Whether an announcement can be of a server that is not forgotten, or tells that a forgotten one lives.

@@ -81,7 +81,7 @@ extension Node {
         members[origin].announcement = announcement
         members[origin].rank = max(members[origin].rank, announcement.rank)
         members[origin].noteLoad(announcement.load, clock: announcement.loadClock)
-        noteBeginning(announcement, of: origin)
+        noteBeginning(announcement, of: origin, as: arrival)
         acknowledge(announcement, of: origin)
         compareRegistry(with: announcement, of: origin)
         if arrival == .toldUnreachable { return noteUnreachable(origin, address: announcement.address) }
