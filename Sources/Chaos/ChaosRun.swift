@@ -110,7 +110,8 @@ public struct ChaosRun {
     }
 
     private func kill(_ victims: [Int], _ world: RealNetwork, restartAfter seconds: Double?) {
-        for victim in victims { world.kill(victim) }
+        // Nothing is kept on disk: when the last one dies, all users die with it.
+        for victim in victims where world.livingCount > 1 { world.kill(victim) }
         guard let seconds else { return }
         world.plan(after: seconds) { for victim in victims { world.restart(victim) } }
     }

@@ -105,6 +105,7 @@ public final class RealNetwork {
     public var now: UInt64 { ces_monotonic_ns() - start }
 
     public var serverCount: Int { slots.count }
+    public var livingCount: Int { slots.count(where: \.isUp) }
 
     // MARK: The loop
 
