@@ -14,6 +14,8 @@ struct Overlay: Sendable {
         var backOff: UInt64 = 0
         /// Its member departed in silence: it is dialled once in a while, for ever.
         var isRemembered = false
+        /// The last attempt reached nobody.
+        var hasFailed = false
         /// The attempt under way, or the link that came of it.
         var dial: DialID?
     }
@@ -105,7 +107,7 @@ struct Overlay: Sendable {
     }
 
     /// Whom the last attempts did not reach.
-    var failing: [PeerAddress] { targets.filter { !$0.isRemembered && $0.backOff > 0 }.map(\.address) }
+    var failing: [PeerAddress] { targets.filter { !$0.isRemembered && $0.hasFailed }.map(\.address) }
 
     var nextAttempt: Instant? { targets.filter { $0.dial == nil }.map(\.next).min() }
 
@@ -113,8 +115,11 @@ struct Overlay: Sendable {
 
     /// The attempt failed, or its link ended before it was introduced: the wait doubles up to its limit, and a random
     /// quarter is taken off, so that servers do not dial in step.
-    mutating func attemptEnded(_ dial: DialID, at now: Instant, random: inout SplitMix64) {
+    mutating func attemptEnded(
+        _ dial: DialID, hasFailed: Bool = true, at now: Instant, random: inout SplitMix64
+    ) {
         guard let index = targets.firstIndex(where: { $0.dial == dial }) else { return }
+        targets[index].hasFailed = hasFailed
         let doubled = min(waits.max, max(waits.min, targets[index].backOff * 2))
         let wait = targets[index].isRemembered ? waits.remembered : doubled
         targets[index].backOff = wait
@@ -125,9 +130,12 @@ struct Overlay: Sendable {
     /// The link of the attempt ended after it had been up: dialled again at once if it had lasted, else like a failed
     /// attempt, so that a neighbour that hangs up at once is not dialled in a loop.
     mutating func linkEnded(_ dial: DialID, lasted: UInt64, at now: Instant, random: inout SplitMix64) {
-        guard lasted > waits.max else { return attemptEnded(dial, at: now, random: &random) }
+        guard lasted > waits.max else {
+            return attemptEnded(dial, hasFailed: false, at: now, random: &random)
+        }
         guard let index = targets.firstIndex(where: { $0.dial == dial }) else { return }
         targets[index].backOff = 0
+        targets[index].hasFailed = false
         targets[index].next = now
         targets[index].dial = nil
     }
