@@ -44,12 +44,18 @@ struct Member: Sendable {
     var heldToldIn: UInt64 = 0
     /// Others have forgotten its stream at a higher seq than is held here, and since when that is known.
     var endedSince: Instant?
-    /// Its tombstone may have been evicted: what is first told of its stream is stepped over.
-    var isBelowForgotten = false
+    /// Its tombstone may have been evicted: what is told of its stream is stepped over, until it has proved that it lives.
+    var doubt: Doubt?
     /// Its last announcement before it was forgotten: an older one is no news.
     var numberForgotten: UInt64 = 0
     /// A registry unlike ours was announced with a vector like ours: both digests, and when.
     var unequalRegistry: UnequalRegistry?
+
+    struct Doubt: Sendable {
+        var since: Instant
+        /// The first announcement that came since; nil before it.
+        var number: UInt64?
+    }
 
     struct UnequalRegistry: Sendable {
         var ours: RegistryDigest

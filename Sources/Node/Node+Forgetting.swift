@@ -76,7 +76,8 @@ extension Node {
             tombstones.remove(servers[index])
             counters.tombstonesRevived += 1
         } else {
-            members[index].isBelowForgotten = tombstones.mayHaveForgotten(servers[index])
+            let isDoubtful = tombstones.mayHaveForgotten(servers[index])
+            members[index].doubt = isDoubtful ? Member.Doubt(since: now) : nil
         }
     }
 
@@ -88,18 +89,24 @@ extension Node {
             guard hasRoom(for: origin) else { return nil }
         }
         let index = serverIndex(of: origin)
-        if members[index].isBelowForgotten { stepOverForgotten(index, through: seq) }
+        if members[index].doubt != nil { stepOverForgotten(index, through: seq) }
         return index
     }
 
-    /// A server that lives says how far its stream has come: what is beyond that was never delivered here, whatever its
-    /// start stamp.
-    mutating func noteBeginning(_ announcement: Announcement, of index: Int, as arrival: Arrival) {
-        guard members[index].isBelowForgotten, arrival == .pushed,
+    /// A server that goes on announcing itself lives, and says how far its stream has come: what is beyond that was never
+    /// delivered here, whatever its start stamp. A part that returns brings one late announcement of a dead one.
+    mutating func noteBeginning(_ announcement: Announcement, of index: Int) {
+        guard let doubt = members[index].doubt else { return }
+        guard let first = doubt.number else {
+            members[index].doubt?.number = announcement.number
+            return
+        }
+        guard announcement.number > first,
+            now.milliseconds(since: doubt.since) >= 2 * configuration.timing.announceInterval,
             let own = announcement.held.first(where: { $0.origin == announcement.id }), own.seq < 1 << 63
         else { return }
         stepOverForgotten(index, through: own.seq)
-        members[index].isBelowForgotten = false
+        members[index].doubt = nil
     }
 
     /// Nobody can tell whether these records were delivered here once: nothing comes twice, before everything comes.
@@ -107,8 +114,7 @@ extension Node {
         let held = store.streams[index].held
         guard seq > held else { return }
         counters.forgottenHits += 1
-        counters.recordsSkipped &+= seq - held
-        outbox.report(.gap(StreamPosition(origin: servers[index], seq: seq), records: seq - held))
+        noteGap(through: StreamPosition(origin: servers[index], seq: seq), since: held)
         store.step(index, over: seq)
         self.held(index)
     }
@@ -171,6 +177,10 @@ extension Node {
                 queues[links[index].neighbour].acknowledge(origin, through: digest.held)
                 noteEnded(origin, at: digest.held)
             } else {
+                // What this server forgot at a lower seq went on elsewhere, and is over there as well.
+                if let known = tombstones[digest.origin], known.held < digest.held {
+                    noteGap(through: StreamPosition(origin: digest.origin, seq: digest.held), since: known.held)
+                }
                 tombstones.insert(digest)
             }
         }

@@ -31,7 +31,7 @@ extension Node {
             ended: takeEndedToTell())
         members[Self.ownIndex].announcement = own
         counters.announcementsSent += 1
-        broadcast(own, of: Self.ownIndex, besides: nil)
+        broadcast(own, of: Self.ownIndex, as: .pushed, besides: nil)
     }
 
     /// Every so many announcements the whole vector is told; between them, what has changed since a few announcements:
@@ -81,11 +81,11 @@ extension Node {
         members[origin].announcement = announcement
         members[origin].rank = max(members[origin].rank, announcement.rank)
         members[origin].noteLoad(announcement.load, clock: announcement.loadClock)
-        noteBeginning(announcement, of: origin, as: arrival)
+        if arrival == .pushed { noteBeginning(announcement, of: origin) }
         acknowledge(announcement, of: origin)
         compareRegistry(with: announcement, of: origin)
         if arrival == .toldUnreachable { return noteUnreachable(origin, address: announcement.address) }
-        broadcast(announcement, of: origin, besides: links[index].id)
+        broadcast(announcement, of: origin, as: arrival, besides: links[index].id)
         if announcement.isLeaving {
             depart(origin, .left)
         } else {
@@ -146,10 +146,16 @@ extension Node {
     }
 
     /// Passes an announcement on down the tree of its server.
-    private mutating func broadcast(_ announcement: Announcement, of origin: Int, besides source: LinkID?) {
+    private mutating func broadcast(
+        _ announcement: Announcement, of origin: Int, as arrival: Arrival, besides source: LinkID?
+    ) {
         for index in links.indices where links[index].isOpen && links[index].id != source {
             guard links[index].edges[origin].announcement < announcement.number else { continue }
-            if pushes(origin, over: index) {
+            if arrival == .told, links[index].neighbour != origin {
+                // A belief is passed on as one.
+                links[index].edges[origin].announcement = announcement.number
+                send(.members([announcement], unreachable: []), link: index)
+            } else if pushes(origin, over: index) {
                 push(announcement, of: origin, link: index)
             } else {
                 markDirty(origin, link: index)

@@ -104,6 +104,13 @@ extension Node {
         queues[links[index].neighbour].acknowledge(origin, through: position.seq)
     }
 
+    /// Records after `held` up to a position will not come.
+    mutating func noteGap(through position: StreamPosition, since held: UInt64) {
+        // A faulty peer may tell of gaps whose sum is beyond 64 bits.
+        counters.recordsSkipped &+= position.seq - held
+        outbox.report(.gap(position, records: position.seq - held))
+    }
+
     /// Nothing of the stream up to `seq` will come any more.
     mutating func stepOver(_ origin: Int, through seq: UInt64) {
         let held = store.streams[origin].held
@@ -111,9 +118,7 @@ extension Node {
         // The stream of a server that was never heard of here begins after the gap: what was before is a baseline, and
         // not owed. So is it for who has served nobody.
         if held > 0 || (hasServed && members[origin].announcement != nil) {
-            // A faulty peer may tell of gaps whose sum is beyond 64 bits.
-            counters.recordsSkipped &+= seq - held
-            outbox.report(.gap(StreamPosition(origin: servers[origin], seq: seq), records: seq - held))
+            noteGap(through: StreamPosition(origin: servers[origin], seq: seq), since: held)
         }
         deliverAll(origin)
         store.step(origin, over: seq)

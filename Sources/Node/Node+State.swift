@@ -25,6 +25,8 @@ extension Node {
             adoptBaseline(entry, origin: origin)
             queues[server].acknowledge(origin, through: entry.held)
         }
+        // What the neighbour itself will make was never delivered here.
+        members[server].doubt = nil
         for origin in servers.indices {
             queues[server].rewind(origin, to: queues[server].acknowledged[origin])
             if configuration.defect == .replayOvertaken {
