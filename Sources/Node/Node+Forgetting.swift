@@ -28,7 +28,7 @@ extension Node {
 
     private mutating func forget(_ index: Int) {
         if configuration.defect != .forgottenDeliveredAgain {
-            tombstones.insert(
+            bury(
                 PeerFrame.Digest(
                     origin: servers[index], held: store.streams[index].held,
                     announcement: members[index].announcementNumber))
@@ -45,6 +45,12 @@ extension Node {
         members[index] = Member(id: ServerID(startStamp: 0, random: 0), heard: now)
         members[index].status = .vacant
         servers.remove(index)
+    }
+
+    private mutating func bury(_ ended: PeerFrame.Digest) {
+        tombstones.insert(ended)
+        // From now on something may be stepped over that never came.
+        noteLimit("tombstones", isReached: tombstones.evictions > 0)
     }
 
     /// The table of servers is full: the departed server that started first is forgotten, although somebody may lack
@@ -181,7 +187,7 @@ extension Node {
                 if let known = tombstones[digest.origin], known.held < digest.held {
                     noteGap(through: StreamPosition(origin: digest.origin, seq: digest.held), since: known.held)
                 }
-                tombstones.insert(digest)
+                bury(digest)
             }
         }
     }

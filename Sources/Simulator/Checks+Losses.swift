@@ -34,6 +34,12 @@ extension History {
     /// reported the gap, and another one that records were given up there or that this server was.
     private func isGivenUp(_ record: RecordPlace, for life: Int) -> Bool {
         if lives[life].hasGivenUp(record), !hasPublished(record, life) { return true }
+        // It took the origin for gone, and has forgotten how far that had come.
+        if lives[life].hasOverflown, !lives[life].hasHeld(record),
+            lives[life].departures.contains(where: { $0.life == record.origin })
+        {
+            return true
+        }
         // Of what is before all that it ever saw of a stream a server does not know that it is a gap.
         let isTold = lives[life].hasReportedGap(over: record) || lives[life].hasBegun(after: record)
         guard isTold, !lives[life].hasHeld(record) else { return false }

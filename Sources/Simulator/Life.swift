@@ -13,6 +13,8 @@ public struct Life: Sendable {
     public private(set) var givenUp: [LostSpan] = []
     /// Reports that other lives were over, or were given up.
     public private(set) var departures: [Departure] = []
+    /// Its table of what is over was full.
+    public var hasOverflown = false
     /// By the life of the origin. Looked up, never iterated.
     private var streams: [Int: HeldStream] = [:]
     /// When it first heard of another life. Looked up, never iterated.

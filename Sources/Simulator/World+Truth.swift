@@ -68,6 +68,7 @@ extension SimulatedServer {
             let seqs = position.seq - records + 1...position.seq
             world.history.lives[witness.life].noteGivenUp(
                 of: origin, seqs, wasFull: witness.wasFull, at: world.now)
+        case .limitReached("tombstones"): world.history.lives[witness.life].hasOverflown = true
         case .memberDeparted(let id, _, let cause):
             guard let life = world.lifeOf[id] else { return }
             let other = world.servers[world.history.lives[life].server].witness
