@@ -307,6 +307,7 @@ extension Node {
                 depart(server, .silent)
             }
         }
+        resendLacked()
         releaseStable()
         forgetEnded()
     }

@@ -364,6 +364,27 @@ extension Node {
         return true
     }
 
+    /// Sends again what a neighbour was sent, has consumed, and does not hold: it may have forgotten the stream, or had no
+    /// room for it, when it came. One that says the same at two checks in a row means it.
+    mutating func resendLacked() {
+        for index in links.indices where links[index].isOpen && !links[index].hasBacklog {
+            let server = links[index].neighbour
+            let isUnderWay = links[index].creditedBytes < links[index].pushedBytes
+            for origin in servers.indices where links[index].edges[origin].pushes {
+                let held = queues[server].acknowledged[origin]
+                let isLacking = !isUnderWay && held < queues[server].sent[origin]
+                guard isLacking, links[index].edges[origin].lackedSince == held else {
+                    links[index].edges[origin].lackedSince = isLacking ? held : nil
+                    continue
+                }
+                links[index].edges[origin].lackedSince = nil
+                queues[server].rewind(origin, to: held)
+                links[index].hasBacklog = true
+                counters.resends += 1
+            }
+        }
+    }
+
     // MARK: Credit
 
     /// Bytes of records or state were taken in; the other end is told after every quarter of its window.
