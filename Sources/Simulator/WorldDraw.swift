@@ -199,7 +199,7 @@ struct WorldDraw {
         draw("store bytes", 60, in: .cramped, 5000...100_000, \.storeBytes)
         draw("link window bytes", 200, in: .cramped, 1000...40_000, \.linkWindowBytes)
         draw("delivery bytes", 200, in: .halting, 100...5000, \.deliveryBytes)
-        draw("tombstones", 50, in: .forgetting, 1...4, \.tombstones)
+        draw("tombstones", 30, in: .forgetting, 1...12, \.tombstones)
         draw("losing claims", 50, in: .crowded, 1...3, \.losingClaims)
         draw("reservations", 50, in: .crowded, 1...4, \.reservations)
         draw("requests", 80, in: .crowded, 1...6, \.requests)
