@@ -17,6 +17,8 @@ public struct RandomWorld: Sendable {
     public var checks = Checks()
     /// A mistake that every node makes.
     public var defect: NodeDefect?
+    /// The record of which a story is told.
+    public var focus: Violation.Focus?
 
     public init(seed: UInt64) { self.seed = seed }
 
@@ -28,6 +30,8 @@ public struct RandomWorld: Sendable {
         public var parameters: String
         /// The faults with their virtual time in seconds, in order.
         public var story: [String]
+        /// The causal story of the record that was asked for.
+        public var causes: [String]
         /// How often each rare state occurred, in a fixed order.
         public var rareStates: [(name: String, count: UInt64)]
         public var measures: Measures
@@ -58,6 +62,7 @@ public struct RandomWorld: Sendable {
         if let seconds { draw.seconds = seconds }
         draw.options.traces = traces
         draw.options.nodeDefect = defect
+        draw.options.focus = focus
         let run = RandomRun(draw: draw, setsClocksBack: setsClocksBack)
         run.begin()
         run.safety()
@@ -75,7 +80,8 @@ public struct RandomWorld: Sendable {
             hopsMax: economy.hopsMax)
         return Outcome(
             seed: seed, violations: world.verdict(checks), parameters: run.draw.text, story: run.adversary.story,
-            rareStates: RareStates.all(of: world), measures: measures, traceDigest: world.trace.digest)
+            causes: world.causes, rareStates: RareStates.all(of: world), measures: measures,
+            traceDigest: world.trace.digest)
     }
 }
 

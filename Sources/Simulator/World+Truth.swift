@@ -46,12 +46,15 @@ extension SimulatedServer {
         let stored = from <= change.state.held ? from...change.state.held : nil
         world.history.lives[witness.life].noteStream(
             origin, held: change.state.held, delivered: change.state.delivered, stored: stored, at: world.now)
+        world.tellStream(
+            origin, before: change.heldBefore, held: change.state.held, stored: stored, at: self)
         guard origin == witness.life, let stored else { return }
         for seq in stored {
             guard let line = node?.ownActivity(seq), case .broadcast(let mark, _) = world.reader.read(line) else {
                 continue
             }
             world.history.noteRecord(mark, of: origin, seq: seq, at: world.now)
+            world.tellRecord(mark, seq: seq, at: self)
         }
     }
 
