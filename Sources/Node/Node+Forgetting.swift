@@ -104,8 +104,8 @@ extension Node {
         return index
     }
 
-    /// A server that goes on announcing itself lives, and says how far its stream has come: what is beyond that was never
-    /// delivered here, whatever its start stamp. A part that returns brings one late announcement of a dead one.
+    /// A server that goes on announcing itself lives, and says how far its stream has come: what is beyond that was
+    /// never delivered here, whatever its start stamp. A part that returns brings one late announcement of a dead one.
     mutating func noteBeginning(_ announcement: Announcement, of index: Int) {
         guard let doubt = members[index].doubt else { return }
         guard let first = doubt.number else {

@@ -201,15 +201,20 @@ extension Node {
             preconditionFailure("a record's header was decoded before it was stored")
         }
         guard header.kind == RecordKind.activity.rawValue else { return .done }
-        if seq <= store.streams[index].silentThrough {
+        // What is not shown is followed in order all the same: the sender's next activity here depends on its latest. But
+        // a stream that a joiner was told nothing of will not come.
+        let isSilent = seq <= store.streams[index].silentThrough
+        if let dependency = header.dependency, dependency != store.streams[index].forgiven, !isDelivered(dependency),
+            !isSilent || servers.index(of: dependency.origin) != nil
+        {
+            wait(index, for: dependency)
+            return .waits
+        }
+        if isSilent {
             if let claim = header.claim {
                 noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq))
             }
             return .done
-        }
-        if let dependency = header.dependency, dependency != store.streams[index].forgiven, !isDelivered(dependency) {
-            wait(index, for: dependency)
-            return .waits
         }
         guard hasLeave(toPublish: payload.count) else { return .postponed }
         if let claim = header.claim { noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq)) }
@@ -364,8 +369,8 @@ extension Node {
         return true
     }
 
-    /// Sends again what a neighbour was sent, has consumed, and does not hold: it may have forgotten the stream, or had no
-    /// room for it, when it came. One that says the same at two checks in a row means it.
+    /// Sends again what a neighbour was sent, has consumed, and does not hold: it may have forgotten the stream, or had
+    /// no room for it, when it came. One that says the same at two checks in a row means it.
     mutating func resendLacked() {
         for index in links.indices where links[index].isOpen && !links[index].hasBacklog {
             let server = links[index].neighbour
