@@ -429,14 +429,22 @@ extension Node {
         return stable
     }
 
-    /// A server that knows of no other one may have been restarted, and its network may be about to dial it: records
-    /// are kept for so long all the same, if there is room.
+    /// Who knows of no other server may have been restarted, and its network may be about to dial it: records are kept for
+    /// so long all the same, in milliseconds.
     static let aloneRetention: UInt64 = 60_000
+    /// Announce intervals for which records are kept that everybody has who is known: somebody may be about to become
+    /// known, and is owed them by others.
+    static let retainedIntervals: UInt64 = 2
+    /// This part of the store may be filled with what everybody has.
+    static let retainedShare = 16
 
-    /// Forgets what everybody has.
+    /// Forgets what everybody has, if it is old enough or room is wanted.
     mutating func releaseStable(isUrgent: Bool = false) {
-        let isAlone = !isUrgent && !members.dropFirst().contains(where: \.isOwed)
-        let age = isAlone ? Self.aloneRetention : 0
+        let isAlone = !members.dropFirst().contains(where: \.isOwed)
+        let isRoomy = !isUrgent && store.byteCount <= configuration.limits.storeBytes / Self.retainedShare
+        let retention =
+            isAlone ? Self.aloneRetention : Self.retainedIntervals * configuration.timing.announceInterval
+        let age = isRoomy ? retention : 0
         for index in store.streams.indices where store.streams[index].oldest <= store.streams[index].held {
             // What is not delivered yet is still needed here.
             let seq = min(stable(index), store.streams[index].delivered)
