@@ -79,6 +79,7 @@ extension Node {
         if arrival == .pushed { notePush(announcement, of: origin, isNew: isNew, link: index) }
         guard isNew, members[origin].status != .departed || arrival != .toldUnreachable else { return }
         members[origin].announcement = announcement
+        let hasRisen = announcement.rank > members[origin].rank
         members[origin].rank = max(members[origin].rank, announcement.rank)
         members[origin].noteLoad(announcement.load, clock: announcement.loadClock)
         if arrival == .pushed { noteBeginning(announcement, of: origin) }
@@ -90,6 +91,7 @@ extension Node {
             depart(origin, .left)
         } else {
             noteAlive(origin, address: announcement.address, isAtFirstHand: arrival == .pushed)
+            if hasRisen { departSucceeded(at: announcement.address) }
         }
     }
 

@@ -201,8 +201,8 @@ extension Node {
             preconditionFailure("a record's header was decoded before it was stored")
         }
         guard header.kind == RecordKind.activity.rawValue else { return .done }
-        // What is not shown is followed in order all the same: the sender's next activity here depends on its latest. But
-        // a stream that a joiner was told nothing of will not come.
+        // What is not shown is followed in order all the same: the sender's next activity here depends on its latest.
+        // But a stream that a joiner was told nothing of will not come.
         let isSilent = seq <= store.streams[index].silentThrough
         if let dependency = header.dependency, dependency != store.streams[index].forgiven, !isDelivered(dependency),
             !isSilent || servers.index(of: dependency.origin) != nil
@@ -429,8 +429,8 @@ extension Node {
         return stable
     }
 
-    /// Who knows of no other server may have been restarted, and its network may be about to dial it: records are kept for
-    /// so long all the same, in milliseconds.
+    /// Who knows of no other server may have been restarted, and its network may be about to dial it: records are kept
+    /// for so long all the same, in milliseconds.
     static let aloneRetention: UInt64 = 60_000
     /// Announce intervals for which records are kept that everybody has who is known: somebody may be about to become
     /// known, and is owed them by others.
