@@ -78,6 +78,11 @@ extension Node {
     /// Whether this server has heard of another one.
     public func knows(_ id: ServerID) -> Bool { servers.index(of: id) != nil }
 
+    /// The number of the newest announcement of a server that is known here.
+    public func announcementNumber(of id: ServerID) -> UInt64? {
+        servers.index(of: id).map { members[$0].announcementNumber }
+    }
+
     /// Records that are here and that another server is not known to have.
     public func recordsOwed(to id: ServerID) -> UInt64 {
         servers.index(of: id).map { queues[$0].depth(in: store).records } ?? 0

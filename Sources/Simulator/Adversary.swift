@@ -1,7 +1,7 @@
 import Node
 
 /// What an adversary does to a world. Raw values are the words of its story.
-enum FaultKind: String, CaseIterable {
+public enum FaultKind: String, Sendable, CaseIterable {
     case crash, crashes, crashLoop, joinerCrash, giverCrash
     case brokenLinks, partition, oneWayCut, isolation
     case pause, slowLink, readersBehind, clockStep

@@ -66,7 +66,9 @@ extension History {
         {
             return true
         }
+        // What told of the earlier one may be among what was given up.
         return lives[life].gaps.contains { $0.origin == late.origin }
+            || lives[life].givenUp.contains { $0.origin == late.origin }
     }
 
     // MARK: Calm

@@ -25,6 +25,16 @@ extension Checks {
             return Violation(kind: .registeredTwice, seed: history.seed, time: time, text: "\(name): \(story)")
         }
     }
+
+    /// Who is told that the name was registered earlier is not the only one who ever asked for it.
+    func expulsions(in history: History) -> [Violation] {
+        history.expulsions.compactMap { client, time in
+            guard let name = history.clientNames[client], history.asked[name] ?? 0 <= 1 else { return nil }
+            return Violation(
+                kind: .ownerExpelled, seed: history.seed, time: time,
+                text: "client \(client) alone asked for \(name), and was told that it is another's")
+        }
+    }
 }
 
 extension History {

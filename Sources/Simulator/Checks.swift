@@ -15,8 +15,10 @@ public struct Checks: Sendable {
         var found: [Violation] = []
         found += limited(reach(in: history))
         found += limited(acceptance(in: history))
+        found += limited(farewells(in: history))
         found += limited(faultyReceptions(in: history))
         found += limited(registrations(in: history))
+        found += limited(expulsions(in: history))
         found += limited(departures(in: history))
         found += limited(needlessLosses(in: history))
         return found
@@ -70,6 +72,23 @@ public struct Checks: Sendable {
         }
         return violations
     }
+
+    /// What a client had sent before it could know of a REDIRECT is accepted, if nothing happened to its server.
+    func farewells(in history: History) -> [Violation] {
+        history.farewells.compactMap { mark, life, time in
+            guard let activity = history.activity(mark), activity.record == nil else { return nil }
+            let end = time + Self.farewellPatience
+            guard end <= history.endTime, history.lives[life].end.map({ $0 > end }) ?? true,
+                !history.pathChanges.contains(where: { activity.sentAt <= $0 && $0 <= end })
+            else { return nil }
+            return Violation(
+                kind: .notAccepted, seed: history.seed, time: activity.sentAt,
+                text: "activity \(mark) was sent before REDIRECT came from server \(activity.sentTo) and was dropped")
+        }
+    }
+
+    /// From a REDIRECT's arrival until what was sent before it has long come. (A guess: more than any way takes.)
+    private static let farewellPatience: UInt64 = 1_000_000_000
 
     // MARK: P2 and P3, once and in order
 

@@ -17,6 +17,10 @@ public struct History: Sendable {
     public var registrations: [Registration] = []
     /// How often each name was asked for. Looked up, never iterated.
     var asked: [String: Int] = [:]
+    /// Users who were told that their name is another's, and when.
+    var expulsions: [(client: Int, time: UInt64)] = []
+    /// Activities that were sent before the sender could know of a REDIRECT, and when that came.
+    var farewells: [(mark: ActivityMark, life: Int, time: UInt64)] = []
     /// When the ways between servers changed: cuts, healings, breaks.
     public var pathChanges: [UInt64] = []
     /// Looks at the network in which every living server was a reachable member of every other.
@@ -141,6 +145,14 @@ extension History {
     mutating func noteSending(by client: Int, to server: Int, at time: UInt64) {
         activities[client].append(Activity(sentAt: time, sentTo: server, ordinal: activityCount))
         activityCount += 1
+    }
+
+    /// A REDIRECT has come, after an activity was sent that may still be under way.
+    mutating func noteFarewell(_ mark: ActivityMark, at time: UInt64) {
+        guard let activity = activity(mark), let life = lives.lastIndex(where: { $0.server == activity.sentTo }) else {
+            return
+        }
+        farewells.append((mark, life, time))
     }
 
     func activity(_ mark: ActivityMark) -> Activity? {

@@ -11,6 +11,10 @@ public struct RandomWorld: Sendable {
     public var clients: Int?
     /// How long faults and traffic last.
     public var seconds: Double?
+    /// What the world is hard on.
+    public var strain: Strain?
+    /// The only kinds of faults that come, all alike often.
+    public var faults: [FaultKind]?
     public var traces = Trace.Mode.off
     /// Whether wall clocks are set back as well, so that servers restart with earlier ones.
     public var setsClocksBack = true
@@ -56,13 +60,15 @@ public struct RandomWorld: Sendable {
 
     /// The same seed and options always give the same outcome.
     public func run() -> Outcome {
-        var draw = WorldDraw(seed: seed)
+        var draw = WorldDraw(seed: seed, strain: strain)
         if let servers { draw.setServers(servers) }
         if let clients { draw.clients = clients }
         if let seconds { draw.seconds = seconds }
+        if let faults { draw.weights = FaultKind.allCases.map { faults.contains($0) ? 1 : 0 } }
         draw.options.traces = traces
         draw.options.nodeDefect = defect
         draw.options.focus = focus
+        draw.options.hasHastyClients = true
         let run = RandomRun(draw: draw, setsClocksBack: setsClocksBack)
         run.begin()
         run.safety()
@@ -193,6 +199,7 @@ final class RandomRun {
                 .notWhole, "\(draw.wholeMilliseconds) ms after everything healed: \(world.wholenessText)")
         }
         repairs.append(world.now - start)
+        beInformed()
         adversary.tendClients(permille: 1000)
         probe()
         beLevel()
@@ -207,6 +214,19 @@ final class RandomRun {
             world.run(milliseconds: step)
         }
         return true
+    }
+
+    /// What each server has announced by now every other one learns, although nobody sends anything.
+    private func beInformed() {
+        let announced = world.livingServers.compactMap { server in
+            server.nodeID.flatMap { id in server.node?.announcementNumber(of: id).map { (id, $0, server.index) } }
+        }
+        world.run(milliseconds: draw.settleMilliseconds)
+        for server in world.livingServers {
+            for (id, number, other) in announced where server.node?.announcementNumber(of: id) ?? 0 < number {
+                world.found(.notInformed, "server \(server.index) lacks announcement \(number) of server \(other)")
+            }
+        }
     }
 
     /// A fresh client comes to each server, and all send.

@@ -56,6 +56,8 @@ public final class SimulatedClient {
     private var awaited: Awaited = .nothing
     private var partial: [UInt8] = []
     private var nextNumber = 0
+    /// The activity that it sent with the LOGIN on its connection.
+    private var hasty: ActivityMark?
     /// Rises with each connection that the script opens.
     private(set) var session = 0
     /// When its last REGISTER was sent, and to which life of a server.
@@ -106,7 +108,7 @@ extension SimulatedClient {
             session += 1
             connect(to: server, in: world)
         case .register: ask(.registration, ClientLine.register(name: name ?? "anonymous", secret: secret), in: world)
-        case .login: ask(.login, ClientLine.login(name: name, secret: secret), in: world)
+        case .login: logIn(in: world)
         case .send(let count, let pause): sendNext(of: count, pause: pause, in: world)
         case .wait(let milliseconds): advance(after: milliseconds, in: world)
         case .logout:
@@ -158,6 +160,16 @@ extension SimulatedClient {
         world.queue.plan(.clientContinues(client: index, step: stepIndex), at: time)
     }
 
+    /// Hasty clients do not wait for the answer before they send their first activity.
+    private func logIn(in world: World) {
+        var line = ClientLine.login(name: name, secret: secret)
+        if world.options.hasHastyClients, index % 4 == 3, let server {
+            hasty = ActivityMark(sender: index, number: nextNumber)
+            line += activity(bytes: 0, to: server, in: world)
+        }
+        ask(.login, line, in: world)
+    }
+
     private func ask(_ answer: Awaited, _ line: [UInt8], in world: World) {
         awaited = answer
         if case .registration = answer, let server {
@@ -171,12 +183,16 @@ extension SimulatedClient {
     @discardableResult
     public func sendActivity(in world: World, bytes: Int = 0) -> Bool {
         guard isLoggedIn, let server else { return false }
+        write(activity(bytes: bytes, to: server, in: world), in: world)
+        return true
+    }
+
+    private func activity(bytes: Int, to server: Int, in world: World) -> [UInt8] {
         let mark = ActivityMark(sender: index, number: nextNumber)
         nextNumber += 1
         world.history.noteSending(by: index, to: server, at: world.now)
         world.story?.noteSending(mark, to: server, at: world.now)
-        write(ClientLine.activity(name: name, secret: secret, mark: mark, bytes: bytes), in: world)
-        return true
+        return ClientLine.activity(name: name, secret: secret, mark: mark, bytes: bytes)
     }
 }
 
@@ -224,6 +240,7 @@ extension SimulatedClient {
         world.history.leave(index, at: world.now)
         isLoggedIn = false
         logsInAgain = false
+        hasty = nil
         partial = []
         dialTag += 1
         if let connection { world.network.close(connection, from: .dialler, at: world.now, in: &world.queue) }
@@ -280,7 +297,10 @@ extension SimulatedClient {
         case .registerFailed(let info):
             registrationAnswered(isGranted: false, wasBusy: info.contains("busy"), in: world)
         case .loginSuccess: loggedIn(in: world)
-        case .loginFailed, .authenticationFail, .invalidMessage: stop()
+        case .authenticationFail(let info):
+            if info.contains("registered earlier") { world.history.expulsions.append((index, world.now)) }
+            stop()
+        case .loginFailed, .invalidMessage: stop()
         case .redirect(let address): follow(address, in: world)
         case .notUnderstood(let text):
             world.found(.brokenClientProtocol, "client \(index) got a line that it does not understand: \(text)")
@@ -322,6 +342,7 @@ extension SimulatedClient {
         if target == server {
             world.found(.brokenClientProtocol, "server \(target) redirected client \(index) to itself")
         }
+        if let hasty, isLoggedIn { world.history.noteFarewell(hasty, at: world.now) }
         switch manners {
         case .saysLogout: write(ClientLine.logout, in: world)
         case .leavesOpen: connection = nil

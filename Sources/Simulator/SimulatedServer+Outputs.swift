@@ -12,6 +12,21 @@ extension SimulatedServer {
         node?.outbox = outbox
     }
 
+    /// Without leave nothing is published but what would be lost: with a gap, or at a bound.
+    func checkLeave(in world: World) {
+        guard isBehind, hadNoLeave, let outputs = node?.outbox.outputs else { return }
+        var lines = 0
+        for output in outputs {
+            switch output {
+            case .publish: lines += 1
+            case .report(.gap), .report(.givenUp): return
+            default: break
+            }
+        }
+        guard lines > 0 else { return }
+        world.found(.readersOverrun, "server \(index) published \(lines) lines to readers that were behind")
+    }
+
     private func carryOut(_ output: Output, bytes: [UInt8], in world: World) {
         switch output {
         case .sendLink(let id, let range): sendLink(id, bytes[range], in: world)

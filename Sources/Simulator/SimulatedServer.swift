@@ -64,6 +64,8 @@ public final class SimulatedServer {
     var written: [Int] = []
     var witness = Witness()
     var publishedLines = 0
+    /// The node had no leave to publish since the turn before this one.
+    var hadNoLeave = false
     var heldLine: [UInt8]?
 
     enum DialResult {
@@ -163,6 +165,8 @@ extension SimulatedServer {
         look(in: world)
         if let deadline = node?.nextDeadline, deadline <= instant { node?.timeReached(at: instant) }
         node?.turnEnding(at: instant, mayDeliver: !isBehind)
+        checkLeave(in: world)
+        hadNoLeave = isBehind
         carryOutputs(in: world)
         flush(in: world)
         planDeadline(in: world)

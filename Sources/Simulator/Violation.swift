@@ -34,6 +34,14 @@ public struct Violation: Sendable, CustomStringConvertible {
         case notLevel
         /// Links carried more than heartbeats and announcements when nothing happened.
         case notSilent
+        /// A server did not learn what another one had announced long before.
+        case notInformed
+        /// A registry had lost a claim, and was repaired.
+        case registryRepaired
+        /// Lines were published although the readers were behind: a real server would have had to close them.
+        case readersOverrun
+        /// A user was told that the name is another's, which nobody else has ever asked for.
+        case ownerExpelled
         /// A client was told what the client protocol does not allow.
         case brokenClientProtocol
         /// The node broke its contract with its driver.

@@ -144,6 +144,7 @@ extension SimulatedServer {
         isUp = true
         isPaused = false
         isBehind = false
+        hadNoLeave = false
         startTime = world.now
         beginLife(in: world)
         starts.append(world.now)

@@ -144,6 +144,7 @@ extension World {
         history.settle(at: now)
         var found = violations + checks.violations(in: history)
         found += checks.limited(keptLosers())
+        found += checks.limited(registryRepairs())
         if checks.expectsLevel { found += checks.limited(digestViolations() + levelViolations() + debts()) }
         return found
     }
@@ -151,6 +152,18 @@ extension World {
     private func digestViolations() -> [Violation] {
         areRegistriesEqual
             ? [] : [Violation(kind: .digestsDiffer, seed: options.seed, time: now, text: wholenessText)]
+    }
+
+    /// Claims come with records, or with the state after a gap: none is ever missed, so that it has to be found out.
+    private func registryRepairs() -> [Violation] {
+        servers.flatMap { server in
+            server.reports.compactMap { timed in
+                guard case .registryRepaired(let id, _) = timed.report else { return nil }
+                return Violation(
+                    kind: .registryRepaired, seed: options.seed, time: timed.time,
+                    text: "server \(server.index) and \(id) held the same records and other claims")
+            }
+        }
     }
 
     /// What is held is delivered, and the same everywhere.

@@ -8,50 +8,6 @@ struct WorldDraw {
         case small, middling, large
     }
 
-    /// What a world is hard on: a third of the worlds on nothing in particular. Chance alone would seldom bring
-    /// together what a rare state needs.
-    enum Strain: String, CaseIterable {
-        case none
-        /// Members depart soon, and few of the departed are remembered.
-        case forgetting
-        /// There is little room for what is kept and sent.
-        case cramped
-        /// Many want few names, while arbiters come and go.
-        case crowded
-        /// Processes and readers stand still.
-        case halting
-
-        /// Of a thousand worlds; what takes more to meet gets more of them.
-        private var permille: UInt64 {
-            switch self {
-            case .none: 350
-            case .forgetting: 250
-            case .cramped: 200
-            case .crowded, .halting: 100
-            }
-        }
-
-        static func draw(_ ticket: UInt64) -> Strain {
-            var left = ticket
-            for strain in allCases {
-                if left < strain.permille { return strain }
-                left -= strain.permille
-            }
-            return .none
-        }
-
-        /// Faults that come often, whatever else is drawn.
-        var faults: [FaultKind] {
-            switch self {
-            case .none: []
-            case .forgetting: [.crash, .crashLoop, .partition, .isolation]
-            case .cramped: [.storm, .burst, .large, .partition, .readersBehind]
-            case .crowded: [.storm, .churn, .oneWayCut, .crash, .giverCrash]
-            case .halting: [.pause, .readersBehind, .slowLink, .slowClient, .joinerCrash]
-            }
-        }
-    }
-
     /// Where the servers stand.
     enum Places: String, CaseIterable {
         /// All ways are alike, drawn from the options' range.
@@ -88,10 +44,11 @@ struct WorldDraw {
     /// Bounds that are smaller than the default, for the text.
     var bounds: [String] = []
 
-    init(seed: UInt64) {
+    init(seed: UInt64, strain chosen: Strain? = nil) {
         var random = SplitMix64(seed: seed, purpose: 5)
         size = random.chance(permille: 750) ? .small : random.chance(permille: 850) ? .middling : .large
-        strain = Strain.draw(random.below(1000 as UInt64))
+        let drawn = Strain.draw(random.below(1000 as UInt64))
+        strain = chosen ?? drawn
         switch size {
         case .small:
             servers = 2 + random.below(6)

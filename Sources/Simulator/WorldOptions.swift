@@ -22,6 +22,8 @@ public struct WorldOptions: Sendable {
     /// What the kernel of a process that stands still takes in from each connection (a guess: Linux has 128 KiB at
     /// first, and up to 6 MiB).
     public var socketBufferBytes = 256 << 10
+    /// Every fourth client sends its first activity with its LOGIN.
+    public var hasHastyClients = false
     public var timing = NodeConfiguration.Timing()
     public var limits = NodeConfiguration.Limits()
     public var traces: Trace.Mode = .off

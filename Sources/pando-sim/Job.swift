@@ -55,16 +55,11 @@ extension Job {
         }
     }
 
-    /// Worlds of which the seed draws what is nil.
-    static func randomWorld(
-        servers: Int?, clients: Int?, seconds: Double?, defect: NodeDefect?, options: [String]
-    ) -> Job {
+    /// Worlds of which the seed draws all that is not set.
+    static func randomWorld(options: [String], _ set: @escaping (inout RandomWorld) -> Void) -> Job {
         Job(options: options) { seed, traces, focus in
             var world = RandomWorld(seed: seed)
-            world.servers = servers
-            world.clients = clients
-            world.seconds = seconds
-            world.defect = defect
+            set(&world)
             world.traces = traces
             world.focus = focus
             return SeedResult(world.run())

@@ -65,12 +65,27 @@ struct NetworkOptions: ParsableArguments {
     @Flag(help: "A random world of this size after all: the seed draws the rest, and what goes wrong.")
     var faults = false
 
+    @Option(
+        help: ArgumentHelp(
+            "With --faults: what the world is hard on: \(Strain.allCases.map(\.rawValue).joined(separator: ", ")).",
+            valueName: "name"))
+    var strain: Strain?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --faults: a kind of fault that comes, and only those that are said: "
+                + "\(FaultKind.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "name"))
+    var fault: [FaultKind] = []
+
     func validate() throws {
         if servers == nil, let option = options.first {
             throw ValidationError("\(option) describes a network of one's own: give --servers as well.")
         }
         if faults, rate != nil || topology != nil || latency != nil {
             throw ValidationError("--faults: the seed draws the rate, the topology and the latency.")
+        }
+        if !faults, strain != nil || !fault.isEmpty {
+            throw ValidationError("--strain and --fault say how --faults are drawn.")
         }
         if let servers, !(1...1000).contains(servers) { throw ValidationError("--servers is 1 to 1000.") }
         if let clients, !(0...1000).contains(clients) { throw ValidationError("--clients is 0 to 1000.") }
@@ -91,13 +106,22 @@ struct NetworkOptions: ParsableArguments {
         if let topology { words += ["--topology", topology.rawValue] }
         if let latency { words += ["--latency", latency.defaultValueDescription] }
         if faults { words.append("--faults") }
+        if let strain { words += ["--strain", strain.rawValue] }
+        for kind in fault { words += ["--fault", kind.rawValue] }
         return words
     }
 
     func job(defect: NodeDefect?, options: [String]) -> Job {
         guard let servers, !faults else {
             let all = servers.flatMap { servers in clients.map { $0 * servers } }
-            return .randomWorld(servers: servers, clients: all, seconds: seconds, defect: defect, options: options)
+            return .randomWorld(options: options) { world in
+                world.servers = servers
+                world.clients = all
+                world.seconds = seconds
+                world.strain = strain
+                world.faults = fault.isEmpty ? nil : fault
+                world.defect = defect
+            }
         }
         var scenario = Scenario(seed: 1)
         scenario.servers = servers
@@ -123,6 +147,8 @@ extension Scenario {
 
 extension Topology: ExpressibleByArgument {}
 extension NodeDefect: ExpressibleByArgument {}
+extension Strain: ExpressibleByArgument {}
+extension FaultKind: ExpressibleByArgument {}
 
 /// `1-200`, or one number.
 struct NumberRange: ExpressibleByArgument {
