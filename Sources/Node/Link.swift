@@ -26,6 +26,8 @@ struct Link: Sendable {
         var toldHeld: UInt64 = 0
         /// The highest announcement of the origin that the other end is known to have.
         var announcement: UInt64 = 0
+        /// What the other end held at the last check, although it was sent more.
+        var lackedSince: UInt64?
         /// The highest announcement that a digest told of.
         var toldAnnouncement: UInt64 = 0
         /// A graft of this edge is not answered yet.

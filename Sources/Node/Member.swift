@@ -44,7 +44,8 @@ struct Member: Sendable {
     var heldToldIn: UInt64 = 0
     /// Others have forgotten its stream at a higher seq than is held here, and since when that is known.
     var endedSince: Instant?
-    /// Its tombstone may have been evicted: what is told of its stream is stepped over, until it has proved that it lives.
+    /// Its tombstone may have been evicted: what is told of its stream is stepped over, until it has proved that it
+    /// lives.
     var doubt: Doubt?
     /// Its last announcement before it was forgotten: an older one is no news.
     var numberForgotten: UInt64 = 0

@@ -88,10 +88,15 @@ extension Node {
     }
 
     /// The index of a stream of which a neighbour holds, or sends, records up to `seq`; nil if that is nothing new of a
-    /// forgotten one, or there is no room.
+    /// forgotten one, may be that, or there is no room.
     mutating func streamIndex(of origin: ServerID, through seq: UInt64) -> Int? {
         if servers.index(of: origin) == nil {
             if let tombstone = tombstones[origin], seq <= tombstone.held { return nil }
+            // As long as it does not announce itself, it is one of the dead whose tombstone was evicted.
+            if tombstones.mayHaveForgotten(origin) {
+                counters.forgottenHits += 1
+                return nil
+            }
             guard hasRoom(for: origin) else { return nil }
         }
         let index = serverIndex(of: origin)
@@ -99,8 +104,8 @@ extension Node {
         return index
     }
 
-    /// A server that goes on announcing itself lives, and says how far its stream has come: what is beyond that was never
-    /// delivered here, whatever its start stamp. A part that returns brings one late announcement of a dead one.
+    /// A server that goes on announcing itself lives, and says how far its stream has come: what is beyond that was
+    /// never delivered here, whatever its start stamp. A part that returns brings one late announcement of a dead one.
     mutating func noteBeginning(_ announcement: Announcement, of index: Int) {
         guard let doubt = members[index].doubt else { return }
         guard let first = doubt.number else {

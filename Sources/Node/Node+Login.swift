@@ -210,6 +210,9 @@ extension Node {
             return fail(id, Self.claimLostReply)
         }
         guard let (job, slot) = end(id) else { return }
+        if registry.place(of: claim.name) == nil, unrecordedLogins.count < configuration.limits.reservations {
+            unrecordedLogins[claim.name] = claim
+        }
         let user = sessions.userIndex(
             name: claim.name, claim: claim.id, verifier: verifier(of: job.secret, claim: claim.id))
         loggedIn(slot, user: user)

@@ -207,8 +207,8 @@ extension Node {
         departSucceeded(at: address)
     }
 
-    /// Another incarnation at the same address has a higher rank, and has been heard of since. One with a lower rank that
-    /// was heard of later has only not heard of the other one yet.
+    /// Another incarnation at the same address has a higher rank, and has been heard of since. One with a lower rank
+    /// that was heard of later has only not heard of the other one yet.
     private func isSucceeded(_ server: Int) -> Bool {
         guard let other = outranking(server) else { return false }
         // Of one that can be reached, as others say, the first sign is still to come.
@@ -307,6 +307,7 @@ extension Node {
                 depart(server, .silent)
             }
         }
+        resendLacked()
         releaseStable()
         forgetEnded()
     }

@@ -201,15 +201,20 @@ extension Node {
             preconditionFailure("a record's header was decoded before it was stored")
         }
         guard header.kind == RecordKind.activity.rawValue else { return .done }
-        if seq <= store.streams[index].silentThrough {
+        // What is not shown is followed in order all the same: the sender's next activity here depends on its latest. But
+        // a stream that a joiner was told nothing of will not come.
+        let isSilent = seq <= store.streams[index].silentThrough
+        if let dependency = header.dependency, dependency != store.streams[index].forgiven, !isDelivered(dependency),
+            !isSilent || servers.index(of: dependency.origin) != nil
+        {
+            wait(index, for: dependency)
+            return .waits
+        }
+        if isSilent {
             if let claim = header.claim {
                 noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq))
             }
             return .done
-        }
-        if let dependency = header.dependency, dependency != store.streams[index].forgiven, !isDelivered(dependency) {
-            wait(index, for: dependency)
-            return .waits
         }
         guard hasLeave(toPublish: payload.count) else { return .postponed }
         if let claim = header.claim { noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq)) }
@@ -364,6 +369,27 @@ extension Node {
         return true
     }
 
+    /// Sends again what a neighbour was sent, has consumed, and does not hold: it may have forgotten the stream, or had
+    /// no room for it, when it came. One that says the same at two checks in a row means it.
+    mutating func resendLacked() {
+        for index in links.indices where links[index].isOpen && !links[index].hasBacklog {
+            let server = links[index].neighbour
+            let isUnderWay = links[index].creditedBytes < links[index].pushedBytes
+            for origin in servers.indices where links[index].edges[origin].pushes {
+                let held = queues[server].acknowledged[origin]
+                let isLacking = !isUnderWay && held < queues[server].sent[origin]
+                guard isLacking, links[index].edges[origin].lackedSince == held else {
+                    links[index].edges[origin].lackedSince = isLacking ? held : nil
+                    continue
+                }
+                links[index].edges[origin].lackedSince = nil
+                queues[server].rewind(origin, to: held)
+                links[index].hasBacklog = true
+                counters.resends += 1
+            }
+        }
+    }
+
     // MARK: Credit
 
     /// Bytes of records or state were taken in; the other end is told after every quarter of its window.
@@ -403,14 +429,22 @@ extension Node {
         return stable
     }
 
-    /// A server that knows of no other one may have been restarted, and its network may be about to dial it: records
-    /// are kept for so long all the same, if there is room.
+    /// Who knows of no other server may have been restarted, and its network may be about to dial it: records are kept for
+    /// so long all the same, in milliseconds.
     static let aloneRetention: UInt64 = 60_000
+    /// Announce intervals for which records are kept that everybody has who is known: somebody may be about to become
+    /// known, and is owed them by others.
+    static let retainedIntervals: UInt64 = 2
+    /// This part of the store may be filled with what everybody has.
+    static let retainedShare = 16
 
-    /// Forgets what everybody has.
+    /// Forgets what everybody has, if it is old enough or room is wanted.
     mutating func releaseStable(isUrgent: Bool = false) {
-        let isAlone = !isUrgent && !members.dropFirst().contains(where: \.isOwed)
-        let age = isAlone ? Self.aloneRetention : 0
+        let isAlone = !members.dropFirst().contains(where: \.isOwed)
+        let isRoomy = !isUrgent && store.byteCount <= configuration.limits.storeBytes / Self.retainedShare
+        let retention =
+            isAlone ? Self.aloneRetention : Self.retainedIntervals * configuration.timing.announceInterval
+        let age = isRoomy ? retention : 0
         for index in store.streams.indices where store.streams[index].oldest <= store.streams[index].held {
             // What is not delivered yet is still needed here.
             let seq = min(stable(index), store.streams[index].delivered)

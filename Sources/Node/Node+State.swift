@@ -133,7 +133,10 @@ extension Node {
         followClock(claim.id.stamp)
         reservations.release(claim.id, name: claim.name)
         switch registry.merge(claim) {
-        case .inserted: return true
+        case .inserted:
+            // Somebody is logged in by a claim that an arbiter kept, and that came to nothing.
+            if let kept = unrecordedLogins.removeValue(forKey: claim.name), kept.id != claim.id { claimLost(kept) }
+            return true
         case .known: return false
         case .replaced(let loser):
             claimLost(loser)

@@ -107,7 +107,7 @@ extension Node {
                 continue
             }
             links[index].edges[origin].pushes = true
-            queues[server].acknowledge(origin, through: min(wish.held, store.streams[origin].held))
+            queues[server].acknowledge(origin, through: wish.held)
             queues[server].rewind(origin, to: wish.held)
             links[index].hasBacklog = true
             if let newer = members[origin].announcement, newer.number > wish.announcement {

@@ -85,6 +85,8 @@ public struct Node: Sendable {
     /// Limits that are reached now, as reported.
     var limitsTold: [String] = []
 
+    /// Claims by which users are logged in here and which this server has not got yet: they were looked up.
+    var unrecordedLogins: [[UInt8]: Claim] = [:]
     var requests: [UInt64: Request] = [:]
     var nextRequest: UInt64 = 0
     var tickets = Tickets()

@@ -40,6 +40,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var recordsGivenUp: UInt64 = 0
     public var recordsSkipped: UInt64 = 0
 
+    /// Streams sent again to a neighbour that had consumed them and does not hold them.
+    public var resends: UInt64 = 0
     /// Gaps told with claims in them, which followed as state.
     public var gapsWithState: UInt64 = 0
 

@@ -5,8 +5,11 @@ import Node
 extension History {
     /// Whether the record need not have reached the clients of a server's life.
     func isExcused(_ record: RecordPlace, for life: Int) -> Bool {
-        isLost(record, for: life) || isForeign(record, for: life) || isGivenUp(record, for: life)
+        hasOverflown || isLost(record, for: life) || isForeign(record, for: life) || isGivenUp(record, for: life)
     }
+
+    /// Some server's table of what is over was too small: once is promised then, reach is not.
+    var hasOverflown: Bool { lives.contains(where: \.hasOverflown) }
 
     /// Only killed servers ever held it, and none of them had time to pass it on. A record that was under way when its
     /// server was killed and arrives all the same is held by who gets it.
@@ -34,12 +37,6 @@ extension History {
     /// reported the gap, and another one that records were given up there or that this server was.
     private func isGivenUp(_ record: RecordPlace, for life: Int) -> Bool {
         if lives[life].hasGivenUp(record), !hasPublished(record, life) { return true }
-        // It took the origin for gone, and has forgotten how far that had come.
-        if lives[life].hasOverflown, !lives[life].hasHeld(record),
-            lives[life].departures.contains(where: { $0.life == record.origin })
-        {
-            return true
-        }
         // Of what is before all that it ever saw of a stream a server does not know that it is a gap.
         let isTold = lives[life].hasReportedGap(over: record) || lives[life].hasBegun(after: record)
         guard isTold, !lives[life].hasHeld(record) else { return false }
@@ -64,7 +61,8 @@ extension History {
         let origin = lives[late.origin]
         guard origin.hasHeld(early), let known = origin.deliveredAt(early), known < late.time else { return true }
         if let held = lives[life].heldAt(late), let delivered = lives[life].deliveredAt(late),
-            delivered - held >= Node.dependencyPatienceMilliseconds * 1_000_000
+            // A stream waits as one: what came behind the record that waits has waited less.
+            delivered - held >= Node.dependencyPatienceMilliseconds * 1_000_000 / 2
         {
             return true
         }

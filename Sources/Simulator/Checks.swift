@@ -49,7 +49,7 @@ public struct Checks: Sendable {
                         kind: .notReached, seed: history.seed, time: record.time,
                         text: "activity \(mark) did not reach client \(presence.client), at server "
                             + "\(history.lives[presence.life].server) since \(Trace.stamp(presence.start)); "
-                            + history.story(of: activity, mark), focus: mark))
+                            + history.story(of: activity, mark), focus: history.focus(on: mark, at: presence.life)))
             }
         }
         return violations
@@ -83,8 +83,7 @@ public struct Checks: Sendable {
             else { return nil }
             return Violation(
                 kind: .notAccepted, seed: history.seed, time: activity.sentAt,
-                text: "activity \(mark) was sent before REDIRECT came from server \(activity.sentTo) and was dropped",
-                focus: mark)
+                text: "activity \(mark) was sent before REDIRECT came from server \(activity.sentTo) and was dropped")
         }
     }
 
@@ -108,7 +107,8 @@ public struct Checks: Sendable {
             }
             return Violation(
                 kind: kind, seed: history.seed, time: reception.time,
-                text: "activity \(mark) \(what) client \(reception.client)", focus: mark)
+                text: "activity \(mark) \(what) client \(reception.client)",
+                focus: history.focus(on: mark, at: reception.life))
         }
     }
 }
@@ -122,6 +122,18 @@ extension History {
                 body(ActivityMark(sender: sender, number: number), activities[sender][number])
             }
         }
+    }
+
+    /// The activity's record, seen from a life where it went wrong and from those that live and lack it.
+    func focus(on mark: ActivityMark, at life: Int) -> Violation.Focus? {
+        guard let record = activity(mark)?.record else { return nil }
+        let others = lives.indices.filter { number in
+            let other = lives[number]
+            return number != life && other.end == nil && other.start < record.time && !other.hasHeld(record)
+        }
+        let servers = Set(([record.origin, life] + others).map { lives[$0].server })
+        return Violation.Focus(
+            mark: mark, origin: record.origin, seq: record.seq, lives: [life] + others, servers: servers.sorted())
     }
 
     /// When it was sent, and which servers held it and handed it out when.

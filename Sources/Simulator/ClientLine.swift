@@ -24,7 +24,7 @@ enum ClientLine {
 }
 
 /// Names a simulated activity: the client that sent it and its number there. It travels as `"mark":"3/17"`.
-struct ActivityMark: Hashable, CustomStringConvertible {
+struct ActivityMark: Hashable, Codable, CustomStringConvertible {
     var sender: Int
     var number: Int
 

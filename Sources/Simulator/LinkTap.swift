@@ -10,6 +10,16 @@ struct LinkTap {
     private var streams: [ServerID: StreamTally] = [:]
     /// Streams in the order in which they were first seen: dictionaries have no order of their own.
     private var order: [ServerID] = []
+    /// Kept for a story only.
+    var watch: Watch?
+
+    /// What the last bytes completed.
+    struct Watch {
+        /// Where they were sent.
+        var frames: [[UInt8]] = []
+        /// Where they arrived.
+        var landed: [(origin: ServerID, seqs: Range<UInt64>, sender: Int)] = []
+    }
 
     /// One direction of a link.
     private struct PipeTap {
@@ -50,6 +60,7 @@ struct LinkTap {
     mutating func sent(
         _ bytes: ArraySlice<UInt8>, by server: Int, on connection: Int, from side: Side, at now: UInt64
     ) -> [PeerFrame.Kind?] {
+        watch?.frames.removeAll()
         let place = Self.place(connection, side)
         while pipes.count <= place { pipes.append(PipeTap()) }
         // Taken out and put back, so that it is changed in place.
@@ -68,6 +79,7 @@ struct LinkTap {
             let kind = PeerFrame.Kind(rawValue: header.kind)
             frames.note(kind, bytes: header.size)
             kinds.append(kind)
+            watch?.frames.append(Array(pipe.partial[offset..<offset + header.size]))
             if kind == .records {
                 noteRecords(in: &pipe, frame: offset..<offset + header.size, by: server, at: now)
             }
@@ -104,6 +116,7 @@ struct LinkTap {
 
     /// Bytes of a link reach the server at its other end. `side` is the sender's.
     mutating func arrived(_ count: Int, at server: Int, on connection: Int, from side: Side) {
+        watch?.landed.removeAll()
         let place = Self.place(connection, side)
         guard place < pipes.count, pipes[place].sawPreamble else { return }
         pipes[place].arrivedBytes += count
@@ -120,7 +133,9 @@ struct LinkTap {
     }
 
     private mutating func noteArrival(of copies: Copies, at server: Int) {
-        for seq in copies.first..<copies.first + UInt64(copies.count) {
+        let seqs = copies.first..<copies.first + UInt64(copies.count)
+        watch?.landed.append((copies.origin, seqs, copies.sender))
+        for seq in seqs {
             streams[copies.origin]?.records[seq]?.noteCopy(at: server, from: copies.sender)
         }
     }

@@ -21,6 +21,8 @@ public struct RandomWorld: Sendable {
     public var checks = Checks()
     /// A mistake that every node makes.
     public var defect: NodeDefect?
+    /// The record of which a story is told.
+    public var focus: Violation.Focus?
 
     public init(seed: UInt64) { self.seed = seed }
 
@@ -32,6 +34,8 @@ public struct RandomWorld: Sendable {
         public var parameters: String
         /// The faults with their virtual time in seconds, in order.
         public var story: [String]
+        /// The causal story of the record that was asked for.
+        public var causes: [String]
         /// How often each rare state occurred, in a fixed order.
         public var rareStates: [(name: String, count: UInt64)]
         public var measures: Measures
@@ -64,6 +68,7 @@ public struct RandomWorld: Sendable {
         draw.options.traces = traces
         draw.options.nodeDefect = defect
         draw.options.hasHastyClients = true
+        draw.options.focus = focus
         let run = RandomRun(draw: draw, setsClocksBack: setsClocksBack)
         run.begin()
         run.safety()
@@ -81,7 +86,8 @@ public struct RandomWorld: Sendable {
             hopsMax: economy.hopsMax)
         return Outcome(
             seed: seed, violations: world.verdict(checks), parameters: run.draw.text, story: run.adversary.story,
-            rareStates: RareStates.all(of: world), measures: measures, traceDigest: world.trace.digest)
+            causes: world.causes, rareStates: RareStates.all(of: world), measures: measures,
+            traceDigest: world.trace.digest)
     }
 }
 

@@ -41,6 +41,8 @@ public struct Scenario: Sendable {
         public var wholeAfter: UInt64?
         /// The timeline's entries with their virtual time.
         public var story: [String] = []
+        /// The causal story of the record that was asked for.
+        public var causes: [String]
         /// From each start, kill and healing of the timeline until the network was whole, where it was before the next.
         public var repairs: [UInt64] = []
         /// Of the records of the measured time.
@@ -147,7 +149,8 @@ public struct Scenario: Sendable {
         if !world.isWhole { world.found(.notWhole, "at the end: " + world.wholenessText) }
         let violations = world.verdict(checks)
         return Outcome(
-            seed: self.world.seed, violations: violations, wholeAfter: wholeAfter, economy: economy,
+            seed: self.world.seed, violations: violations, wholeAfter: wholeAfter, causes: world.causes,
+            economy: economy,
             activities: world.history.activities.reduce(0) { $0 + $1.count },
             deliveries: world.history.views.reduce(0) { $0 + $1.count }, events: world.eventCount,
             traceDigest: world.trace.digest, duration: world.now)

@@ -191,6 +191,7 @@ extension SimulatedClient {
         let mark = ActivityMark(sender: index, number: nextNumber)
         nextNumber += 1
         world.history.noteSending(by: index, to: server, at: world.now)
+        world.story?.noteSending(mark, to: server, at: world.now)
         return ClientLine.activity(name: name, secret: secret, mark: mark, bytes: bytes)
     }
 }

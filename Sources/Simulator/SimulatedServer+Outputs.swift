@@ -49,6 +49,7 @@ extension SimulatedServer {
         case .report(let report):
             reports.append(TimedReport(time: world.now, report: report))
             note(in: world, "> report \(report)")
+            world.tell(report, by: self)
             note(report, in: world)
         }
     }
@@ -58,6 +59,7 @@ extension SimulatedServer {
     private func sendLink(_ id: LinkID, _ bytes: ArraySlice<UInt8>, in world: World) {
         guard let slot = liveSlot(id.slot, id.generation), let socket = sockets[slot] else { return }
         let kinds = world.tap.sent(bytes, by: index, on: socket.connection, from: socket.side, at: world.now)
+        if world.story != nil, case .server(let peer) = peer(slot, in: world) { world.tellFrames(from: self, to: peer) }
         note(in: world, "> \(name(slot)) \(bytes.count) bytes \(Trace.mark(bytes)) \(Self.list(kinds))")
         write(bytes, to: slot)
     }
@@ -182,6 +184,7 @@ extension SimulatedServer {
             note(in: world, "> publish \(understood)")
             if case .broadcast(let mark, _) = understood {
                 world.history.notePublication(mark, by: witness.life, at: world.now)
+                world.tellPublication(of: mark, by: index)
             }
             if !readers.isEmpty { log.append(contentsOf: line) }
         }

@@ -54,14 +54,26 @@ public struct Violation: Sendable, CustomStringConvertible {
     public var seed: UInt64
     public var time: UInt64
     public var text: String
-    /// The activity that it is about.
-    var focus: ActivityMark?
+    /// The record that it is about, for its story; nil if it is about none.
+    public internal(set) var focus: Focus?
+
+    /// A record, and the servers of which its story tells more.
+    public struct Focus: Sendable, Hashable, Codable {
+        let mark: ActivityMark
+        /// The life in which it arose, and its number there.
+        let origin: Int
+        let seq: UInt64
+        /// Those that lack it although they were there, and where it went wrong.
+        let lives: [Int]
+        /// The servers of all these lives.
+        let servers: [Int]
+    }
 
     public init(kind: Kind, seed: UInt64, time: UInt64, text: String) {
         self.init(kind: kind, seed: seed, time: time, text: text, focus: nil)
     }
 
-    init(kind: Kind, seed: UInt64, time: UInt64, text: String, focus: ActivityMark?) {
+    init(kind: Kind, seed: UInt64, time: UInt64, text: String, focus: Focus?) {
         self.kind = kind
         self.seed = seed
         self.time = time

@@ -23,6 +23,7 @@ extension World {
         guard servers[index].isUp else { return }
         trace.note(now, "world kills s\(index), \(death)")
         rareStates.noteDeath(of: servers[index])
+        tellLife(of: servers[index], "is killed (\(death))")
         if death == .machine { network.setSilent(.server(index), true) }
         servers[index].die(death, in: self)
         network.setFrozen(.server(index), false, at: now, in: &queue)
@@ -161,6 +162,7 @@ extension SimulatedServer {
             configuration: configuration, cryptography: ToyCryptography.cryptography, seed: random.next(),
             wallClock: wallClock, at: instant(world.now))
         note(in: world, "starts, life \(life), told of \(configuration.bootstrap?.description ?? "nobody")")
+        world.tellLife(of: self, "starts, life \(witness.life)")
         node.start(at: instant(world.now))
         self.node = node
         planTurn(in: world)

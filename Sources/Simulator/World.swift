@@ -28,6 +28,7 @@ public final class World {
     /// Told already.
     var brokenInvariants: Set<String> = []
     var rareStates = RareStates()
+    var story: Story?
     private var random: SplitMix64
     private var scripts: [(World) -> Void] = []
     private var traffic: Traffic?
@@ -46,6 +47,8 @@ public final class World {
         trace = Trace(mode: options.traces)
         history = History(seed: options.seed)
         network = Network(options: options)
+        story = options.focus.map { Story(of: $0) }
+        if story != nil { tap.watch = LinkTap.Watch() }
         random = SplitMix64(seed: options.seed, purpose: 2)
         let departure = options.timing.departure * 1_000_000
         history.departureAfter = departure - min(departure, silenceNoticed)
@@ -186,6 +189,7 @@ public final class World {
         case .server(let server):
             if case .bytes(let bytes) = delivery {
                 tap.arrived(bytes.count, at: server, on: connection, from: side.other)
+                tellArrivals(at: server)
             }
             servers[server].receive(delivery, on: connection, in: self)
         }

@@ -156,7 +156,7 @@ struct WorldDraw {
         draw("store bytes", 60, in: .cramped, 5000...100_000, \.storeBytes)
         draw("link window bytes", 200, in: .cramped, 1000...40_000, \.linkWindowBytes)
         draw("delivery bytes", 200, in: .halting, 100...5000, \.deliveryBytes)
-        draw("tombstones", 50, in: .forgetting, 1...4, \.tombstones)
+        draw("tombstones", 30, in: .forgetting, 1...12, \.tombstones)
         draw("losing claims", 50, in: .crowded, 1...3, \.losingClaims)
         draw("reservations", 50, in: .crowded, 1...4, \.reservations)
         draw("requests", 80, in: .crowded, 1...6, \.requests)
@@ -165,7 +165,7 @@ struct WorldDraw {
         // Fewer than dial at once would keep each other out for ever.
         let room = UInt64(servers)
         draw("unproven links", 80, in: .halting, room...2 * room, \.unprovenLinks)
-        draw("members", 20, in: .forgetting, room + 1...room + 6, \.members)
+        draw("members", 20, in: .forgetting, 2 * room + 4...2 * room + 12, \.members)
     }
 
     /// Sometimes who was silent for not much longer than makes it unreachable has departed, and little is remembered

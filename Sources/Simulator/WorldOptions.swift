@@ -27,6 +27,8 @@ public struct WorldOptions: Sendable {
     public var timing = NodeConfiguration.Timing()
     public var limits = NodeConfiguration.Limits()
     public var traces: Trace.Mode = .off
+    /// The record of which a story is told; nothing else of the run depends on it.
+    public var focus: Violation.Focus?
     /// A fault of the *simulated shell*, planted to show that the checkers find it.
     public var defect: PlantedDefect?
     /// A mistake that every node makes.

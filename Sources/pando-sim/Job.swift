@@ -6,18 +6,25 @@ import Simulator
 struct Job {
     /// The options that give this job, without those that choose seeds.
     let options: [String]
-    private let body: (_ seed: UInt64, _ traces: Trace.Mode) -> SeedResult
+    private let body: Body
 
-    init(options: [String], body: @escaping (_ seed: UInt64, _ traces: Trace.Mode) -> SeedResult) {
+    typealias Body = (_ seed: UInt64, _ traces: Trace.Mode, _ focus: Violation.Focus?) -> SeedResult
+
+    init(options: [String], body: @escaping Body) {
         self.options = options
         self.body = body
     }
 
     func run(seed: UInt64, traces: Trace.Mode = .off) -> SeedResult {
         let start = clock()
-        var result = body(seed, traces)
+        var result = body(seed, traces, nil)
         result.cpuSeconds = Double(clock() - start) / Double(CLOCKS_PER_SEC)
         return result
+    }
+
+    /// The causal story of the first violation that is about a record, by a second run that looks at that record alone.
+    func causes(of result: SeedResult) -> [String] {
+        result.focus.map { body(result.seed, .off, $0).causes } ?? []
     }
 
     /// The command that runs one seed again, event by event.
@@ -39,20 +46,22 @@ struct Job {
 extension Job {
     /// The network that the options or a file describe.
     static func scenario(_ scenario: Scenario, world: String, options: [String]) -> Job {
-        Job(options: options) { seed, traces in
+        Job(options: options) { seed, traces, focus in
             var scenario = scenario
             scenario.world.seed = seed
             scenario.world.traces = traces
+            scenario.world.focus = focus
             return SeedResult(scenario.run(), of: scenario, world: world)
         }
     }
 
     /// Worlds of which the seed draws all that is not set.
     static func randomWorld(options: [String], _ set: @escaping (inout RandomWorld) -> Void) -> Job {
-        Job(options: options) { seed, traces in
+        Job(options: options) { seed, traces, focus in
             var world = RandomWorld(seed: seed)
             set(&world)
             world.traces = traces
+            world.focus = focus
             return SeedResult(world.run())
         }
     }
@@ -65,7 +74,8 @@ extension SeedResult {
             seed: outcome.seed, world: outcome.parameters, violations: outcome.violations.map(\.description),
             activities: measures.activities, deliveries: measures.deliveries, events: measures.events,
             virtualTime: measures.duration, traceDigest: outcome.traceDigest)
-        story = outcome.story
+        focus = outcome.violations.lazy.compactMap(\.focus).first
+        (story, causes) = (outcome.story, outcome.causes)
         rareStates = outcome.rareStates.map { RareState(name: $0.name, count: $0.count) }
         measure("whole again, s", measures.repairs.map { Double($0) / 1e9 })
         guard measures.records > 0 else { return }
@@ -81,7 +91,8 @@ extension SeedResult {
             seed: outcome.seed, world: world, violations: outcome.violations.map(\.description),
             activities: outcome.activities, deliveries: outcome.deliveries, events: outcome.events,
             virtualTime: outcome.duration, traceDigest: outcome.traceDigest)
-        story = outcome.story
+        focus = outcome.violations.lazy.compactMap(\.focus).first
+        (story, causes) = (outcome.story, outcome.causes)
         measure("whole after the start, s", outcome.wholeAfter.map { [Double($0) / 1e9] } ?? [])
         measure("whole again, s", outcome.repairs.map { Double($0) / 1e9 })
         let economy = outcome.economy

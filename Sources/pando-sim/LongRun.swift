@@ -10,6 +10,8 @@ struct LongRun {
 
     /// Failures that are told with their story; the rest by their seeds.
     private static let toldMax = 5
+    /// Those of them for which the seed is run once more.
+    private static let storiesMax = 3
 
     func run() throws {
         let interrupts = Interrupts.install()
@@ -37,6 +39,8 @@ struct LongRun {
             progress.tick()
         }
         progress.end()
+        // Whoever interrupts does not want to wait.
+        if isComplete { summary.tellCauses(of: Self.storiesMax, job.causes) }
         try tell(summary, code: code)
         Output.write(summary.cost(wallSeconds: progress.elapsed) + "\n", to: STDERR_FILENO)
         if !summary.failures.isEmpty { throw ExitCode(1) }
@@ -54,7 +58,7 @@ struct LongRun {
             print("")
             print("seed \(result.seed): \(result.world)")
             for line in result.story { print("  \(line)") }
-            for violation in result.violations { print("VIOLATION \(violation)") }
+            result.printViolations()
             print(Self.advice(job, result.seed))
         }
         print("")

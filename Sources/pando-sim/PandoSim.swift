@@ -110,20 +110,22 @@ struct PandoSim: ParsableCommand {
     }
 
     private func runOne(_ job: Job, seed: UInt64) throws {
-        let result = job.run(seed: seed, traces: trace ? .lines { print($0) } : .off)
+        var result = job.run(seed: seed, traces: trace ? .lines { print($0) } : .off)
+        result.causes = job.causes(of: result)
+        let code = result.isGood && !json ? "" : CodeDigest.ofThisProgram()
         if json {
             var summary = Summary()
             summary.add(result)
-            print(try summary.json(code: CodeDigest.ofThisProgram(), options: job.options, replay: job.replay))
+            print(try summary.json(code: code, options: job.options, replay: job.replay))
         } else {
             print(result.report)
             if trace { print("trace digest \(String(result.traceDigest, radix: 16))") }
-            for violation in result.violations { print("VIOLATION \(violation)") }
+            result.printViolations()
         }
         let memory = Memory.peak.map { "; \(Text.number($0)) MiB of memory at most" } ?? ""
         Output.write("seed \(seed): \(Text.number(result.cpuSeconds)) CPU seconds\(memory)\n", to: STDERR_FILENO)
         if !result.isGood {
-            if !json { print(LongRun.advice(job, seed)) }
+            if !json { print("code \(code)\n\(LongRun.advice(job, seed))") }
             throw ExitCode(1)
         }
     }

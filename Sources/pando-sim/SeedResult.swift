@@ -8,6 +8,9 @@ struct SeedResult: Codable, Sendable {
     /// The world in a sentence or two.
     var world: String
     var violations: [String] = []
+    /// What the first violation that is about a record is about, and its causal story where it is told.
+    var focus: Violation.Focus?
+    var causes: [String] = []
     /// What was done to the network, with times; kept where there is a violation.
     var story: [String] = []
     var measures: [Measure] = []
@@ -98,6 +101,13 @@ extension SeedResult {
         lines += notes
         if !story.isEmpty { lines += ["what happened:"] + story.map { "  \($0)" } }
         return lines.joined(separator: "\n")
+    }
+
+    /// All violations, and the causal story.
+    func printViolations() {
+        for violation in violations { print("VIOLATION \(violation)") }
+        if !causes.isEmpty { print("the story of its record:") }
+        for line in causes { print("  \(line)") }
     }
 
     private static func text(of values: [Double]) -> String {

@@ -37,6 +37,12 @@ struct Summary {
     /// The failed seeds in their order.
     var failed: [SeedResult] { failures.sorted { $0.seed < $1.seed } }
 
+    /// Adds causal stories to the first failures.
+    mutating func tellCauses(of count: Int, _ causes: (SeedResult) -> [String]) {
+        failures = failed
+        for index in failures.indices.prefix(count) { failures[index].causes = causes(failures[index]) }
+    }
+
     var simulatedHours: Double { Double(virtualTime) / 3.6e12 }
 
     var cpuMean: Double { cpuSeconds.isEmpty ? 0 : cpuSeconds.reduce(0, +) / Double(cpuSeconds.count) }
@@ -115,6 +121,7 @@ extension Summary {
             var world: String
             var violations: [String]
             var story: [String]
+            var causes: [String]
             var replay: String
         }
         struct Rare: Encodable {
@@ -139,7 +146,7 @@ extension Summary {
             failures: failed.map { result in
                 Failure(
                     seed: result.seed, world: result.world, violations: result.violations, story: result.story,
-                    replay: replay(result.seed))
+                    causes: result.causes, replay: replay(result.seed))
             },
             simulatedHours: simulatedHours, activities: activities, deliveries: deliveries, events: events,
             cpuSecondsMean: cpuMean,
