@@ -242,8 +242,19 @@ extension Node {
 
     /// The table is as large as that of the claims: what is beyond it was made up by a faulty peer.
     private mutating func noteActivity(of claim: ClaimID, at position: StreamPosition) {
+        // What follows in this server's own stream comes after it anyhow.
+        guard position.origin != id else { return }
         guard lastActivity.count < configuration.limits.claims || lastActivity[claim] != nil else { return }
         lastActivity[claim] = position
+    }
+
+    /// What the next activity of the claim depends on: the latest one from elsewhere. It is named until everybody has
+    /// it, and not only by the next one: that may be in a gap.
+    mutating func dependency(of claim: ClaimID) -> StreamPosition? {
+        guard let last = lastActivity[claim] else { return nil }
+        if let index = servers.index(of: last.origin), store.streams[index].oldest <= last.seq { return last }
+        lastActivity[claim] = nil
+        return nil
     }
 
     private func isDelivered(_ position: StreamPosition) -> Bool {

@@ -172,7 +172,7 @@ extension Node {
     /// Makes the record of an activity: rendered once, for every client of every server.
     private mutating func broadcast(_ activity: ClientActivity, size: Int, line: Span<UInt8>, user: Int) {
         var header = RecordHeader(kind: RecordKind.activity.rawValue, claim: sessions.users[user].claim)
-        if let claim = header.claim, let last = lastActivity[claim], last.origin != id { header.dependency = last }
+        if let claim = header.claim { header.dependency = dependency(of: claim) }
         let name = sessions.users[user].name
         originate(header, payloadBytes: size) { bytes in
             ActivityRenderer.render(activity, of: line, username: name.span, into: &bytes)

@@ -77,7 +77,7 @@ public struct Node: Sendable {
     var hashJobs: [HashID: UInt64] = [:]
     var nextHash: UInt64 = 0
     var claimCounter: UInt32 = 0
-    /// The latest delivered activity of each claim: the dependency of its next one from another server.
+    /// The latest delivered activity of each claim from another server: the dependency of its next ones here.
     var lastActivity: [ClaimID: StreamPosition] = [:]
     /// Key of the digests of users' secrets: of this process alone.
     let verifierKey: [UInt8]
