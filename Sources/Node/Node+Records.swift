@@ -159,7 +159,7 @@ extension Node {
             _ = deliverStream(index)
             guard store.streams[index].waitsFor != nil else { break }
             counters.dependenciesExpired += 1
-            store.forgive(index)
+            forgive(index)
         }
         precondition(store.streams[index].delivered == store.streams[index].held, "nothing is left to wait for")
         deliveryLeft = max(0, left - (Int.max - deliveryLeft))
@@ -204,7 +204,7 @@ extension Node {
         // What is not shown is followed in order all the same: the sender's next activity here depends on its latest.
         // But a stream that a joiner was told nothing of will not come.
         let isSilent = seq <= store.streams[index].silentThrough
-        if let dependency = header.dependency, dependency != store.streams[index].forgiven, !isDelivered(dependency),
+        if let dependency = header.dependency, !isDelivered(dependency),
             !isSilent || servers.index(of: dependency.origin) != nil
         {
             wait(index, for: dependency)
@@ -248,21 +248,26 @@ extension Node {
         lastActivity[claim] = position
     }
 
-    /// What the next activity of the claim depends on: the latest one from elsewhere. It is named until everybody has
-    /// it, and not only by the next one: that may be in a gap.
-    mutating func dependency(of claim: ClaimID) -> StreamPosition? {
-        guard let last = lastActivity[claim] else { return nil }
-        if let index = servers.index(of: last.origin), store.streams[index].oldest <= last.seq { return last }
-        lastActivity[claim] = nil
-        return nil
+    /// What the stream waits for is late. No stream waits for anything of that origin any more, before more of it comes.
+    private mutating func forgive(_ index: Int) {
+        guard let position = store.streams[index].waitsFor else { return }
+        store.stopWaiting(index)
+        if let origin = servers.index(of: position.origin) {
+            store.setMissed(origin)
+        } else {
+            // At the limit they are waited for anew.
+            if missedOrigins.count >= configuration.limits.members { missedOrigins.removeAll() }
+            missedOrigins.insert(position.origin)
+        }
     }
 
     private func isDelivered(_ position: StreamPosition) -> Bool {
         guard let index = servers.index(of: position.origin) else {
-            return tombstones.mayHaveForgotten(position.origin)
+            return tombstones.mayHaveForgotten(position.origin) || missedOrigins.contains(position.origin)
                 || tombstones[position.origin].map { position.seq <= $0.held } ?? false
         }
         let stream = store.streams[index]
+        if stream.missedAfter == stream.held { return true }
         return (configuration.defect == .heldCountedAsDelivered ? stream.held : stream.delivered) >= position.seq
     }
 
@@ -291,7 +296,7 @@ extension Node {
                 continue
             }
             counters.dependenciesExpired += 1
-            store.forgive(index)
+            forgive(index)
             deliver(index)
         }
         waiting.removeAll { store.streams[$0].waitsFor == nil }

@@ -172,7 +172,8 @@ extension Node {
     /// Makes the record of an activity: rendered once, for every client of every server.
     private mutating func broadcast(_ activity: ClientActivity, size: Int, line: Span<UInt8>, user: Int) {
         var header = RecordHeader(kind: RecordKind.activity.rawValue, claim: sessions.users[user].claim)
-        if let claim = header.claim { header.dependency = dependency(of: claim) }
+        // Named by each one, and not only by the next: that one may be in a gap.
+        if let claim = header.claim { header.dependency = lastActivity[claim] }
         let name = sessions.users[user].name
         originate(header, payloadBytes: size) { bytes in
             ActivityRenderer.render(activity, of: line, username: name.span, into: &bytes)

@@ -79,6 +79,8 @@ public struct Node: Sendable {
     var claimCounter: UInt32 = 0
     /// The latest delivered activity of each claim from another server: the dependency of its next ones here.
     var lastActivity: [ClaimID: StreamPosition] = [:]
+    /// Unknown origins of dependencies that were waited for in vain. Looked up, never iterated.
+    var missedOrigins: Set<ServerID> = []
     /// Key of the digests of users' secrets: of this process alone.
     let verifierKey: [UInt8]
 
@@ -262,6 +264,7 @@ public struct Node: Sendable {
         }
         let capacity = servers.capacity
         precondition(members.count == capacity && store.streams.count == capacity, "tables grow together")
+        missedOrigins.remove(id)
         recall(index)
         return index
     }

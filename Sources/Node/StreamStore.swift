@@ -22,8 +22,8 @@ struct StreamStore: Sendable {
         var waitsSince = Instant(nanoseconds: 0)
         /// The last claim among the records that were given up: whoever is told of the gap needs the state as well.
         var givenUpClaim: UInt64 = 0
-        /// The dependency that was waited for in vain.
-        var forgiven: StreamPosition?
+        /// What is beyond this was waited for in vain, as long as no more is held.
+        var missedAfter: UInt64?
 
         /// The lowest seq still held; `held` + 1 if none is.
         var oldest: UInt64 { segments.first?.first ?? held + 1 }
@@ -115,11 +115,8 @@ struct StreamStore: Sendable {
     /// The dependency is delivered, although the stream's next record is not yet.
     mutating func stopWaiting(_ index: Int) { streams[index].waitsFor = nil }
 
-    /// The next record of the stream waits no longer for its dependency.
-    mutating func forgive(_ index: Int) {
-        streams[index].forgiven = streams[index].waitsFor
-        streams[index].waitsFor = nil
-    }
+    /// What comes after what is held of this stream was waited for in vain.
+    mutating func setMissed(_ index: Int) { streams[index].missedAfter = streams[index].held }
 
     // MARK: Reading
 

@@ -45,7 +45,7 @@ import Testing
 
     /// What one or two of a hundred larger and longer worlds meet.
     private static let seldom: Set<RareState> = [
-        .memberRevived, .dependencyExpired, .originForgottenEarly, .outOfOrder,
+        .memberRevived, .dependencyExpired, .originForgottenEarly, .outOfOrder, .gapWithState,
     ]
 
     @Test(arguments: RareState.allCases.filter { !seldom.contains($0) }) func `every rare state is met`(
