@@ -248,7 +248,7 @@ extension Node {
         lastActivity[claim] = position
     }
 
-    /// What the stream waits for is late. No stream waits for anything of that origin any more, before more of it comes.
+    /// What the stream waits for is late. No stream waits for anything of that origin any more until more of it comes.
     private mutating func forgive(_ index: Int) {
         guard let position = store.streams[index].waitsFor else { return }
         store.stopWaiting(index)
