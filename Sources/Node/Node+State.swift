@@ -157,7 +157,7 @@ extension Node {
     private mutating func followClock(_ stamp: UInt64) {
         let time = networkTime()
         guard stamp > time else { return }
-        if stamp - time <= Self.clockFollowMax { networkTimeBase += stamp - time } else { counters.clockAhead += 1 }
+        if stamp - time <= Self.clockFollowMax { networkTimeBase &+= stamp - time } else { counters.clockAhead += 1 }
     }
 
     /// A neighbour has the same records as this server, but another registry: something was lost that is never to be

@@ -71,6 +71,16 @@ import Testing
         #expect(desk.node.statistics.clockAhead == 1)
     }
 
+    @Test func `a network that tells an absurd time does not stop the clock`() {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        desk.node.networkTimeBase = .max - 1
+        desk.pass(milliseconds: 100)
+        let time = desk.node.networkTime()
+        desk.say(.claims([Peers.claim("ada", stamp: time + 4000)]), over: link)
+        #expect(desk.node.networkTime() == time + 4000)
+    }
+
     /// Nothing known loses a claim; so one is taken away by force.
     @Test func `registries that differ at equal vectors are repaired`() {
         let wires = Wires.network(3)
