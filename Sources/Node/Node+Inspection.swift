@@ -67,7 +67,10 @@ extension Node {
     }
 
     public var isServing: Bool { phase == .serving }
-    public var reachableCount: Int { members.count { $0.status == .reachable } }
+    /// The servers that are members and reachable, this one among them; ordered by when they were heard of.
+    public var reachableServers: [ServerID] {
+        members.indices.filter { members[$0].status == .reachable }.map { servers[$0] }
+    }
     public var registryDigest: RegistryDigest { registry.digest }
     public var storeBytes: Int { store.byteCount }
     /// Records have to be given up: the store is over its bound, or the table of servers at its own.

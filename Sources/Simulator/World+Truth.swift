@@ -118,10 +118,13 @@ extension World {
         }
     }
 
-    /// Every living server serves, and counts every living server as a reachable member.
+    /// Every living server serves, and the living servers are those that it counts as reachable members: who is dead
+    /// and not yet missed may make the numbers equal, though two parts do not hear of each other.
     var isConnected: Bool {
-        let living = servers.count { $0.isUp }
-        return servers.allSatisfy { !$0.isUp || ($0.node?.isServing == true && $0.node?.reachableCount == living) }
+        let living = Set(livingServers.compactMap { $0.node?.id })
+        return livingServers.allSatisfy { server in
+            server.node.map { $0.isServing && Set($0.reachableServers) == living } ?? false
+        }
     }
 
     var areRegistriesEqual: Bool {
