@@ -147,9 +147,16 @@ extension Checks {
 }
 
 extension History {
+    /// Whether there was a later life; or an earlier one that its clock makes look later, until the living one hears of
+    /// it and refutes that.
     fileprivate func hasSuccessor(_ departure: Life.Departure) -> Bool {
         let life = lives[departure.life]
-        return lives.contains { $0.server == life.server && $0.start > life.start && $0.start <= departure.time }
+        return lives.contains { other in
+            guard other.server == life.server, other.start != life.start, other.start <= departure.time else {
+                return false
+            }
+            return other.start > life.start || other.wallClock >= life.wallClock
+        }
     }
 
     /// Whether both were in a connected network later than the departure time allows.

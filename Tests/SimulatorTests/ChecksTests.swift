@@ -307,6 +307,16 @@ struct ChecksTests {
         #expect(Self.kinds(history) == [])
     }
 
+    @Test func anEarlierLifeWithALaterClockPassesForASuccessor() {
+        var history = Self.history()
+        _ = history.beginLife(of: 1, at: 8 * Self.second)
+        history.lives[2].wallClock = 50
+        history.lives[0].noteDeparture(of: 2, cause: "succeeded", at: 9 * Self.second)
+        #expect(Self.kinds(history) == [.departedWrongly])
+        history.lives[1].wallClock = 60
+        #expect(Self.kinds(history) == [])
+    }
+
     @Test func silenceIsWaitedOut() {
         var history = Self.history()
         history.departureAfter = 10 * Self.second
