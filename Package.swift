@@ -135,6 +135,11 @@ let package = Package(
         ),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CEpollShim"], swiftSettings: testSettings),
         .testTarget(name: "CodecsTests", dependencies: ["Codecs"], swiftSettings: testSettings),
+        .testTarget(
+            name: "LoadTests",
+            dependencies: ["Load", "pando-load", "pando-server"],
+            swiftSettings: testSettings
+        ),
         .testTarget(name: "ClientTests", dependencies: ["pando-client"], swiftSettings: testSettings),
         .testTarget(name: "NodeTests", dependencies: ["Node", "Codecs"], swiftSettings: testSettings),
         .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "pando-sim"], swiftSettings: testSettings),

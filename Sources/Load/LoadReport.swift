@@ -46,9 +46,9 @@ public struct LoadReport {
         let first = values(.firstDial).min() ?? before.time
         let connected = values(.lastConnect).max() ?? first
         let last = values(.lastLogin).max() ?? first
-        let perSecond = { (end: UInt64) in Double(plan.clients) * 1e9 / Double(max(1, end - first)) }
-        connectsPerSecond = perSecond(max(first, connected))
-        loginsPerSecond = perSecond(max(first, last))
+        let perSecond = { (count: Int, end: UInt64) in Double(count) * 1e9 / Double(max(first + 1, end) - first) }
+        connectsPerSecond = perSecond(board.sum(.connected), connected)
+        loginsPerSecond = perSecond(plan.clients, last)
         connectSeconds = Double(last - min(first, last)) / 1e9
         guard !plan.serverProcesses.isEmpty else { return }
         let clients = Double(max(1, plan.clients))
