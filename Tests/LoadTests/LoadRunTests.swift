@@ -114,7 +114,8 @@ import Testing
                 Int(run[$0].isNaN ? -1 : run[$0])
             }
             switch mischief {
-            case .none: self.expectGood(run, readers: 10)
+            case .none, .move: self.expectGood(run, readers: 10)
+            case .moveBadly: #expect(found[0] >= 1 && Array(found[1...]) == [0, 0, 0, 0], "\(run.text)")
             // 28 activities in all, the fifth is the first that goes wrong.
             case .lose: #expect(found == [1, 0, 0, 0, 0], "\(run.text)")
             case .garble: #expect(found == [1, 0, 0, 0, 0], "\(run.text)")
@@ -125,8 +126,19 @@ import Testing
             case .cutOff: #expect(found == [24, 0, 0, 0, 1], "\(run.text)")
             case .refuse: #expect(run.text.contains("was refused") && run.text.contains("LOGIN_FAILED"), "\(run.text)")
             }
-            let expected: Int32 = [.none, .swap].contains(mischief) ? 0 : mischief == .refuse ? 69 : 1
+            let expected: Int32 = [.none, .swap, .move].contains(mischief) ? 0 : mischief == .refuse ? 69 : 1
             #expect(run.status == expected, "\(run.text)")
+        }
+    }
+
+    @Test func `a sender that is moved goes on where it was`() async throws {
+        try await onThread {
+            let server = try FakeServer(.move, victim: 1)
+            defer { server.end() }
+            let run = try self.run(server.port, ["--clients", "4", "--rate", "100", "--workers", "1"])
+            self.expectGood(run, readers: 4)
+            #expect(run["sent"] == 70)
+            #expect(run["redirected"] == 1)
         }
     }
 
