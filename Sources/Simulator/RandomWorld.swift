@@ -75,6 +75,7 @@ public struct RandomWorld: Sendable {
         run.begin()
         run.safety()
         run.liveness()
+        defer { run.world.end() }
         return outcome(of: run)
     }
 
