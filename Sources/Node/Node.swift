@@ -261,6 +261,7 @@ public struct Node: Sendable {
             for link in links.indices { links[link].ensure(streams: servers.capacity) }
         } else {
             members[index] = Member(id: id, heard: now)
+            store.noteBeginning()
         }
         let capacity = servers.capacity
         precondition(members.count == capacity && store.streams.count == capacity, "tables grow together")

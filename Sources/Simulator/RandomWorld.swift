@@ -221,11 +221,11 @@ final class RandomRun {
     /// What each server has announced by now every other one learns, although nobody sends anything.
     private func beInformed() {
         let announced = world.livingServers.compactMap { server in
-            server.nodeID.flatMap { id in server.node?.announcementNumber(of: id).map { (id, $0, server.index) } }
+            server.nodeID.flatMap { id in server.core?.node.announcementNumber(of: id).map { (id, $0, server.index) } }
         }
         world.run(milliseconds: draw.settleMilliseconds)
         for server in world.livingServers {
-            for (id, number, other) in announced where server.node?.announcementNumber(of: id) ?? 0 < number {
+            for (id, number, other) in announced where server.core?.node.announcementNumber(of: id) ?? 0 < number {
                 world.found(.notInformed, "server \(server.index) lacks announcement \(number) of server \(other)")
             }
         }
