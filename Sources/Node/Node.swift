@@ -218,7 +218,7 @@ public struct Node: Sendable {
         case .dial: overlayIsDirty = true
         case .joinPatience: serve(alone: false)
         case .digests: sendDigests()
-        case .linkCheck(let id): checkLink(id)
+        case .linkChecks: checkLinks()
         case .graft(let index): graftMissing(index)
         case .request(let id): retryRequest(id)
         case .registration(let job): claimAcknowledgementExpired(job)
