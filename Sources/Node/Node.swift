@@ -64,6 +64,8 @@ public struct Node: Sendable {
     /// When the last announcement was sent; nil before the first.
     var announced: Instant?
     var storeBytesAnnounced = 0
+    /// What of the vector is to be told with the next announcement.
+    var vector = VectorTelling()
     /// The store is searched for stable records when it is as large as this.
     var releaseAtBytes = Node.releaseStep
 
@@ -213,6 +215,7 @@ public struct Node: Sendable {
             timers.set(.announce, at: now.adding(milliseconds: configuration.timing.announceInterval))
             checkMembers()
             treeLag.beginPeriod()
+            vector.isDue = true
             announce()
         case .announceSoon: announce()
         case .dial: overlayIsDirty = true
