@@ -1,4 +1,4 @@
-// The two places where this module steps below bounds-checked access, each behind a function that checks.
+// The three places where this module steps below bounds-checked access, each behind a function that checks.
 
 extension Span where Element == UInt8 {
     /// The eight bytes from `offset` on, the first one in the lowest eight bits.
@@ -15,6 +15,13 @@ extension Span where Element == UInt8 {
 }
 
 extension [UInt8] {
+    /// Appends the integer's bytes, the lowest eight bits first.
+    @inlinable
+    public mutating func appendInteger<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
+        // The bytes are those of a value that lives as long as the closure, and append copies them.
+        unsafe Swift.withUnsafeBytes(of: value.littleEndian) { unsafe append(contentsOf: $0) }
+    }
+
     /// Appends a copy of `bytes`, as one block copy.
     @inlinable
     @inline(__always)

@@ -56,6 +56,8 @@ struct Link: Sendable {
     var edges: [Edge] = []
     /// Streams with a dirty edge.
     var dirty: [Int] = []
+    /// When they are told by digest; nil if nothing is due.
+    var digestsDue: Instant?
     /// There may be records to push beyond those that arose or arrived in this turn.
     var hasBacklog = false
 
@@ -103,11 +105,9 @@ struct Link: Sendable {
         dirty.removeAll { $0 == index }
     }
 
-    /// Returns whether the edge was clean before.
-    mutating func markDirty(_ index: Int) -> Bool {
-        guard !edges[index].isDirty else { return false }
+    mutating func markDirty(_ index: Int) {
+        guard !edges[index].isDirty else { return }
         edges[index].isDirty = true
         dirty.append(index)
-        return true
     }
 }

@@ -18,7 +18,12 @@ struct Member: Sendable {
     /// Orders the incarnations at one address (`Announcement.rank`).
     var rank: UInt64 = 0
     /// Meaningless while it is unheard of.
-    var address = PeerAddress(host: "?", port: 0)
+    var address: PeerAddress {
+        get { seat.address }
+        set { if newValue != seat.address { seat = Overlay.Seat(newValue) } }
+    }
+    private(set) var seat = unknownSeat
+    private static let unknownSeat = Overlay.Seat(PeerAddress(host: "?", port: 0))
     var status = Status.unheard
     var heard: Instant
     /// The last sign of life at first hand: an introduction, or an announcement down its tree.
@@ -39,7 +44,7 @@ struct Member: Sendable {
     /// Tickets asked of it and not answered: they count as clients of it.
     var ticketsAsked: UInt32 = 0
 
-    /// What this server has last told to hold of its stream, and the announcement that told it first.
+    /// What this server has last told to hold of its stream, and which telling of its vector did so first.
     var heldTold: UInt64 = .max
     var heldToldIn: UInt64 = 0
     /// Others have forgotten its stream at a higher seq than is held here, and since when that is known.

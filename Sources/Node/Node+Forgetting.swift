@@ -94,15 +94,17 @@ extension Node {
     /// The index of a stream of which a neighbour holds, or sends, records up to `seq`; nil if that is nothing new of a
     /// forgotten one, may be that, or there is no room.
     mutating func streamIndex(of origin: ServerID, through seq: UInt64) -> Int? {
-        if servers.index(of: origin) == nil {
-            if let tombstone = tombstones[origin], seq <= tombstone.held { return nil }
-            // As long as it does not announce itself, it is one of the dead whose tombstone was evicted.
-            if tombstones.mayHaveForgotten(origin) {
-                counters.forgottenHits += 1
-                return nil
-            }
-            guard hasRoom(for: origin) else { return nil }
+        if let index = servers.index(of: origin) {
+            if members[index].doubt != nil { stepOverForgotten(index, through: seq) }
+            return index
         }
+        if let tombstone = tombstones[origin], seq <= tombstone.held { return nil }
+        // As long as it does not announce itself, it is one of the dead whose tombstone was evicted.
+        if tombstones.mayHaveForgotten(origin) {
+            counters.forgottenHits += 1
+            return nil
+        }
+        guard hasRoom(for: origin) else { return nil }
         let index = serverIndex(of: origin)
         if members[index].doubt != nil { stepOverForgotten(index, through: seq) }
         return index

@@ -21,7 +21,7 @@ extension Node {
         outbox.append(.sendLink(id, start..<outbox.bytes.count))
         link.ensure(streams: servers.capacity)
         links.append(link)
-        timers.set(.linkCheck(id), at: now.adding(milliseconds: checkInterval))
+        timers.set(.linkChecks, at: now.adding(milliseconds: checkInterval))
         if phase == .leaving { return refuse(links.count - 1, .shutdown, .shutdown, "this server is leaving") }
         if dial == nil { boundUnproven() }
     }
@@ -141,23 +141,27 @@ extension Node {
 
     private var checkInterval: UInt64 { max(1, configuration.timing.heartbeat / 2) }
 
-    mutating func checkLink(_ id: LinkID) {
-        guard let index = linkIndex(id) else { return }
+    /// All links in one go: a server with nothing else to do wakes up no more often than it must.
+    mutating func checkLinks() {
+        guard !links.isEmpty else { return }
+        timers.set(.linkChecks, at: now.adding(milliseconds: checkInterval))
+        for index in links.indices where links[index].phase != .closing { checkLink(index) }
+    }
+
+    private mutating func checkLink(_ index: Int) {
         let timing = configuration.timing
-        let link = links[index]
-        timers.set(.linkCheck(id), at: now.adding(milliseconds: checkInterval))
-        guard link.phase != .closing else { return }
-        if !link.isIntroduced {
-            if now.milliseconds(since: link.opened) >= timing.handshake { close(index, .handshakeTimeout, saying: nil) }
+        if !links[index].isIntroduced {
+            let age = now.milliseconds(since: links[index].opened)
+            if age >= timing.handshake { close(index, .handshakeTimeout, saying: nil) }
             return
         }
-        if now.milliseconds(since: link.lastHeard) >= timing.silence {
+        if now.milliseconds(since: links[index].lastHeard) >= timing.silence {
             close(index, .silent, saying: nil)
             return
         }
         tellCredit(link: index)
         // A check comes every half interval, so a heartbeat is late by at most that.
-        if now.milliseconds(since: link.lastSent) >= checkInterval { send(.heartbeat, link: index) }
+        if now.milliseconds(since: links[index].lastSent) >= checkInterval { send(.heartbeat, link: index) }
         checkSurplus(index)
     }
 

@@ -7,10 +7,16 @@ extension Node {
 
     // MARK: Own announcement
 
-    /// Announces this server soon: at once, unless the last announcement was just now.
+    /// What all servers together say besides one announcement each an interval: a second, as long as load changes.
+    static let announcementsPerSecond: UInt64 = 100
+
+    /// Announces this server soon: at once, unless the last announcement was just now. The larger the network, the more
+    /// each has to hear: the less often it says something.
     mutating func announceSoon() {
         guard phase != .leaving else { return }
-        let earliest = announced?.adding(milliseconds: configuration.timing.announceGap)
+        let turn = UInt64(servers.count) * 1000 / Self.announcementsPerSecond
+        let share = min(turn, configuration.timing.announceInterval)
+        let earliest = announced?.adding(milliseconds: max(configuration.timing.announceGap, share))
         timers.set(.announceSoon, at: max(now, earliest ?? now))
     }
 
@@ -19,41 +25,55 @@ extension Node {
         announced = now
         storeBytesAnnounced = store.byteCount
         raiseRank()
-        let number = members[Self.ownIndex].announcementNumber + 1
-        let isWhole = number % Self.wholeEvery == 1 || phase == .leaving
+        let isWhole = vector.isNextWhole || phase == .leaving
         let own = Announcement(
-            id: id, number: number, rank: ownRank,
+            id: id, number: members[Self.ownIndex].announcementNumber + 1, rank: ownRank,
             address: configuration.address,
             weight: configuration.weight, load: load, loadClock: loadClock, isServing: phase == .serving,
             isLeaving: phase == .leaving, registryDigest: registry.digest,
             neighbours: links.filter(\.isOpen).map { servers[$0.neighbour] },
-            held: takeVector(for: number, isWhole: isWhole), isWhole: isWhole,
-            ended: takeEndedToTell())
+            held: takeVector(isWhole: isWhole), isWhole: isWhole, ended: takeEndedToTell())
         members[Self.ownIndex].announcement = own
         counters.announcementsSent += 1
         broadcast(own, of: Self.ownIndex, as: .pushed, besides: nil)
     }
 
-    /// Every so many announcements the whole vector is told; between them, what has changed since a few announcements:
-    /// only the newest one is passed on, so one may be missed. What is missed beyond that is told with the next whole.
-    static let wholeEvery: UInt64 = 8
-    static let tellingsOfChange: UInt64 = 3
+    /// How much of the vector the announcements tell. All servers hear of what each one holds: so it is told once an
+    /// interval, or when room is wanted, and not with each announcement of another load.
+    struct VectorTelling: Sendable {
+        /// Every so many times the whole vector is told; between them, what has changed since the last two: only the
+        /// newest announcement is passed on, so one may be missed. What is missed beyond that comes with the next
+        /// whole.
+        static let wholeEvery: UInt64 = 8
+        static let tellingsOfChange: UInt64 = 2
 
-    private mutating func takeVector(for number: UInt64, isWhole: Bool) -> [StreamPosition] {
-        var vector: [StreamPosition] = []
-        for index in servers.indices {
+        /// Tellings so far.
+        var count: UInt64 = 0
+        /// The next announcement tells what has changed.
+        var isDue = true
+        /// A member has come that knows nothing yet.
+        var isWholeDue = true
+
+        var isNextWhole: Bool { isDue && (isWholeDue || count.isMultiple(of: Self.wholeEvery)) }
+    }
+
+    private mutating func takeVector(isWhole: Bool) -> [StreamPosition] {
+        // Who gets it must know whether it holds all that came before it.
+        var positions = [StreamPosition(origin: id, seq: store.streams[Self.ownIndex].held)]
+        guard vector.isDue || isWhole else { return positions }
+        vector.count += 1
+        vector.isDue = false
+        vector.isWholeDue = vector.isWholeDue && !isWhole
+        for index in servers.indices where index != Self.ownIndex {
             let held = store.streams[index].held
             if held != members[index].heldTold {
                 members[index].heldTold = held
-                members[index].heldToldIn = number
+                members[index].heldToldIn = vector.count
             }
-            // Who gets it must know whether it holds all that came before it.
-            guard isWhole || index == Self.ownIndex || number - members[index].heldToldIn < Self.tellingsOfChange else {
-                continue
-            }
-            vector.append(StreamPosition(origin: servers[index], seq: held))
+            guard isWhole || vector.count - members[index].heldToldIn < VectorTelling.tellingsOfChange else { continue }
+            positions.append(StreamPosition(origin: servers[index], seq: held))
         }
-        return vector
+        return positions
     }
 
     // MARK: Others' announcements
@@ -78,7 +98,7 @@ extension Node {
         let isNew = announcement.number > members[origin].announcementNumber
         if arrival == .pushed { notePush(announcement, of: origin, isNew: isNew, link: index) }
         guard isNew, members[origin].status != .departed || arrival != .toldUnreachable else { return }
-        members[origin].announcement = announcement
+        members[origin].announcement = announcement.brief
         let hasRisen = announcement.rank > members[origin].rank
         members[origin].rank = max(members[origin].rank, announcement.rank)
         members[origin].noteLoad(announcement.load, clock: announcement.loadClock)
@@ -107,7 +127,7 @@ extension Node {
         guard announcement.number > members[origin].announcementNumber else { return }
         let isAnswer = members[origin].announcement != nil && announcement.rank > members[origin].rank
         if isAnswer { outbox.report(.addressConflict(announcement.id, announcement.address)) }
-        members[origin].announcement = announcement
+        members[origin].announcement = announcement.brief
         members[origin].address = announcement.address
         members[origin].rank = max(members[origin].rank, announcement.rank)
         members[origin].status = .departed
@@ -155,16 +175,23 @@ extension Node {
     private mutating func broadcast(
         _ announcement: Announcement, of origin: Int, as arrival: Arrival, besides source: LinkID?
     ) {
+        // Written once, whatever the number of links.
+        var frame: Range<Int>?
         for index in links.indices where links[index].isOpen && links[index].id != source {
             guard links[index].edges[origin].announcement < announcement.number else { continue }
             if arrival == .told, links[index].neighbour != origin {
                 // A belief is passed on as one.
                 links[index].edges[origin].announcement = announcement.number
                 send(.members([announcement], unreachable: []), link: index)
-            } else if pushes(origin, over: index) {
-                push(announcement, of: origin, link: index)
-            } else {
-                markDirty(origin, link: index)
+            } else if !pushes(origin, over: index) {
+                markDirty(origin, link: index, isUrgent: false)
+            } else if links[index].neighbour != origin {
+                // The server itself needs no news of itself.
+                links[index].edges[origin].announcement = announcement.number
+                let written = frame ?? outbox.write(.announcement(announcement))
+                frame = written
+                outbox.append(.sendLink(links[index].id, written))
+                links[index].lastSent = now
             }
         }
     }
@@ -200,6 +227,7 @@ extension Node {
         }
         members[server].status = .reachable
         overlayIsDirty = true
+        vector.isWholeDue = true
         announceSoon()
         departSucceeded(at: address)
     }
@@ -241,6 +269,16 @@ extension Node {
             links[index].isOpen
         else { return }
         send(.members([], unreachable: [announcement]), link: index)
+    }
+
+    /// Where several incarnations are that are owed something. Looked up, never iterated.
+    private func sharedAddresses() -> Set<PeerAddress> {
+        var seen: Set<PeerAddress> = []
+        var shared: Set<PeerAddress> = []
+        for member in members.dropFirst() where member.isOwed && !seen.insert(member.address).inserted {
+            shared.insert(member.address)
+        }
+        return shared
     }
 
     /// Of several incarnations at one address only one lives.
@@ -300,12 +338,14 @@ extension Node {
             }
             setUnreachable(server)
         }
+        let shared = sharedAddresses()
         for server in members.indices.dropFirst() {
+            let isShared = members[server].isOwed && shared.contains(members[server].address)
             switch members[server].status {
             case .departed, .vacant: break
-            case .reachable where isSucceeded(server), .unreachable where isSucceeded(server):
+            case .reachable where isShared && isSucceeded(server), .unreachable where isShared && isSucceeded(server):
                 depart(server, .succeeded)
-            case .reachable: tellOfPredecessor(server)
+            case .reachable: if isShared { tellOfPredecessor(server) }
             case .unreachable, .unheard:
                 guard linkIndex(toServer: server) == nil,
                     now.milliseconds(since: members[server].heard) >= configuration.timing.departure

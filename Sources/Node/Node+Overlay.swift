@@ -26,7 +26,7 @@ extension Node {
     mutating func updateOverlay() {
         overlayIsDirty = false
         guard phase != .leaving else { return }
-        let all = members.dropFirst().filter { $0.isOwed }.map(\.address)
+        let all = members.indices.dropFirst().filter { members[$0].isOwed }.map { members[$0].seat }
         let linked = links.filter { $0.isIntroduced }.map { members[$0.neighbour].address }
         let wanted = wantedAddresses(among: all, linked: linked)
         for index in links.indices where links[index].isIntroduced {
@@ -42,10 +42,13 @@ extension Node {
             missing.append(bootstrap)
         }
         // Of a member that never announced itself nobody else can know: only this server can find it again.
-        for member in members.dropFirst() where member.isOwed && member.announcement == nil {
-            if !linked.contains(member.address), !missing.contains(member.address) { missing.append(member.address) }
+        for index in members.indices.dropFirst() where members[index].isOwed && members[index].announcement == nil {
+            let address = members[index].address
+            if !linked.contains(address), !missing.contains(address) { missing.append(address) }
         }
-        for address in overlay.remembered where all.contains(address) { overlay.forget(address) }
+        for address in overlay.remembered where all.contains(where: { $0.address == address }) {
+            overlay.forget(address)
+        }
         overlay.setTargets(missing, at: now)
         for (dial, address) in overlay.takeDue(at: now) { outbox.append(.dial(dial, address)) }
         if let next = overlay.nextAttempt { timers.set(.dial, at: next) }
@@ -54,13 +57,15 @@ extension Node {
     /// The neighbours on the ring of all members, so that parts that cannot reach each other keep trying; on the
     /// ring of those that can be reached; and, as long as one does not answer, the next one after it: survivors of
     /// many deaths would not find each other among the dead otherwise. Whoever does not answer goes on being dialled.
-    private func wantedAddresses(among all: [PeerAddress], linked: [PeerAddress]) -> [PeerAddress] {
-        let reachable = members.dropFirst().filter { $0.status == .reachable }.map(\.address)
-        let failing = overlay.failing.filter { all.contains($0) && !linked.contains($0) }
-        let answering = all.filter { !failing.contains($0) }
+    private func wantedAddresses(among all: [Overlay.Seat], linked: [PeerAddress]) -> [PeerAddress] {
+        let reachable = reachableOthers.map { members[$0].seat }
+        let failing = overlay.failing.filter { address in
+            !linked.contains(address) && all.contains { $0.address == address }
+        }
+        let answering = failing.isEmpty ? all : all.filter { !failing.contains($0.address) }
         var wanted: [PeerAddress] = []
         for candidates in [all, reachable, answering] {
-            wanted += Overlay.wanted(by: configuration.address, among: candidates)
+            wanted += Overlay.wanted(by: members[Self.ownIndex].seat, among: candidates)
         }
         wanted += failing
         return wanted.indices.filter { !wanted[..<$0].contains(wanted[$0]) }.map { wanted[$0] }

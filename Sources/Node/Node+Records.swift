@@ -476,6 +476,7 @@ extension Node {
         if store.byteCount > storeBytesAnnounced + configuration.limits.storeBytes / 16 {
             // The others' acknowledgements come with their announcements; so do ours for them.
             storeBytesAnnounced = store.byteCount
+            vector.isDue = true
             announceSoon()
         }
         guard store.byteCount > configuration.limits.storeBytes else { return }

@@ -27,11 +27,9 @@ extension Node {
         }
         // What the neighbour itself will make was never delivered here.
         members[server].doubt = nil
-        for origin in servers.indices {
-            queues[server].rewind(origin, to: queues[server].acknowledged[origin])
-            if configuration.defect == .replayOvertaken {
-                queues[server].rewind(origin, to: store.streams[origin].held)
-            }
+        queues[server].rewindAll()
+        if configuration.defect == .replayOvertaken {
+            for origin in servers.indices { queues[server].rewind(origin, to: store.streams[origin].held) }
         }
         links[index].phase = .open
         links[index].hasBacklog = true

@@ -147,36 +147,60 @@ extension Node {
 
     // MARK: Digests
 
-    /// What is held of a stream has changed: each neighbour that does not learn it by push is told by digest.
+    /// What is held of a stream has changed: each neighbour that does not learn it by push is told by digest. It may be
+    /// news for it, and its origin may wait to know that somebody else has it; for others it is an acknowledgement.
     mutating func markDirty(_ origin: Int) {
-        for index in links.indices where links[index].isIntroduced { markDirty(origin, link: index) }
+        let held = store.streams[origin].held
+        for index in links.indices where links[index].isIntroduced {
+            let hasIt = members[origin].parent == links[index].id || known(origin, by: index) >= held
+            markDirty(origin, link: index, isUrgent: !hasIt || links[index].neighbour == origin)
+        }
     }
 
-    mutating func markDirty(_ origin: Int, link index: Int) {
-        guard links[index].markDirty(origin) else { return }
-        timers.set(.digests, at: now.adding(milliseconds: configuration.timing.digestDelay))
+    /// - Parameter isUrgent: false if nobody waits for it: an acknowledgement, or a newer announcement, of which a
+    ///   large network makes many. These are gathered for longer.
+    mutating func markDirty(_ origin: Int, link index: Int, isUrgent: Bool = true) {
+        links[index].markDirty(origin)
+        let delay = configuration.timing.digestDelay
+        let due = now.adding(milliseconds: isUrgent ? delay : Self.unhurriedDigests * delay)
+        if let present = links[index].digestsDue, present <= due { return }
+        links[index].digestsDue = due
+        timers.set(.digests, at: due)
     }
+
+    /// So many times as long are digests gathered that nobody waits for.
+    static let unhurriedDigests: UInt64 = 10
 
     /// One IHAVE a link for all that has changed. It is an acknowledgement for the neighbour that pushed, and news for
     /// one that is lazy.
     mutating func sendDigests() {
-        for index in links.indices where links[index].isOpen {
-            var digests: [PeerFrame.Digest] = []
-            for origin in links[index].dirty {
-                let edge = links[index].edges[origin]
-                let held = store.streams[origin].held
-                let number = members[origin].announcementNumber
-                links[index].edges[origin].isDirty = false
-                guard held > edge.toldHeld || number > max(edge.toldAnnouncement, edge.announcement) else { continue }
-                links[index].edges[origin].toldHeld = held
-                links[index].edges[origin].toldAnnouncement = number
-                digests.append(PeerFrame.Digest(origin: servers[origin], held: held, announcement: number))
+        for index in links.indices {
+            guard let due = links[index].digestsDue else { continue }
+            guard due <= now else {
+                timers.set(.digests, at: due)
+                continue
             }
-            links[index].dirty.removeAll(keepingCapacity: true)
-            guard !digests.isEmpty else { continue }
-            counters.digestsSent += 1
-            send(.have(digests), link: index)
+            links[index].digestsDue = nil
+            if links[index].isOpen { sendDigest(link: index) }
         }
+    }
+
+    private mutating func sendDigest(link index: Int) {
+        var digests: [PeerFrame.Digest] = []
+        for origin in links[index].dirty {
+            let edge = links[index].edges[origin]
+            let held = store.streams[origin].held
+            let number = members[origin].announcementNumber
+            links[index].edges[origin].isDirty = false
+            guard held > edge.toldHeld || number > max(edge.toldAnnouncement, edge.announcement) else { continue }
+            links[index].edges[origin].toldHeld = held
+            links[index].edges[origin].toldAnnouncement = number
+            digests.append(PeerFrame.Digest(origin: servers[origin], held: held, announcement: number))
+        }
+        links[index].dirty.removeAll(keepingCapacity: true)
+        guard !digests.isEmpty else { return }
+        counters.digestsSent += 1
+        send(.have(digests), link: index)
     }
 
     mutating func onIHave(_ digests: [PeerFrame.Digest], link index: Int) {

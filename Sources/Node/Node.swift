@@ -64,6 +64,8 @@ public struct Node: Sendable {
     /// When the last announcement was sent; nil before the first.
     var announced: Instant?
     var storeBytesAnnounced = 0
+    /// What of the vector is to be told with the next announcement.
+    var vector = VectorTelling()
     /// The store is searched for stable records when it is as large as this.
     var releaseAtBytes = Node.releaseStep
 
@@ -213,12 +215,13 @@ public struct Node: Sendable {
             timers.set(.announce, at: now.adding(milliseconds: configuration.timing.announceInterval))
             checkMembers()
             treeLag.beginPeriod()
+            vector.isDue = true
             announce()
         case .announceSoon: announce()
         case .dial: overlayIsDirty = true
         case .joinPatience: serve(alone: false)
         case .digests: sendDigests()
-        case .linkCheck(let id): checkLink(id)
+        case .linkChecks: checkLinks()
         case .graft(let index): graftMissing(index)
         case .request(let id): retryRequest(id)
         case .registration(let job): claimAcknowledgementExpired(job)
@@ -261,6 +264,7 @@ public struct Node: Sendable {
             for link in links.indices { links[link].ensure(streams: servers.capacity) }
         } else {
             members[index] = Member(id: id, heard: now)
+            store.noteBeginning()
         }
         let capacity = servers.capacity
         precondition(members.count == capacity && store.streams.count == capacity, "tables grow together")

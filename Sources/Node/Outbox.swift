@@ -170,9 +170,12 @@ public struct Outbox: Sendable {
     mutating func report(_ report: Report) { outputs.append(.report(report)) }
 
     /// A frame for a link.
-    mutating func send(_ frame: PeerFrame, to link: LinkID) {
+    mutating func send(_ frame: PeerFrame, to link: LinkID) { outputs.append(.sendLink(link, write(frame))) }
+
+    /// A frame for several links: where it stands in `bytes`.
+    mutating func write(_ frame: PeerFrame) -> Range<Int> {
         let start = bytes.count
         frame.encode(into: &bytes)
-        outputs.append(.sendLink(link, start..<bytes.count))
+        return start..<bytes.count
     }
 }

@@ -39,22 +39,45 @@ struct Overlay: Sendable {
 
     init(waits: Waits) { self.waits = waits }
 
-    /// Whom `own` dials, given the addresses of all others. The order of `others` does not matter.
-    static func wanted(by own: PeerAddress, among others: [PeerAddress]) -> [PeerAddress] {
-        guard !others.isEmpty else { return [] }
-        let ring = others.map { (place: place(of: $0), address: $0) }
-            .sorted { ($0.place, $0.address) < ($1.place, $1.address) }
-        let here = place(of: own)
-        let successor = ring.first { ($0.place, $0.address) > (here, own) } ?? ring[0]
-        // The chord's place is the same for every view, so that it moves only if a nearer server comes or goes.
-        let chordPlace = SplitMix64.mix(here)
-        let chord = ring.first { $0.place >= chordPlace && $0.address != successor.address }
-        let other = chord ?? ring.first { $0.address != successor.address }
-        return [successor.address] + (other.map { [$0.address] } ?? [])
+    /// An address with its place on the ring.
+    struct Seat: Comparable {
+        let address: PeerAddress
+        let place: UInt64
+
+        init(_ address: PeerAddress) {
+            self.address = address
+            place = SplitMix64.hash(Array(address.host.utf8), salt: UInt64(address.port))
+        }
+
+        static func < (left: Seat, right: Seat) -> Bool {
+            (left.place, left.address) < (right.place, right.address)
+        }
     }
 
-    private static func place(of address: PeerAddress) -> UInt64 {
-        SplitMix64.hash(Array(address.host.utf8), salt: UInt64(address.port))
+    /// Whom `own` dials, given the addresses of all others. The order of `others` does not matter.
+    static func wanted(by own: PeerAddress, among others: [PeerAddress]) -> [PeerAddress] {
+        wanted(by: Seat(own), among: others.map { Seat($0) })
+    }
+
+    /// Complexity: linear in the others.
+    static func wanted(by own: Seat, among others: [Seat]) -> [PeerAddress] {
+        // The chord's place is the same for every view, so that it moves only if a nearer server comes or goes.
+        let chordPlace = SplitMix64.mix(own.place)
+        guard let successor = first(of: others, where: { $0 > own }) ?? others.min() else { return [] }
+        let chord =
+            first(of: others) { $0.place >= chordPlace && $0.address != successor.address }
+            ?? first(of: others) { $0.address != successor.address }
+        return [successor.address] + (chord.map { [$0.address] } ?? [])
+    }
+
+    /// The first one on the ring of those that fit.
+    private static func first(of seats: [Seat], where fits: (Seat) -> Bool) -> Seat? {
+        var first: Seat?
+        for seat in seats where fits(seat) {
+            if let present = first, present < seat { continue }
+            first = seat
+        }
+        return first
     }
 
     /// Remembers the address of a member that departed in silence. Beyond `limit` the oldest one is dropped.

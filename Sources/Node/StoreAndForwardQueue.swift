@@ -8,7 +8,8 @@ import Codecs
 struct StoreAndForwardQueue: Sendable {
     /// By stream: the highest contiguous seq that the neighbour is known to hold.
     private(set) var acknowledged: [UInt64] = []
-    /// By stream: the highest seq that was pushed over the present link, or need not be.
+    /// By stream: the highest seq that was pushed over the present link, or need not be. Empty before the first link:
+    /// most servers never are neighbours.
     private(set) var sent: [UInt64] = []
     /// Whose turn it is in the round over the origins.
     var nextOrigin = 0
@@ -16,7 +17,7 @@ struct StoreAndForwardQueue: Sendable {
     mutating func ensure(streams count: Int) {
         while acknowledged.count < count {
             acknowledged.append(0)
-            sent.append(0)
+            if !sent.isEmpty { sent.append(0) }
         }
     }
 
@@ -24,14 +25,14 @@ struct StoreAndForwardQueue: Sendable {
     mutating func clear(_ index: Int) {
         guard index < acknowledged.count else { return }
         acknowledged[index] = 0
-        sent[index] = 0
+        if !sent.isEmpty { sent[index] = 0 }
     }
 
     /// The neighbour says, or shows by what it sends, that it holds the stream up to `seq`.
     mutating func acknowledge(_ index: Int, through seq: UInt64) {
         guard seq > acknowledged[index] else { return }
         acknowledged[index] = seq
-        sent[index] = max(sent[index], seq)
+        if !sent.isEmpty { sent[index] = max(sent[index], seq) }
     }
 
     mutating func markSent(_ index: Int, through seq: UInt64) {
@@ -39,7 +40,10 @@ struct StoreAndForwardQueue: Sendable {
         sent[index] = seq
     }
 
-    /// Push again from what the neighbour holds: the link is new, or it asked for it.
+    /// The link is new: what the neighbour does not hold is pushed.
+    mutating func rewindAll() { sent = acknowledged }
+
+    /// Push again from what the neighbour holds: it asked for it.
     mutating func rewind(_ index: Int, to seq: UInt64) { sent[index] = seq }
 
     /// Records of the streams that the neighbour lacks, and their bytes.

@@ -63,6 +63,8 @@ struct StreamStore: Sendable {
     private(set) var streams: [Stream] = []
     /// Bytes of all records that are held.
     private(set) var byteCount = 0
+    /// Rises whenever a stream is held or delivered further, or begins.
+    private(set) var revision: UInt64 = 0
 
     mutating func ensure(streams count: Int) {
         while streams.count < count { streams.append(Stream()) }
@@ -72,6 +74,7 @@ struct StreamStore: Sendable {
 
     /// Appends the next record of a stream; `write` appends its bytes, header included.
     mutating func append(to index: Int, at now: Instant, write: (inout [UInt8]) -> Void) {
+        revision += 1
         streams[index].openSegment(at: now)
         let last = streams[index].segments.count - 1
         let start = streams[index].segments[last].bytes.count
@@ -90,6 +93,7 @@ struct StreamStore: Sendable {
     /// and what a sender has given up cannot come.
     mutating func step(_ index: Int, over seq: UInt64) {
         guard seq > streams[index].held else { return }
+        revision += 1
         release(index, through: streams[index].held)
         streams[index].held = seq
         streams[index].delivered = max(streams[index].delivered, seq)
@@ -103,6 +107,7 @@ struct StreamStore: Sendable {
 
     mutating func setDelivered(_ index: Int, _ seq: UInt64) {
         precondition(seq <= streams[index].held, "what is delivered is held")
+        revision += 1
         streams[index].delivered = seq
         streams[index].waitsFor = nil
     }
@@ -175,8 +180,12 @@ struct StreamStore: Sendable {
         }
     }
 
+    /// The stream of another origin begins in the place of a forgotten one.
+    mutating func noteBeginning() { revision += 1 }
+
     /// Forgets the stream.
     mutating func clear(_ index: Int) {
+        revision += 1
         release(index, through: streams[index].held)
         precondition(streams[index].segments.isEmpty, "every segment ends at or before what is held")
         streams[index] = Stream()

@@ -8,7 +8,7 @@ enum NodeTimer: Hashable, Sendable {
     case dial
     case joinPatience
     case digests
-    case linkCheck(LinkID)
+    case linkChecks
     case graft(Int)
     case request(UInt64)
     case registration(UInt64)

@@ -82,14 +82,16 @@ enum ServerLine: Hashable, CustomStringConvertible {
     /// Simulated activities hold nothing but the mark, to which the server adds the user: any other content is a fault
     /// of the server, and shows as a line that is not understood.
     private static func broadcast(of activity: [UInt8]) -> ServerLine {
-        let text = String(decoding: activity, as: UTF8.self)
-        let fields = text.split(separator: "\"", omittingEmptySubsequences: false).map(String.init)
-        guard fields.count == 9, fields[1] == "mark", fields[5] == "authenticated_user",
-            let mark = ActivityMark(fields[3]),
-            fields[0] + fields[2] + fields[4] + fields[6] + fields[8] == "{:,:}"
-        else { return .notUnderstood(text) }
-        return .broadcast(mark, user: fields[7])
+        let pieces = activity.split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false)
+        guard pieces.count == frame.count,
+            zip(pieces, frame).allSatisfy({ piece, expected in expected.map { piece.elementsEqual($0.utf8) } ?? true }),
+            let mark = ActivityMark(String(decoding: pieces[3], as: UTF8.self))
+        else { return .notUnderstood(String(decoding: activity, as: UTF8.self)) }
+        return .broadcast(mark, user: String(decoding: pieces[7], as: UTF8.self))
     }
+
+    /// What stands between an activity's quotes; nil for the mark and the user.
+    private static let frame: [String?] = ["{", "mark", ":", nil, ",", "authenticated_user", ":", nil, "}"]
 
     var description: String {
         switch self {
@@ -108,15 +110,27 @@ enum ServerLine: Hashable, CustomStringConvertible {
 
 /// Understands lines, and each line that many clients read only once.
 struct ServerLineReader {
-    private var known: [[UInt8]: ServerLine] = [:]
+    private var known: [Key: ServerLine] = [:]
     /// Lines kept: more than are on their way at a time in any scenario so far (a guess); then it begins anew.
     private static let knownMax = 4096
 
     mutating func read(_ line: [UInt8]) -> ServerLine {
-        if let line = known[line] { return line }
+        let key = Key(line: line)
+        if let line = known[key] { return line }
         if known.count == Self.knownMax { known.removeAll(keepingCapacity: true) }
         let understood = ServerLine(line)
-        known[line] = understood
+        known[key] = understood
         return understood
+    }
+
+    /// An array of bytes hashes itself byte by byte, with a call for each: most of what it costs to know a line.
+    private struct Key: Hashable {
+        var line: [UInt8]
+
+        func hash(into hasher: inout Hasher) {
+            var digest: UInt64 = 0
+            for byte in line { digest = (digest ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+            hasher.combine(digest)
+        }
     }
 }

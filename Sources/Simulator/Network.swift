@@ -200,9 +200,9 @@ struct Network {
 
     /// What an arrival event brings to its end; nil if it is lost, stalled, or nobody is there to read it.
     mutating func arrive(_ index: Int, at side: Side, at now: UInt64, in queue: inout EventQueue) -> Delivery? {
-        guard let first = connections[index][towards: side].first else { return nil }
+        guard !connections[index][towards: side].isEmpty else { return nil }
         if isCut(from: connections[index].party(side.other), to: connections[index].party(side))
-            || isFull(index, side, first)
+            || isFull(index, side)
         {
             connections[index][towards: side].stall(at: now)
             return nil
@@ -219,9 +219,12 @@ struct Network {
 
     /// Whether the reader stands still and its buffer has no room for this. A client has none: it is not known to read
     /// slowly before its server's buffers are full, and those are not simulated.
-    private mutating func isFull(_ index: Int, _ side: Side, _ delivery: Delivery) -> Bool {
+    private mutating func isFull(_ index: Int, _ side: Side) -> Bool {
+        guard !frozen.isEmpty else { return false }
         let reader = connections[index].party(side)
-        guard !frozen.isEmpty, frozen.contains(reader), case .bytes(let bytes) = delivery else { return false }
+        guard frozen.contains(reader), case .bytes(let bytes) = connections[index][towards: side].first else {
+            return false
+        }
         guard case .server = reader else { return true }
         guard connections[index][towards: side].unread + bytes.count <= options.socketBufferBytes else { return true }
         connections[index][towards: side].unread += bytes.count

@@ -35,11 +35,11 @@ public final class SimulatedClient {
     public let manners: RedirectManners
     public private(set) var received: [TimedLine] = []
     /// Whether its last LOGIN was answered by LOGIN_SUCCESS on the connection that it has now.
-    public private(set) var isLoggedIn = false
+    private(set) var isLoggedIn = false
     /// The server of its connection, or of the one that it is opening.
-    public private(set) var server: Int?
+    private(set) var server: Int?
     /// It was told that it cannot go on, or its connection ended.
-    public private(set) var isStopped = false
+    private(set) var isStopped = false
 
     /// Its name was given to it.
     public private(set) var hasRegistered = false
@@ -281,6 +281,7 @@ extension SimulatedClient {
     }
 
     func note(in world: World, _ text: @autoclosure () -> String) {
+        guard world.isTraced else { return }
         world.trace.note(world.now, "c\(index) " + text())
     }
 }

@@ -27,53 +27,56 @@ extension SimulatedServer {
     }
 
     func receive(_ delivery: Delivery, on connection: Int, in world: World) {
-        guard let slot = slotOfConnection[connection] else { return }
+        guard let slot = slotOfConnection[connection], let socket = sockets[slot] else { return }
         switch delivery {
-        case .bytes(let bytes): sockets[slot]?.incoming.append(contentsOf: bytes)
-        case .end: sockets[slot]?.hasEnded = true
-        case .reset: sockets[slot]?.isReset = true
+        case .bytes(let bytes) where socket.incoming.isEmpty: socket.incoming = bytes
+        case .bytes(let bytes): socket.incoming.append(contentsOf: bytes)
+        case .end: socket.hasEnded = true
+        case .reset: socket.isReset = true
         }
         markReady(slot)
         planTurn(in: world)
     }
 
     func markReady(_ slot: Int) {
-        guard sockets[slot]?.isReady == false else { return }
-        sockets[slot]?.isReady = true
+        guard let socket = sockets[slot], !socket.isReady else { return }
+        socket.isReady = true
         readySlots.append(slot)
     }
 
     // MARK: Showing
 
     func showDialResults(in world: World) {
+        guard !dialResults.isEmpty else { return }
         let results = dialResults
-        dialResults.removeAll(keepingCapacity: true)
+        dialResults = []
         for (dial, result) in results {
             switch result {
             case .connected(let slot):
                 note(in: world, "< \(name(slot)) opened, dial \(dial.rawValue)")
-                node?.linkOpened(linkID(slot), dial: dial, at: instant(world.now))
+                core?.node.linkOpened(linkID(slot), dial: dial, at: instant(world.now))
             case .failed(let text):
                 note(in: world, "< dial \(dial.rawValue) failed: \(text)")
-                node?.dialFailed(dial, text: text, at: instant(world.now))
+                core?.node.dialFailed(dial, text: text, at: instant(world.now))
             }
         }
     }
 
     func showHashResults(in world: World) {
+        guard !hashResults.isEmpty else { return }
         let results = hashResults
-        hashResults.removeAll(keepingCapacity: true)
+        hashResults = []
         for (id, digest) in results {
             note(in: world, "< hash \(id.rawValue)")
-            node?.hashed(id, digest: digest, at: instant(world.now))
+            core?.node.hashed(id, digest: digest, at: instant(world.now))
         }
     }
 
     /// Shows what a connection brought.
     func show(_ slot: Int, in world: World) {
-        guard sockets.indices.contains(slot), sockets[slot]?.isReady == true else { return }
-        sockets[slot]?.isReady = false
-        if sockets[slot]?.role == .undecided { decide(slot, in: world) }
+        guard sockets.indices.contains(slot), let socket = sockets[slot], socket.isReady else { return }
+        socket.isReady = false
+        if socket.role == .undecided { decide(slot, in: world) }
         switch sockets[slot]?.role {
         case .client: showClient(slot, in: world)
         case .link: showLink(slot, in: world)
@@ -94,11 +97,11 @@ extension SimulatedServer {
         case .server:
             sockets[slot]?.role = .link
             note(in: world, "< \(name(slot)) opened")
-            node?.linkOpened(linkID(slot), dial: nil, at: instant(world.now))
+            core?.node.linkOpened(linkID(slot), dial: nil, at: instant(world.now))
         case .client, .undecided:
             sockets[slot]?.role = .client
             note(in: world, "< \(name(slot)) opened")
-            node?.clientOpened(sessionID(slot), address: clientAddress(slot, in: world), at: instant(world.now))
+            core?.node.clientOpened(sessionID(slot), address: clientAddress(slot, in: world), at: instant(world.now))
         }
     }
 
@@ -106,12 +109,13 @@ extension SimulatedServer {
         guard let socket = sockets[slot] else { return }
         if !socket.incoming.isEmpty, !socket.isReset {
             note(in: world, "< \(name(slot)) \(socket.incoming.count) bytes \(Trace.mark(socket.incoming))")
-            let consumed = node?.linkReceived(linkID(slot), socket.incoming.span, at: instant(world.now)) ?? 0
-            sockets[slot]?.incoming.removeFirst(checked(consumed, of: socket.incoming.count, in: world))
+            let consumed = core?.node.linkReceived(linkID(slot), socket.incoming.span, at: instant(world.now)) ?? 0
+            let taken = checked(consumed, of: socket.incoming.count, in: world)
+            if taken == socket.incoming.count { socket.incoming = [] } else { socket.incoming.removeFirst(taken) }
         }
         guard socket.hasEnded || socket.isReset else { return }
         note(in: world, "< \(name(slot)) closed")
-        node?.linkClosed(linkID(slot), at: instant(world.now))
+        core?.node.linkClosed(linkID(slot), at: instant(world.now))
         closeSocket(slot, in: world)
     }
 
@@ -135,7 +139,7 @@ extension SimulatedServer {
         guard !socket.wasEndShown else { return }
         note(in: world, "< \(name(slot)) \(socket.incoming.count) bytes \(socket.hasEnded ? "and the end" : "")")
         let consumed =
-            node?.clientReceived(
+            core?.node.clientReceived(
                 sessionID(slot), socket.incoming.span, seen: socket.seen, atEnd: socket.hasEnded,
                 at: instant(world.now)) ?? 0
         let taken = checked(consumed, of: socket.incoming.count, in: world)
@@ -147,7 +151,7 @@ extension SimulatedServer {
     /// The connection of a client is over, whoever ended it: the node hears of it once.
     func endClient(_ slot: Int, in world: World) {
         note(in: world, "< \(name(slot)) closed")
-        node?.clientClosed(sessionID(slot), at: instant(world.now))
+        core?.node.clientClosed(sessionID(slot), at: instant(world.now))
         closeSocket(slot, in: world)
     }
 
@@ -211,6 +215,7 @@ extension SimulatedServer {
     // MARK: Trace
 
     func note(in world: World, _ text: @autoclosure () -> String) {
+        guard world.isTraced else { return }
         world.trace.note(world.now, "s\(index) " + text())
     }
 

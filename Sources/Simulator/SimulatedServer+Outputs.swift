@@ -4,17 +4,18 @@ import Node
 /// Carrying out what a node asks for. Nothing here calls the node back: results come as inputs of a later turn.
 extension SimulatedServer {
     func carryOutputs(in world: World) {
-        guard var outbox = node?.outbox, !outbox.isEmpty else { return }
+        guard let core, !core.node.outbox.isEmpty else { return }
         // The node gets a new outbox before the old one is read: reading it in place would lock the node.
-        node?.outbox = Outbox()
+        var outbox = Outbox()
+        swap(&outbox, &core.node.outbox)
         for output in outbox.outputs { carryOut(output, bytes: outbox.bytes, in: world) }
         outbox.removeAll()
-        node?.outbox = outbox
+        core.node.outbox = outbox
     }
 
     /// Without leave nothing is published but what would be lost: with a gap, or at a bound.
     func checkLeave(in world: World) {
-        guard isBehind, hadNoLeave, let outputs = node?.outbox.outputs else { return }
+        guard isBehind, hadNoLeave, let outputs = core?.node.outbox.outputs else { return }
         var lines = 0
         for output in outputs {
             switch output {
@@ -65,9 +66,9 @@ extension SimulatedServer {
     }
 
     private func write(_ bytes: some Collection<UInt8>, to slot: Int) {
-        guard let wasEmpty = sockets[slot]?.outgoing.isEmpty else { return }
-        if wasEmpty { written.append(slot) }
-        sockets[slot]?.outgoing.append(contentsOf: bytes)
+        guard let socket = sockets[slot] else { return }
+        if socket.outgoing.isEmpty { written.append(slot) }
+        socket.outgoing.append(contentsOf: bytes)
     }
 
     private static func list(_ kinds: [PeerFrame.Kind?]) -> String {
@@ -192,9 +193,15 @@ extension SimulatedServer {
 
     /// A follower's part of the log goes into its output.
     private func takeFromLog(_ slot: Int) {
-        guard let cursor = sockets[slot]?.cursor, cursor < log.count else { return }
-        write(log[cursor...], to: slot)
-        sockets[slot]?.cursor = log.count
+        guard let socket = sockets[slot], let cursor = socket.cursor, cursor < log.count else { return }
+        if cursor == 0, socket.outgoing.isEmpty {
+            // As everybody else: one copy for all.
+            written.append(slot)
+            socket.outgoing = log
+        } else {
+            write(log[cursor...], to: slot)
+        }
+        socket.cursor = log.count
     }
 
     // MARK: Flushing
@@ -207,7 +214,7 @@ extension SimulatedServer {
                 takeFromLog(slot)
                 sockets[slot]?.cursor = 0
             }
-            log.removeAll(keepingCapacity: true)
+            log = []
         }
         for slot in written { send(slot, in: world) }
         written.removeAll(keepingCapacity: true)
@@ -215,8 +222,9 @@ extension SimulatedServer {
 
     private func send(_ slot: Int, in world: World) {
         guard let socket = sockets[slot], !socket.outgoing.isEmpty else { return }
+        let bytes = socket.outgoing
+        socket.outgoing = []
         world.network.send(
-            socket.outgoing, on: socket.connection, from: socket.side, at: world.now, in: &world.queue)
-        sockets[slot]?.outgoing.removeAll()
+            bytes, on: socket.connection, from: socket.side, at: world.now, in: &world.queue)
     }
 }

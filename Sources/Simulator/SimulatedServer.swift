@@ -8,15 +8,15 @@ public final class SimulatedServer {
     public let index: Int
     public let address: PeerAddress
     /// The server that it is told of when it starts.
-    public internal(set) var bootstrap: Int?
+    var bootstrap: Int?
     /// Counts the starts.
-    public internal(set) var life = 0
-    public internal(set) var isUp = false
-    public internal(set) var startTime: UInt64 = 0
+    var life = 0
+    var isUp = false
+    var startTime: UInt64 = 0
     /// Its process stands still.
-    public internal(set) var isPaused = false
+    var isPaused = false
     /// Its readers are behind: the node may not publish.
-    public internal(set) var isBehind = false
+    var isBehind = false
     /// When each of its lives began.
     public internal(set) var starts: [UInt64] = []
     public internal(set) var reports: [TimedReport] = []
@@ -27,7 +27,16 @@ public final class SimulatedServer {
         public var report: Report
     }
 
-    var node: Node?
+    /// Nil while it is down.
+    var core: Core?
+
+    /// Its node, by reference: to look at a part of an optional value is to copy all of it first.
+    final class Core {
+        var node: Node
+
+        init(_ node: Node) { self.node = node }
+    }
+
     /// Its monotonic clock began at an instant of its own: instants of two servers have nothing in common.
     var clockOffset: UInt64 = 0
     /// Nanoseconds of its monotonic clock in a million true ones.
@@ -47,6 +56,8 @@ public final class SimulatedServer {
     var dialResults: [(dial: DialID, result: DialResult)] = []
     var hashResults: [(id: HashID, digest: [UInt8])] = []
     var readySlots: [Int] = []
+    /// Those of the present turn.
+    private var shownSlots: [Int] = []
     /// What hashes under way will give. Looked up, never iterated.
     var digests: [HashID: [UInt8]] = [:]
 
@@ -82,8 +93,8 @@ public final class SimulatedServer {
         clockRate -= options.clockDriftMillionths
     }
 
-    public var statistics: NodeStatistics? { node?.statistics }
-    public var nodeID: ServerID? { node?.id }
+    public var statistics: NodeStatistics? { core?.node.statistics }
+    public var nodeID: ServerID? { core?.node.id }
 
     func instant(_ now: UInt64) -> Instant { Instant(nanoseconds: ownTime(now) + clockOffset) }
 
@@ -159,19 +170,19 @@ extension SimulatedServer {
         let instant = instant(world.now)
         showDialResults(in: world)
         showHashResults(in: world)
-        let ready = readySlots
-        readySlots.removeAll(keepingCapacity: true)
-        for slot in ready { show(slot, in: world) }
+        swap(&readySlots, &shownSlots)
+        for slot in shownSlots { show(slot, in: world) }
+        shownSlots.removeAll(keepingCapacity: true)
         look(in: world)
-        if let deadline = node?.nextDeadline, deadline <= instant { node?.timeReached(at: instant) }
-        node?.turnEnding(at: instant, mayDeliver: !isBehind)
+        if let deadline = core?.node.nextDeadline, deadline <= instant { core?.node.timeReached(at: instant) }
+        core?.node.turnEnding(at: instant, mayDeliver: !isBehind)
         checkLeave(in: world)
         hadNoLeave = isBehind
         carryOutputs(in: world)
         flush(in: world)
         planDeadline(in: world)
         // Its readers take a moment, and then it may publish again.
-        let mayGoOn = !isBehind && node?.hasPostponedDeliveries == true
+        let mayGoOn = !isBehind && core?.node.hasPostponedDeliveries == true
         if !readySlots.isEmpty || mayGoOn { planTurn(in: world) }
     }
 
@@ -186,7 +197,7 @@ extension SimulatedServer {
     /// Keeps one event planned at or before the node's deadline. A deadline that is still due after the node was told
     /// comes again a millisecond later; a node that never moves it on spins, which is a violation.
     func planDeadline(in world: World) {
-        guard let deadline = node?.nextDeadline, deadline.nanoseconds < UInt64.max else { return }
+        guard let deadline = core?.node.nextDeadline, deadline.nanoseconds < UInt64.max else { return }
         let due = time(of: deadline)
         dueAgain = due <= world.now ? dueAgain + 1 : 0
         if dueAgain == 1000 {
@@ -202,7 +213,7 @@ extension SimulatedServer {
         // An earlier one was planned after this event: it has taken its place.
         guard isUp, !isPaused, plannedDeadline == world.now else { return }
         plannedDeadline = nil
-        if let deadline = node?.nextDeadline, deadline <= instant(world.now) {
+        if let deadline = core?.node.nextDeadline, deadline <= instant(world.now) {
             takeTurnNow(in: world)
         } else {
             planDeadline(in: world)

@@ -165,7 +165,7 @@ extension SimulatedServer {
         note(in: world, "starts, life \(life), told of \(configuration.bootstrap?.description ?? "nobody")")
         world.tellLife(of: self, "starts, life \(witness.life)")
         node.start(at: instant(world.now))
-        self.node = node
+        core = Core(node)
         planTurn(in: world)
     }
 
@@ -181,7 +181,7 @@ extension SimulatedServer {
             case .machine: world.network.vanish(socket.connection, from: socket.side)
             }
         }
-        node = nil
+        core = nil
         sockets = []
         generations = []
         freeSlots = []

@@ -9,10 +9,12 @@ struct Witness {
     /// The node's present identifier: it may have taken another one before it served.
     fileprivate var id: ServerID?
     /// What its node had of each stream when it was looked at last, and the life in which the stream arose.
-    fileprivate var streams: [Node.StreamState] = []
+    fileprivate var streams = Node.SeenStreams()
     fileprivate var origins: [Int?] = []
     /// Its store, or its table of servers, had reached its bound when it was looked at.
     fileprivate var wasFull = false
+    /// The registry's digest when it was inspected last.
+    fileprivate var registryDigest: RegistryDigest?
 }
 
 extension SimulatedServer {
@@ -24,17 +26,17 @@ extension SimulatedServer {
     /// Looks at what the node holds now. To be called in each turn when all inputs are in, before the node forgets
     /// anything: a record that is lost again at once was held all the same.
     func look(in world: World) {
-        if let id = node?.id, id != witness.id {
+        if let id = core?.node.id, id != witness.id {
             witness.id = id
             world.lifeOf[id] = witness.life
         }
-        witness.wasFull = node?.isFull ?? false
-        guard let changes = node?.changes(since: &witness.streams) else { return }
+        witness.wasFull = core?.node.isFull ?? false
+        guard let changes = core?.node.changes(since: &witness.streams) else { return }
         for change in changes { note(change, in: world) }
     }
 
     private func note(_ change: Node.StreamChange, in world: World) {
-        while witness.origins.count < witness.streams.count { witness.origins.append(nil) }
+        while witness.origins.count < witness.streams.states.count { witness.origins.append(nil) }
         if change.isNew || witness.origins[change.index] == nil {
             witness.origins[change.index] = world.lifeOf[change.state.origin]
             if let origin = witness.origins[change.index] {
@@ -50,7 +52,7 @@ extension SimulatedServer {
             origin, before: change.heldBefore, held: change.state.held, stored: stored, at: self)
         guard origin == witness.life, let stored else { return }
         for seq in stored {
-            guard let line = node?.ownActivity(seq), case .broadcast(let mark, _) = world.reader.read(line) else {
+            guard let line = core?.node.ownActivity(seq), case .broadcast(let mark, _) = world.reader.read(line) else {
                 continue
             }
             world.history.noteRecord(mark, of: origin, seq: seq, at: world.now)
@@ -64,7 +66,7 @@ extension SimulatedServer {
         case .gap(let position, let records):
             guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
             let seqs = position.seq - records + 1...position.seq
-            let isForgotten = node?.mayHaveForgotten(position.origin) ?? false
+            let isForgotten = core?.node.mayHaveForgotten(position.origin) ?? false
             world.history.lives[witness.life].noteGap(of: origin, seqs, wasFull: isForgotten, at: world.now)
         case .givenUp(let position, let records):
             guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
@@ -100,7 +102,8 @@ extension World {
         lookCount += 1
         // Looking into a server costs more than a look at all: one a second, in turn.
         guard lookCount.isMultiple(of: 5), !servers.isEmpty else { return }
-        inspect(servers[lookCount / 5 % servers.count])
+        let turn = lookCount / 5
+        inspect(servers[turn % servers.count], isThorough: (turn / servers.count).isMultiple(of: 8))
     }
 
     /// Within this time a server that is silent is unreachable for the others: three intervals, and one until they
@@ -110,8 +113,14 @@ extension World {
         return (3 * max(timing.announceInterval, timing.silence) + 2 * timing.announceInterval) * 1_000_000
     }
 
-    private func inspect(_ server: SimulatedServer) {
-        for text in server.node?.brokenInvariants() ?? [] where !brokenInvariants.contains(text) {
+    /// To digest a registry anew costs more than all the rest: it is done when it has changed, now and then, and at
+    /// the end.
+    private func inspect(_ server: SimulatedServer, isThorough: Bool) {
+        guard let core = server.core else { return }
+        let digest = core.node.registryDigest
+        let isDue = isThorough || server.witness.registryDigest != digest
+        server.witness.registryDigest = digest
+        for text in core.node.brokenInvariants(besidesRegistry: !isDue) where !brokenInvariants.contains(text) {
             // Once broken, an invariant usually stays so.
             brokenInvariants.insert(text)
             found(.brokenInvariant, "server \(server.index): \(text)")
@@ -121,16 +130,18 @@ extension World {
     /// Every living server serves, and the living servers are those that it counts as reachable members: who is dead
     /// and not yet missed may make the numbers equal, though two parts do not hear of each other.
     var isConnected: Bool {
-        let living = Set(livingServers.compactMap { $0.node?.id })
+        let living = Set(livingServers.compactMap { $0.core?.node.id })
         return livingServers.allSatisfy { server in
-            server.node.map { $0.isServing && Set($0.reachableServers) == living } ?? false
+            guard let core = server.core, core.node.isServing else { return false }
+            let reachable = core.node.reachableServers
+            return reachable.count == living.count && reachable.allSatisfy { living.contains($0) }
         }
     }
 
     var areRegistriesEqual: Bool {
         var digest: RegistryDigest?
         for server in servers where server.isUp {
-            guard let other = server.node?.registryDigest, other == digest ?? other else { return false }
+            guard let other = server.core?.node.registryDigest, other == digest ?? other else { return false }
             digest = other
         }
         return true
@@ -143,7 +154,7 @@ extension World {
     /// The newest announcement of each living server.
     var announced: [(server: Int, id: ServerID, number: UInt64)] {
         livingServers.compactMap { server in
-            guard let id = server.nodeID, let number = server.node?.announcementNumber(of: id) else { return nil }
+            guard let id = server.nodeID, let number = server.core?.node.announcementNumber(of: id) else { return nil }
             return (server.index, id, number)
         }
     }
@@ -151,7 +162,7 @@ extension World {
     /// By now every living server knows these announcements, or later ones.
     func judgeInformed(of announced: [(server: Int, id: ServerID, number: UInt64)]) {
         for server in livingServers {
-            for (other, id, number) in announced where server.node?.announcementNumber(of: id) ?? 0 < number {
+            for (other, id, number) in announced where server.core?.node.announcementNumber(of: id) ?? 0 < number {
                 found(.notInformed, "server \(server.index) lacks announcement \(number) of server \(other)")
             }
         }
@@ -164,7 +175,7 @@ extension World {
     /// Every violation of what was promised: those met on the way, and those that the checkers find in the history and
     /// in the servers as they are now.
     public func verdict(_ checks: Checks) -> [Violation] {
-        for server in livingServers { inspect(server) }
+        for server in livingServers { inspect(server, isThorough: true) }
         history.settle(at: now)
         var found = violations + checks.violations(in: history)
         found += checks.limited(keptLosers())
@@ -202,7 +213,7 @@ extension World {
             found.append(Violation(kind: .notLevel, seed: options.seed, time: now, text: text))
         }
         let living = livingServers
-        let states = living.map { $0.node?.streamStates ?? [] }
+        let states = living.map { $0.core?.node.streamStates ?? [] }
         // By origin: the furthest and where.
         var most: [ServerID: (held: UInt64, server: Int)] = [:]
         for (server, streams) in zip(living, states) {
@@ -225,8 +236,12 @@ extension World {
                         + "\(best.held)")
             }
             for other in living where other.index != server.index {
-                guard let id = other.nodeID, let held = other.node?.streamStates.first?.held, held > 0 else { continue }
-                if server.node?.knows(id) != true { note("server \(server.index) does not know server \(other.index)") }
+                guard let id = other.nodeID, let held = other.core?.node.streamStates.first?.held, held > 0 else {
+                    continue
+                }
+                if server.core?.node.knows(id) != true {
+                    note("server \(server.index) does not know server \(other.index)")
+                }
             }
         }
         return found
@@ -237,7 +252,7 @@ extension World {
         if history.hasOverflown { return [] }
         return livingServers.flatMap { server in
             livingServers.compactMap { other in
-                guard let id = other.nodeID, id != server.nodeID, let owed = server.node?.recordsOwed(to: id),
+                guard let id = other.nodeID, id != server.nodeID, let owed = server.core?.node.recordsOwed(to: id),
                     !owed.isEmpty
                 else { return nil }
                 let streams = owed.map { "\($0.origin) after \($0.acknowledged) of \($0.held)" }
@@ -253,7 +268,7 @@ extension World {
     private func keptLosers() -> [Violation] {
         clients.compactMap { client in
             guard client.isLoggedIn, let name = client.name, let server = client.server,
-                let claim = servers[server].node?.claim(of: Array(name.utf8))
+                let claim = servers[server].core?.node.claim(of: Array(name.utf8))
             else { return nil }
             let digest = ToyCryptography.passwordDigest(
                 secret: Array(client.secret.utf8), salt: claim.salt, cost: claim.cost)

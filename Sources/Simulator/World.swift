@@ -4,18 +4,22 @@ import Node
 /// A network of servers and clients under a virtual clock. Everything happens in the order of the event queue, and
 /// chance comes from the seed alone: a world is a function of its options and its script.
 ///
+/// What the simulator looks at all the time is not public: of a public variable of a class each look is checked against
+/// changes elsewhere.
+///
 /// This file has the clock and the cast; `World+Faults` what can go wrong, `World+Measures` what can be seen.
 public final class World {
     public let options: WorldOptions
     /// Nanoseconds since the world's beginning.
-    public private(set) var now: UInt64 = 0
-    public private(set) var servers: [SimulatedServer] = []
-    public private(set) var clients: [SimulatedClient] = []
+    private(set) var now: UInt64 = 0
+    private(set) var servers: [SimulatedServer] = []
+    private(set) var clients: [SimulatedClient] = []
     public private(set) var violations: [Violation] = []
     /// Events carried out.
-    public private(set) var eventCount: UInt64 = 0
-    public var trace: Trace
-    public internal(set) var history: History
+    private(set) var eventCount: UInt64 = 0
+    var trace: Trace
+    let isTraced: Bool
+    var history: History
 
     var queue = EventQueue()
     var network: Network
@@ -46,6 +50,7 @@ public final class World {
     public init(options: WorldOptions) {
         self.options = options
         trace = Trace(mode: options.traces)
+        isTraced = !trace.isOff
         history = History(seed: options.seed)
         network = Network(options: options)
         story = options.focus.map { Story(of: $0) }

@@ -98,8 +98,8 @@ import Testing
         }
         world.run(milliseconds: 1000)
         world.start(4)
-        let isKnown = world.run(limitMilliseconds: 5000) { $0.servers[0].node?.reachableServers.count == 5 }
-        #expect(isKnown && world.servers[1].node?.reachableServers.count == 4)
+        let isKnown = world.run(limitMilliseconds: 5000) { $0.servers[0].core?.node.reachableServers.count == 5 }
+        #expect(isKnown && world.servers[1].core?.node.reachableServers.count == 4)
         for user in users { user.append([.register], in: world) }
         world.run(milliseconds: 20_000)
         return world.verdict(Checks())

@@ -53,6 +53,15 @@ public struct Announcement: Hashable, Sendable {
         self.ended = ended
     }
 
+    /// The same without what it acknowledges: who is told of it later has this from the announcements that follow.
+    public var brief: Announcement {
+        var brief = self
+        brief.held = held.first { $0.origin == id }.map { [$0] } ?? []
+        brief.isWhole = false
+        brief.ended = []
+        return brief
+    }
+
     /// Bytes of the shortest announcement on the wire.
     static let sizeMin = 16 + 8 + 8 + 4 + 4 + 4 + 8 + 1 + 16 + 4 + 4 + 4
 
@@ -192,7 +201,9 @@ extension [UInt8] {
 extension WireReader {
     mutating func positions(_ field: String) throws(FrameFault) -> [StreamPosition] {
         var positions: [StreamPosition] = []
-        for _ in 0..<(try count(field, entrySize: 24)) {
+        let count = try count(field, entrySize: 24)
+        positions.reserveCapacity(count)
+        for _ in 0..<count {
             let origin = try serverID()
             positions.append(StreamPosition(origin: origin, seq: try integer()))
         }

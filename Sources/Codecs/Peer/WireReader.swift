@@ -28,9 +28,10 @@ public struct WireReader: Sendable {
     public mutating func integer<T: FixedWidthInteger & UnsignedInteger>(_: T.Type = T.self) throws(FrameFault) -> T {
         let size = T.bitWidth / 8
         guard remaining >= size else { throw .truncated }
+        defer { offset += size }
+        if size == 8 { return T(truncatingIfNeeded: bytes.span.word(at: offset)) }
         var value: T = 0
         for index in 0..<size { value |= T(truncatingIfNeeded: bytes[offset + index]) << T(8 * index) }
-        offset += size
         return value
     }
 
@@ -83,11 +84,6 @@ public struct WireReader: Sendable {
 
 /// Writing: the same fields, appended.
 extension [UInt8] {
-    @inlinable
-    public mutating func appendInteger<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
-        for index in 0..<(T.bitWidth / 8) { append(UInt8(truncatingIfNeeded: value >> T(8 * index))) }
-    }
-
     /// Replaces four bytes at `offset`: for lengths that are known only after what they count.
     public mutating func storeInteger(_ value: UInt32, at offset: Int) {
         for index in 0..<4 { self[offset + index] = UInt8(truncatingIfNeeded: value >> UInt32(8 * index)) }
