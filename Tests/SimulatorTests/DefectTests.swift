@@ -6,9 +6,10 @@ import Testing
 /// A simulator that never fails shows nothing. Each mistake that a node can be made to make is found, within a stated
 /// number of seeds, and by what it breaks; the same worlds without it show nothing.
 ///
-/// Two are not found yet. `announcementsNotRepaired`: in no world so far is an announcement lost that neither the next
+/// Three are not found here. `announcementsNotRepaired`: in no world so far is an announcement lost that neither the next
 /// record of its origin nor the loss of a link brings. `oneArbiter`: in no world so far do two servers that are asked
-/// for one name at once see different members.
+/// for one name at once see different members. `gapNotPutOff`: 2 of the first 100 worlds of any size show it, none of
+/// this small kind.
 @Suite struct DefectTests {
     /// In which worlds a defect is looked for, and what shows it.
     struct Hunt: Sendable, CustomTestStringConvertible {
