@@ -54,12 +54,16 @@ extension Node {
     }
 
     /// The table of servers is full: the departed server that started first is forgotten, although somebody may lack
-    /// a record of it. Returns false if nobody has departed.
+    /// a record of it; if none has departed, one of which nothing but its stream was ever told. (Each life that ends
+    /// while it joins may leave one.) Returns false if all are members.
     mutating func forgetOldest() -> Bool {
-        let departed = members.indices.dropFirst().filter { index in
-            members[index].status == .departed && !links.contains { $0.neighbour == index }
+        func oldest(_ status: Member.Status) -> Int? {
+            let candidates = members.indices.dropFirst().filter { index in
+                members[index].status == status && !links.contains { $0.neighbour == index }
+            }
+            return candidates.min { members[$0].id < members[$1].id }
         }
-        guard let oldest = departed.min(by: { members[$0].id < members[$1].id }) else { return false }
+        guard let oldest = oldest(.departed) ?? oldest(.unheard) else { return false }
         let stream = store.streams[oldest]
         if stream.held >= stream.oldest {
             let records = stream.held - stream.oldest + 1
@@ -180,6 +184,21 @@ extension Node {
         stepOver(index, through: end)
     }
 
+    /// Another server has forgotten a stream that is unknown here, and by way of that server it cannot come any more.
+    /// Whoever still holds it waits for this server's word as well, which its tombstone gives.
+    mutating func noteEnded(unknown position: StreamPosition) {
+        guard !tombstones.mayHaveForgotten(position.origin) else { return }
+        buryUnknown(PeerFrame.Digest(origin: position.origin, held: position.seq, announcement: 0))
+    }
+
+    /// What this server forgot at a lower seq went on elsewhere, and is over there as well.
+    private mutating func buryUnknown(_ ended: PeerFrame.Digest) {
+        if let known = tombstones[ended.origin], known.held < ended.held {
+            noteGap(through: StreamPosition(origin: ended.origin, seq: ended.held), since: known.held)
+        }
+        bury(ended)
+    }
+
     /// What a neighbour has forgotten, as it says when the link opens.
     mutating func receive(ended: [PeerFrame.Digest], link index: Int) {
         for digest in ended {
@@ -188,11 +207,7 @@ extension Node {
                 queues[links[index].neighbour].acknowledge(origin, through: digest.held)
                 noteEnded(origin, at: digest.held)
             } else {
-                // What this server forgot at a lower seq went on elsewhere, and is over there as well.
-                if let known = tombstones[digest.origin], known.held < digest.held {
-                    noteGap(through: StreamPosition(origin: digest.origin, seq: digest.held), since: known.held)
-                }
-                bury(digest)
+                buryUnknown(digest)
             }
         }
     }

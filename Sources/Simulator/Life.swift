@@ -3,6 +3,8 @@
 public struct Life: Sendable {
     public var server: Int
     public var start: UInt64
+    /// What its own clock said at the start, in milliseconds.
+    public var wallClock: UInt64 = 0
     /// When it was killed; nil if it lives at the end.
     public var end: UInt64?
     /// What it handed to clients, in order.
@@ -137,6 +139,9 @@ extension Life {
 
     /// Whether it had heard of another life by then.
     func knew(_ life: Int, at time: UInt64) -> Bool { acquaintances[life].map { $0 <= time } ?? false }
+    func knewAnybody(besides life: Int, at time: UInt64) -> Bool {
+        acquaintances.contains { $0.key != life && $0.value <= time }
+    }
 
     func hasReportedGap(over record: History.RecordPlace) -> Bool {
         gaps.contains { $0.origin == record.origin && $0.seqs.contains(record.seq) }

@@ -37,7 +37,6 @@ public enum RareState: String, Sendable, CaseIterable {
     case gapPutOff
     case gapFilled
     case gapWithState
-    case outOfOrder
     case digestRepair
     case wayLostByParent
     case copyUnderWayAtGraft
@@ -123,7 +122,6 @@ struct RareStates: Sendable {
         self[.arbiterSilent] += statistics.arbitersSilent
         self[.loginByLookUp] += statistics.claimsLookedUp
         self[.loserClosed] += statistics.claimLosersClosed
-        self[.outOfOrder] += statistics.recordsOutOfOrder
         self[.digestRepair] += statistics.repairs
         self[.wayLostByParent] += statistics.graftsByParent
         self[.copyUnderWayAtGraft] += statistics.prunesWithheld

@@ -173,10 +173,13 @@ extension World {
         }
     }
 
-    /// Every living server serves, and counts every living server as a reachable member.
+    /// Every living server serves, and the living servers are those that it counts as reachable members: who is dead
+    /// and not yet missed may make the numbers equal, though two parts do not hear of each other.
     var isConnected: Bool {
-        let living = servers.count { $0.isUp }
-        return servers.allSatisfy { !$0.isUp || ($0.node?.isServing == true && $0.node?.reachableCount == living) }
+        let living = Set(livingServers.compactMap { $0.node?.id })
+        return livingServers.allSatisfy { server in
+            server.node.map { $0.isServing && Set($0.reachableServers) == living } ?? false
+        }
     }
 
     var areRegistriesEqual: Bool {
@@ -186,6 +189,27 @@ extension World {
             digest = other
         }
         return true
+    }
+}
+
+// MARK: - Announcements
+
+extension World {
+    /// The newest announcement of each living server.
+    var announced: [(server: Int, id: ServerID, number: UInt64)] {
+        livingServers.compactMap { server in
+            guard let id = server.nodeID, let number = server.node?.announcementNumber(of: id) else { return nil }
+            return (server.index, id, number)
+        }
+    }
+
+    /// By now every living server knows these announcements, or later ones.
+    func judgeInformed(of announced: [(server: Int, id: ServerID, number: UInt64)]) {
+        for server in livingServers {
+            for (other, id, number) in announced where server.node?.announcementNumber(of: id) ?? 0 < number {
+                found(.notInformed, "server \(server.index) lacks announcement \(number) of server \(other)")
+            }
+        }
     }
 }
 
@@ -204,14 +228,19 @@ extension World {
         return found
     }
 
+    /// All hold and have delivered the same, and nobody owes anybody anything.
+    var isLevel: Bool { levelViolations().isEmpty && debts().isEmpty }
+
     private func digestViolations() -> [Violation] {
         areRegistriesEqual
             ? [] : [Violation(kind: .digestsDiffer, seed: options.seed, time: now, text: wholenessText)]
     }
 
     /// Claims come with records, or with the state after a gap: none is ever missed, so that it has to be found out.
+    /// But what a table of tombstones that has overflowed makes a server step over, the repair brings.
     private func registryRepairs() -> [Violation] {
-        servers.flatMap { server in
+        if history.hasOverflown { return [] }
+        return servers.flatMap { server in
             server.reports.compactMap { timed in
                 guard case .registryRepaired(let id, _) = timed.report else { return nil }
                 return Violation(
@@ -263,11 +292,14 @@ extension World {
         if history.hasOverflown { return [] }
         return livingServers.flatMap { server in
             livingServers.compactMap { other in
-                guard let id = other.nodeID, id != server.nodeID, let owed = server.node?.recordsOwed(to: id), owed > 0
+                guard let id = other.nodeID, id != server.nodeID, let owed = server.node?.recordsOwed(to: id),
+                    !owed.isEmpty
                 else { return nil }
+                let streams = owed.map { "\($0.origin) after \($0.acknowledged) of \($0.held)" }
                 return Violation(
                     kind: .stillOwed, seed: options.seed, time: now,
-                    text: "server \(server.index) believes that server \(other.index) lacks \(owed) records")
+                    text: "server \(server.index) believes that server \(other.index) lacks records of "
+                        + streams.joined(separator: ", "))
             }
         }
     }
