@@ -35,6 +35,8 @@ struct Link: Sendable {
         /// What was held when the edge was grafted last: what comes up to it was sent before.
         var askedHeld: UInt64 = 0
         var askedAnnouncement: UInt64 = 0
+        /// The other end has told that it gave up what comes next here, up to this seq; 0 if it has not.
+        var gap: UInt64 = 0
     }
 
     let id: LinkID

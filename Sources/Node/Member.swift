@@ -35,6 +35,10 @@ struct Member: Sendable {
     /// What a digest told of and is waited for: a graft timer runs.
     var awaited: Awaited?
 
+    /// Some neighbour has given up what comes next of its stream, and others are asked: since when nothing of it has
+    /// come. Which neighbours, and how much, is told by their edges.
+    var gapSince: Instant?
+
     /// There is or was a link to it: its store-and-forward queue is worth telling.
     var wasNeighbour = false
 

@@ -97,6 +97,21 @@ extension Node {
         servers.index(of: id).map { members[$0].announcementNumber }
     }
 
+    /// Servers to which a link has been open for so long, in milliseconds.
+    public func neighbours(for milliseconds: UInt64) -> [ServerID] {
+        links.filter { $0.isOpen && now.milliseconds(since: $0.opened) >= milliseconds }.map { servers[$0.neighbour] }
+    }
+
+    /// Up to where a stream is held here, or was stepped over.
+    public func held(of id: ServerID) -> UInt64 { servers.index(of: id).map { store.streams[$0].held } ?? 0 }
+
+    /// The first record of a span of a stream that is here.
+    public func firstRecord(of id: ServerID, in seqs: ClosedRange<UInt64>) -> UInt64? {
+        guard let index = servers.index(of: id) else { return nil }
+        let first = max(seqs.lowerBound, store.streams[index].oldest)
+        return first <= min(seqs.upperBound, store.streams[index].held) ? first : nil
+    }
+
     /// What is here of each stream and another server is not known to have: what it has, and what is held.
     public func recordsOwed(to id: ServerID) -> [(origin: ServerID, acknowledged: UInt64, held: UInt64)] {
         guard let server = servers.index(of: id) else { return [] }
@@ -131,6 +146,7 @@ extension Node {
         checkStore(&broken)
         checkDelivery(&broken)
         checkTrees(&broken)
+        checkGaps(&broken)
         checkQueues(&broken)
         checkSessions(&broken)
         checkLimits(&broken)
@@ -214,6 +230,18 @@ extension Node {
             }
             broken.unless(links[index].isOpen, "\(name) is an open link")
             broken.unless(links[index].edges[origin].receives, "\(name) was not pruned")
+        }
+    }
+
+    private func checkGaps(_ broken: inout BrokenInvariants) {
+        for origin in members.indices {
+            let tellers = links.filter { $0.isOpen && $0.edges[origin].gap > 0 }
+            let name = "the gap in \(servers[origin])"
+            broken.unless(tellers.isEmpty == (members[origin].gapSince == nil), "\(name) was told and is waited for")
+            for link in tellers {
+                broken.unless(link.edges[origin].gap > store.streams[origin].held, "\(name) is open")
+                broken.unless(!link.edges[origin].receives, "who told \(name) is not asked")
+            }
         }
     }
 

@@ -40,7 +40,10 @@ extension Node {
             switch try accept(bytes, range, of: origin, seq: prefix.first + UInt64(number)) {
             case .new: isNew = true
             case .duplicate: counters.recordsDuplicate += 1
-            case .outOfOrder: return recoverOrder(origin, link: index)
+            case .outOfOrder:
+                // It is not kept, but who sends it holds it.
+                queues[links[index].neighbour].acknowledge(origin, through: prefix.first + UInt64(number))
+                return recoverOrder(origin, link: index)
             }
             offset += size
         }
@@ -91,38 +94,9 @@ extension Node {
         if advanced.last != index { advanced.append(index) }
         // A server holds what arose at it: nobody need tell it.
         queues[index].acknowledge(index, through: store.streams[index].held)
+        if members[index].gapSince != nil { closeGaps(in: index) }
         deliver(index)
         markDirty(index)
-    }
-
-    mutating func receiveGap(_ position: StreamPosition, link index: Int) {
-        guard position.seq < 1 << 63, let origin = streamIndex(of: position.origin, through: position.seq),
-            origin != Self.ownIndex
-        else { return }
-        guard position.seq > store.streams[origin].held else { return }
-        stepOver(origin, through: position.seq)
-        queues[links[index].neighbour].acknowledge(origin, through: position.seq)
-    }
-
-    /// Records after `held` up to a position will not come.
-    mutating func noteGap(through position: StreamPosition, since held: UInt64) {
-        // A faulty peer may tell of gaps whose sum is beyond 64 bits.
-        counters.recordsSkipped &+= position.seq - held
-        outbox.report(.gap(position, records: position.seq - held))
-    }
-
-    /// Nothing of the stream up to `seq` will come any more.
-    mutating func stepOver(_ origin: Int, through seq: UInt64) {
-        let held = store.streams[origin].held
-        guard seq > held else { return }
-        // The stream of a server that was never heard of here begins after the gap: what was before is a baseline, and
-        // not owed. So is it for who has served nobody.
-        if held > 0 || (hasServed && members[origin].announcement != nil) {
-            noteGap(through: StreamPosition(origin: servers[origin], seq: seq), since: held)
-        }
-        deliverAll(origin)
-        store.step(origin, over: seq)
-        self.held(origin)
     }
 
     // MARK: Delivered

@@ -22,7 +22,7 @@ extension Node {
         receive(ended: level.ended, link: index)
         for entry in level.entries {
             guard let origin = streamIndex(of: entry.origin, through: entry.held) else { continue }
-            adoptBaseline(entry, origin: origin)
+            adoptBaseline(entry, origin: origin, link: index)
             queues[server].acknowledge(origin, through: entry.held)
         }
         // What the neighbour itself will make was never delivered here.
@@ -43,11 +43,15 @@ extension Node {
 
     /// A stream that was never seen here begins with what the neighbour still holds of it: records for others pass
     /// through here, so none of them is given up. A server that has served nobody shows none of them: a client is not
-    /// owed what was sent before its login, and should not be shown it.
-    private mutating func adoptBaseline(_ entry: PeerFrame.Level.Entry, origin: Int) {
+    /// owed what was sent before its login, and should not be shown it. What a server is owed is a gap, which the
+    /// neighbour tells as such.
+    private mutating func adoptBaseline(_ entry: PeerFrame.Level.Entry, origin: Int, link index: Int) {
         guard origin != Self.ownIndex else { return }
         if !hasServed { store.silence(origin, through: entry.held) }
         guard store.streams[origin].held == 0, entry.oldest > 1 else { return }
+        let isOwed = hasServed && members[origin].announcement != nil
+        let isElsewhere = links.indices.contains { $0 != index && mayFillGap(in: origin, link: $0) }
+        guard !isOwed, !isElsewhere else { return }
         stepOver(origin, through: entry.oldest - 1)
     }
 

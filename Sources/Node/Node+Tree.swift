@@ -59,6 +59,11 @@ extension Node {
             counters.prunesWithheld += 1
             return
         }
+        prune(origin, link: index)
+    }
+
+    /// What is new of the origin is not to come over this link any more. It must not be the parent.
+    mutating func prune(_ origin: Int, link index: Int) {
         links[index].edges[origin].receives = false
         links[index].edges[origin].isAsked = false
         counters.prunesSent += 1
@@ -79,8 +84,11 @@ extension Node {
 
     // MARK: Grafts
 
-    /// Asks for all records of the origins after what is held, and for their announcements.
-    private mutating func graft(_ origins: [Int], link index: Int) {
+    /// Asks for all records of the origins after what is held, and for their announcements; but not who has given up
+    /// what comes next.
+    mutating func graft(_ origins: [Int], link index: Int) {
+        let origins = origins.filter { !hasGap(in: $0, link: index) }
+        guard !origins.isEmpty else { return }
         let wishes = origins.map { origin in
             PeerFrame.Digest(
                 origin: servers[origin], held: store.streams[origin].held,
@@ -128,6 +136,7 @@ extension Node {
     /// The link is gone: so is the way to every origin of which it was the parent.
     mutating func replaceParent(lost id: LinkID) {
         loseWay(to: members.indices.filter { members[$0].parent == id }, besides: id)
+        for origin in members.indices { settleGap(in: origin) }
     }
 
     private mutating func loseWay(to origins: [Int], besides lost: LinkID) {
@@ -141,6 +150,8 @@ extension Node {
     /// Records came with a gap before them, which a link in good order never brings: all after what is held is asked
     /// for, once.
     mutating func recoverOrder(_ origin: Int, link index: Int) {
+        // That is still missing, and what follows it is asked for when that has come, or will not.
+        guard !hasGap(in: origin, link: index) else { return }
         counters.recordsOutOfOrder += 1
         if !links[index].edges[origin].isAsked { graft([origin], link: index) }
     }
@@ -221,7 +232,7 @@ extension Node {
         }
     }
 
-    private func known(_ origin: Int, by link: Int) -> UInt64 { queues[links[link].neighbour].acknowledged[origin] }
+    func known(_ origin: Int, by link: Int) -> UInt64 { queues[links[link].neighbour].acknowledged[origin] }
 
     private func isMissing(_ held: UInt64, _ announcement: UInt64, of origin: Int) -> Bool {
         if held > store.streams[origin].held { return true }
@@ -261,7 +272,7 @@ extension Node {
         guard now >= due else { return timers.set(.graft(origin), at: due) }
         members[origin].awaited = nil
         let candidates = links.indices.filter { index in
-            links[index].isOpen
+            links[index].isOpen && !hasGap(in: origin, link: index)
                 && isMissing(known(origin, by: index), links[index].edges[origin].announcement, of: origin)
         }
         guard let best = candidates.max(by: { known(origin, by: $0) < known(origin, by: $1) }) else { return }

@@ -223,6 +223,7 @@ public struct Node: Sendable {
         case .digests: sendDigests()
         case .linkChecks: checkLinks()
         case .graft(let index): graftMissing(index)
+        case .gap(let index): settleGap(in: index)
         case .request(let id): retryRequest(id)
         case .registration(let job): claimAcknowledgementExpired(job)
         case .tickets: expireTickets()

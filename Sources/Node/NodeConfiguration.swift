@@ -45,6 +45,9 @@ public struct NodeConfiguration: Sendable {
         /// How long a record that others hold may be missing before it is asked for (Plumtree's timer); longer where
         /// trees are slow.
         public var graftDelay: UInt64 = 100
+        /// How long records that one neighbour has given up may take to begin to come from another one, or to go on
+        /// coming; then they are stepped over. (A guess: some ways there and back, and a turn in a full queue.)
+        public var gapPatience: UInt64 = 1000
         /// Until a request to another server is sent again, and until the next in order is asked instead.
         public var requestRetry: UInt64 = 300
         public var requestTimeout: UInt64 = 1500

@@ -3,6 +3,8 @@
 public enum NodeDefect: String, Sendable, CaseIterable {
     /// Claims that came in records that were given up are not told as state.
     case claimDroppedWithGap
+    /// A gap is stepped over when the first neighbour tells it.
+    case gapNotPutOff
     /// A forgotten stream leaves no tombstone.
     case forgottenDeliveredAgain
     /// The address of a member that departed in silence is not remembered.

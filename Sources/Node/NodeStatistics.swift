@@ -39,6 +39,9 @@ public struct NodeStatistics: Hashable, Sendable {
     /// Records given up at the store's bound, and records stepped over because a peer had given them up.
     public var recordsGivenUp: UInt64 = 0
     public var recordsSkipped: UInt64 = 0
+    /// Gaps that were not stepped over at once, and those of them whose records came from another neighbour.
+    public var gapsPutOff: UInt64 = 0
+    public var gapsFilled: UInt64 = 0
 
     /// Streams sent again to a neighbour that had consumed them and does not hold them.
     public var resends: UInt64 = 0

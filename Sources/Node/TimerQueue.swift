@@ -10,6 +10,7 @@ enum NodeTimer: Hashable, Sendable {
     case digests
     case linkChecks
     case graft(Int)
+    case gap(Int)
     case request(UInt64)
     case registration(UInt64)
     case tickets

@@ -151,6 +151,24 @@ extension Checks {
     }
 }
 
+extension Checks {
+    /// P1: what one server has given up comes from another one that still has it.
+    func needlessGaps(in history: History) -> [Violation] {
+        history.lives.flatMap { life in
+            life.gaps.compactMap { span in
+                // Once before reach: what may have been forgotten here is not taken from anybody.
+                guard let holder = span.holder, !span.wasFull else { return nil }
+                return Violation(
+                    kind: .skippedNeedlessly, seed: history.seed, time: span.time,
+                    text:
+                        "server \(life.server) stepped over records \(span.seqs) of life \(span.origin); server "
+                        + "\(history.lives[holder.life].server), \(holder.hops) links away, has some of them"
+                )
+            }
+        }
+    }
+}
+
 extension History {
     /// Whether there was a later life; or an earlier one that its clock makes look later, until the living one hears of
     /// it and refutes that.

@@ -21,6 +21,7 @@ public struct Checks: Sendable {
         found += limited(expulsions(in: history))
         found += limited(departures(in: history))
         found += limited(needlessLosses(in: history))
+        found += limited(needlessGaps(in: history))
         return found
     }
 

@@ -34,6 +34,13 @@ public struct Life: Sendable {
         public var time: UInt64
         /// The bound was reached that forces something to be given up.
         public var wasFull = false
+        /// Another server still had some of it, and how many links away; nil if none that could be reached.
+        public var holder: Holder?
+    }
+
+    public struct Holder: Sendable {
+        public var life: Int
+        public var hops: Int
     }
 
     public struct Departure: Sendable {
@@ -78,8 +85,10 @@ extension Life {
         if acquaintances[life] == nil { acquaintances[life] = time }
     }
 
-    mutating func noteGap(of origin: Int, _ seqs: ClosedRange<UInt64>, wasFull: Bool = false, at time: UInt64) {
-        gaps.append(LostSpan(origin: origin, seqs: seqs, time: time, wasFull: wasFull))
+    mutating func noteGap(
+        of origin: Int, _ seqs: ClosedRange<UInt64>, wasFull: Bool = false, holder: Holder? = nil, at time: UInt64
+    ) {
+        gaps.append(LostSpan(origin: origin, seqs: seqs, time: time, wasFull: wasFull, holder: holder))
     }
 
     mutating func noteGivenUp(of origin: Int, _ seqs: ClosedRange<UInt64>, wasFull: Bool, at time: UInt64) {

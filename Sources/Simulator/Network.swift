@@ -245,6 +245,12 @@ struct Network {
 
     // MARK: Faults
 
+    /// Whether something passes between two servers in both directions.
+    func hasWay(between one: Int, and other: Int) -> Bool {
+        let (one, other) = (Party.server(one), Party.server(other))
+        return !isCut(from: one, to: other) && !isCut(from: other, to: one)
+    }
+
     private func isCut(from source: Party, to target: Party) -> Bool {
         guard !cuts.isEmpty, case .server(let first) = source, case .server(let second) = target else { return false }
         return cuts.contains(Way(source: first, target: second))

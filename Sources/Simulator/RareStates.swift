@@ -34,6 +34,8 @@ public enum RareState: String, Sendable, CaseIterable {
     // Streams.
     case storeBoundReached
     case gapTold
+    case gapPutOff
+    case gapFilled
     case gapWithState
     case digestRepair
     case wayLostByParent
@@ -112,6 +114,8 @@ struct RareStates: Sendable {
         self[.loserTold] += statistics.loginsOfLosers
         self[.dependencyWaited] += statistics.dependenciesAwaited
         self[.deliveryPostponed] += statistics.deliveriesPostponed
+        self[.gapPutOff] += statistics.gapsPutOff
+        self[.gapFilled] += statistics.gapsFilled
         self[.gapWithState] += statistics.gapsWithState
         self[.creditExhausted] += statistics.creditExhausted
         self[.arbiterRace] += statistics.reservationsContested

@@ -18,6 +18,8 @@ public struct Violation: Sendable, CustomStringConvertible {
         case loserKept
         /// P8: records were given up although the store had room.
         case givenUpNeedlessly
+        /// P1: records were stepped over although a server that could be reached still held some.
+        case skippedNeedlessly
         /// A living server was taken to be gone for good.
         case departedWrongly
         /// At the end a server believed to owe another one something.

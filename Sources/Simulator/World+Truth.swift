@@ -67,7 +67,9 @@ extension SimulatedServer {
             guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
             let seqs = position.seq - records + 1...position.seq
             let isForgotten = core?.node.mayHaveForgotten(position.origin) ?? false
-            world.history.lives[witness.life].noteGap(of: origin, seqs, wasFull: isForgotten, at: world.now)
+            let holder = world.nearestHolder(of: seqs, from: position.origin, for: self)
+            world.history.lives[witness.life].noteGap(
+                of: origin, seqs, wasFull: isForgotten, holder: holder, at: world.now)
         case .givenUp(let position, let records):
             guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
             let seqs = position.seq - records + 1...position.seq
@@ -83,6 +85,59 @@ extension SimulatedServer {
         default: break
         }
     }
+}
+
+// MARK: - Losses
+
+extension World {
+    /// The nearest server that has had some record of a span for a while: a neighbour, or one that is further away over
+    /// links that have been open for a while, on ways that are whole, between servers that run.
+    fileprivate func nearestHolder(
+        of seqs: ClosedRange<UInt64>, from origin: ServerID, for asker: SimulatedServer
+    ) -> Life.Holder? {
+        var hops = [asker.index: 0]
+        var queue = [asker]
+        while !queue.isEmpty {
+            let server = queue.removeFirst()
+            let distance = hops[server.index] ?? 0
+            if distance > 0 {
+                if hasHad(seqs, of: origin, at: server) {
+                    return Life.Holder(life: server.witness.life, hops: distance)
+                }
+                // Who has stepped over them itself passes nothing on.
+                guard let held = server.core?.node.held(of: origin), held < seqs.upperBound else { continue }
+            }
+            for other in servers where other.isUp && !other.isPaused && hops[other.index] == nil {
+                guard areLinked(server, other, for: distance == 0 ? 0 : Self.passingPatience),
+                    network.hasWay(between: server.index, and: other.index)
+                else {
+                    continue
+                }
+                hops[other.index] = distance + 1
+                queue.append(other)
+            }
+        }
+        return nil
+    }
+
+    private func hasHad(_ seqs: ClosedRange<UInt64>, of origin: ServerID, at server: SimulatedServer) -> Bool {
+        guard let first = server.core?.node.firstRecord(of: origin, in: seqs), let life = lifeOf[origin] else {
+            return false
+        }
+        let record = History.RecordPlace(origin: life, seq: first, time: 0)
+        guard let held = history.lives[server.witness.life].heldAt(record) else { return false }
+        return held + Self.passingPatience * 1_000_000 <= now
+    }
+
+    private func areLinked(_ one: SimulatedServer, _ other: SimulatedServer, for milliseconds: UInt64) -> Bool {
+        guard let first = one.core?.node, let second = other.core?.node else { return false }
+        return first.neighbours(for: milliseconds).contains(second.id)
+            && second.neighbours(for: milliseconds).contains(first.id)
+    }
+
+    /// What was there for so long, in milliseconds, has been told to neighbours, if not passed on. (As long as a server
+    /// waits.)
+    private static let passingPatience: UInt64 = 1000
 }
 
 // MARK: - Looks

@@ -53,6 +53,13 @@ struct TimeOptions: ParsableArguments {
     var graftDelay = defaults.graftDelay
 
     @Option(
+        name: .customLong("gap-patience-ms"),
+        help: ArgumentHelp(
+            "How long records that one neighbour has given up may take to come from another one.",
+            valueName: "ms"))
+    var gapPatience = defaults.gapPatience
+
+    @Option(
         name: .customLong("request-retry-ms"),
         help: ArgumentHelp("Until a request to another server is sent again.", valueName: "ms"))
     var requestRetry = defaults.requestRetry
@@ -132,6 +139,7 @@ struct TimeOptions: ParsableArguments {
             (redialMax, "redial-max-ms"),
             (digestDelay, "digest-delay-ms"),
             (graftDelay, "graft-delay-ms"),
+            (gapPatience, "gap-patience-ms"),
             (requestRetry, "request-retry-ms"),
             (requestTimeout, "request-timeout-ms"),
             (claimAcknowledgement, "claim-ack-ms"),
@@ -156,6 +164,7 @@ struct TimeOptions: ParsableArguments {
         configuration.timing.redialMax = redialMax
         configuration.timing.digestDelay = digestDelay
         configuration.timing.graftDelay = graftDelay
+        configuration.timing.gapPatience = gapPatience
         configuration.timing.requestRetry = requestRetry
         configuration.timing.requestTimeout = requestTimeout
         configuration.timing.claimAcknowledgement = claimAcknowledgement

@@ -343,6 +343,18 @@ struct ChecksTests {
         #expect(Self.kinds(history) == [])
     }
 
+    @Test func `records that are stepped over are held by nobody near`() {
+        var history = Self.history()
+        history.lives[1].noteGap(of: 0, 3...3, at: 9 * Self.second)
+        #expect(Self.kinds(history) == [])
+        history.lives[1].noteGap(of: 0, 3...3, holder: Life.Holder(life: 0, hops: 1), at: 9 * Self.second)
+        #expect(Self.kinds(history) == [.skippedNeedlessly])
+        var forgotten = Self.history()
+        forgotten.lives[1].noteGap(
+            of: 0, 3...3, wasFull: true, holder: Life.Holder(life: 0, hops: 1), at: 9 * Self.second)
+        #expect(Self.kinds(forgotten) == [])
+    }
+
     @Test func manyViolationsOfAKindAreSummedUp() {
         var history = Self.history()
         for _ in 0..<20 { history.receive(0, 0, by: 0, at: 6 * Self.second) }
