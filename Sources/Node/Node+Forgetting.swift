@@ -193,12 +193,16 @@ extension Node {
         buryUnknown(PeerFrame.Digest(origin: position.origin, held: position.seq, announcement: 0))
     }
 
-    /// What this server forgot at a lower seq went on elsewhere, and is over there as well.
+    /// What this server forgot at a lower seq went on elsewhere, and is over there as well: the rest may still come from
+    /// who holds it, as long as any other stream's would.
     private mutating func buryUnknown(_ ended: PeerFrame.Digest) {
-        if let known = tombstones[ended.origin], known.held < ended.held {
+        guard hasServed, let known = tombstones[ended.origin], known.held < ended.held else { return bury(ended) }
+        if hasRoom(for: ended.origin) {
+            noteEnded(serverIndex(of: ended.origin), at: ended.held)
+        } else {
             noteGap(through: StreamPosition(origin: ended.origin, seq: ended.held), since: known.held)
+            bury(ended)
         }
-        bury(ended)
     }
 
     /// What a neighbour has forgotten, as it says when the link opens.

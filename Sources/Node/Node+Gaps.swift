@@ -39,6 +39,15 @@ extension Node {
         links[index].isIntroduced && !hasGap(in: origin, link: index) && known(origin, by: index) > 0
     }
 
+    /// Whether what one neighbour has given up may come from another: one that has something of the stream; or, if the
+    /// link is so young that a part of the network is just coming back, one that is still to be linked or levelled.
+    private func mayFillGap(in origin: Int, toldBy teller: Int) -> Bool {
+        if configuration.defect == .gapNotPutOff { return false }
+        if links.indices.contains(where: { mayFillGap(in: origin, link: $0) }) { return true }
+        let isYoung = now.milliseconds(since: links[teller].opened) < configuration.timing.gapPatience
+        return isYoung && reachableOthers.contains { $0 != links[teller].neighbour }
+    }
+
     /// Steps over the gap as far as everybody has told it, or if nothing has come for too long.
     mutating func settleGap(in origin: Int) {
         guard let since = members[origin].gapSince else { return }
@@ -48,10 +57,12 @@ extension Node {
             members[origin].gapSince = nil
             return
         }
-        let isHasty = configuration.defect == .gapNotPutOff
-        let others = isHasty ? [] : links.indices.filter { mayFillGap(in: origin, link: $0) }
         let due = since.adding(milliseconds: configuration.timing.gapPatience)
-        guard others.isEmpty || now >= due else { return timers.set(.gap(origin), at: due) }
+        guard now >= due || !mayFillGap(in: origin, toldBy: least) else { return timers.set(.gap(origin), at: due) }
+        // While the readers here are behind, nothing is read from the other neighbours either.
+        guard postponed.isEmpty else {
+            return timers.set(.gap(origin), at: now.adding(milliseconds: configuration.timing.gapPatience))
+        }
         stepOver(origin, through: links[least].edges[origin].gap)
         // Another one may have told a longer gap.
         settleGap(in: origin)

@@ -30,7 +30,8 @@ extension SimulatedServer {
             witness.id = id
             world.lifeOf[id] = witness.life
         }
-        witness.wasFull = core?.node.isFull ?? false
+        // What the turn still adds at its end may fill it.
+        witness.wasFull = core?.node.isFull(slack: 2048) ?? false
         guard let changes = core?.node.changes(since: &witness.streams) else { return }
         for change in changes { note(change, in: world) }
     }
