@@ -229,7 +229,7 @@ extension Node {
         sessions.setUser(user, of: slot)
         // A second LOGIN on a connection changes who it is, not where.
         guard !wasLive else { return succeed(slot) }
-        if tickets.use(ticketHolder(slot)) {
+        if tickets.unusedCount > 0, tickets.use(ticketHolder(slot)) {
             counters.ticketsUsed += 1
             return succeed(slot)
         }
