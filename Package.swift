@@ -27,12 +27,14 @@ let package = Package(
         .executable(name: "pando-client", targets: ["pando-client"]),
         .executable(name: "pando-sim", targets: ["pando-sim"]),
         .executable(name: "pando-chaos", targets: ["pando-chaos"]),
+        .executable(name: "pando-load", targets: ["pando-load"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         // What Swift cannot call itself: macros, variadic functions, transparent unions. No policy.
@@ -112,8 +114,32 @@ let package = Package(
             dependencies: ["Chaos", "Simulator", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: testSettings
         ),
+        // What the load generator needs of the system beyond the reactor. Never in a server.
+        .target(
+            name: "CLoadShim",
+            path: "Sources/CLoadShim",
+            cSettings: [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)]
+        ),
+        // Load on servers, measured and checked.
+        .target(
+            name: "Load",
+            dependencies: [
+                "CEpollShim", "CLoadShim", "Codecs", .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: testSettings
+        ),
+        .executableTarget(
+            name: "pando-load",
+            dependencies: ["Load", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: testSettings
+        ),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CEpollShim"], swiftSettings: testSettings),
         .testTarget(name: "CodecsTests", dependencies: ["Codecs"], swiftSettings: testSettings),
+        .testTarget(
+            name: "LoadTests",
+            dependencies: ["Load", "pando-load", "pando-server"],
+            swiftSettings: testSettings
+        ),
         .testTarget(name: "ClientTests", dependencies: ["pando-client"], swiftSettings: testSettings),
         .testTarget(name: "NodeTests", dependencies: ["Node", "Codecs"], swiftSettings: testSettings),
         .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "pando-sim"], swiftSettings: testSettings),
