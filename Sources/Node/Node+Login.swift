@@ -214,8 +214,9 @@ extension Node {
         if registry.place(of: claim.name) == nil, unrecordedLogins.count < configuration.limits.reservations {
             unrecordedLogins[claim.name] = claim
         }
-        let user = sessions.userIndex(
-            name: claim.name, claim: claim.id, verifier: verifier(of: job.secret, claim: claim.id))
+        // The registry's, if it has the claim: the secret was found to be right, so the two are equal, and one is kept.
+        let verifier = registry.verifier(of: claim) ?? verifier(of: job.secret, claim: claim.id)
+        let user = sessions.userIndex(name: claim.name, claim: claim.id, verifier: verifier)
         loggedIn(slot, user: user)
     }
 
