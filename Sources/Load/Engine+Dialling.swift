@@ -154,11 +154,6 @@ extension Engine {
         if start == .max { note(.lastLogin, now) }
         count(.loggedIn)
         count(.live)
-        if plan.isSlow(Int(slots[index].client)) {
-            slots[index].stage = .stalled
-            // Errors and the end of the connection are told all the same.
-            return watch(index, 0)
-        }
         slots[index].stage = .live
         if slots[index].row >= 0, !slots[index].isOwed {
             for sender in 0..<plan.senders {
@@ -177,12 +172,12 @@ extension Engine {
         }
         count(.redirected)
         if slots[index].stage == .live {
+            // Counted again when it is logged in where it was sent.
+            count(.loggedIn, -1)
             count(.live, -1)
             atDoor += 1
             slots[index].since = now
         }
-        // Counted again when it is logged in where it was sent.
-        if slots[index].stage == .live || slots[index].stage == .stalled { count(.loggedIn, -1) }
         close(index)
         dial(index)
     }
@@ -213,6 +208,15 @@ extension Engine {
         count(.cutOff)
         close(index)
         slots[index].stage = .closed
+    }
+
+    /// Those that never read stop doing so when sending begins. Until then they go where they are sent.
+    mutating func stall() {
+        for index in slots.indices where slots[index].stage == .live && plan.isSlow(Int(slots[index].client)) {
+            slots[index].stage = .stalled
+            // Errors and the end of the connection are told all the same.
+            watch(index, 0)
+        }
     }
 
     mutating func stalledCutOff(_ index: Int) {

@@ -11,8 +11,9 @@ import Histogram
 
 struct Engine<W: Wire>: ~Copyable {
     static var eventsPerTurn: Int { 128 }
-    /// Connections that are being made or logged in at the same time, of all workers: well below the usual backlog.
-    static var doorMax: Int { 256 }
+    /// Connections that are being made or logged in at the same time, of all workers: below the shortest backlog of the
+    /// servers that this speaks to (100, Mosquitto), beyond which a connection takes a second.
+    static var doorMax: Int { 64 }
     static var receiveSize: Int { 256 << 10 }
     static var sendSize: Int { 64 << 10 }
 
@@ -193,6 +194,7 @@ struct Engine<W: Wire>: ~Copyable {
         windowStart = board.windowStart
         end = board.end
         nextChurn = plan.churn > 0 ? start : .max
+        stall()
     }
 
     /// Until something is due, at most 20 ms: so often the board is looked at.

@@ -84,6 +84,7 @@ extension LoadReport {
         object.add("servers", plan.servers.count)
         object.add("clients", plan.clients)
         object.add("senders", plan.senders)
+        object.add("workers", plan.workers)
         object.add("size", plan.size)
         object.add("mode", plan.pace.text)
         object.add("seconds", seconds)

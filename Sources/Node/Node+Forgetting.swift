@@ -180,6 +180,21 @@ extension Node {
         stepOver(index, through: end)
     }
 
+    /// Another server has forgotten a stream that is unknown here, and by way of that server it cannot come any more.
+    /// Whoever still holds it waits for this server's word as well, which its tombstone gives.
+    mutating func noteEnded(unknown position: StreamPosition) {
+        guard !tombstones.mayHaveForgotten(position.origin) else { return }
+        buryUnknown(PeerFrame.Digest(origin: position.origin, held: position.seq, announcement: 0))
+    }
+
+    /// What this server forgot at a lower seq went on elsewhere, and is over there as well.
+    private mutating func buryUnknown(_ ended: PeerFrame.Digest) {
+        if let known = tombstones[ended.origin], known.held < ended.held {
+            noteGap(through: StreamPosition(origin: ended.origin, seq: ended.held), since: known.held)
+        }
+        bury(ended)
+    }
+
     /// What a neighbour has forgotten, as it says when the link opens.
     mutating func receive(ended: [PeerFrame.Digest], link index: Int) {
         for digest in ended {
@@ -188,11 +203,7 @@ extension Node {
                 queues[links[index].neighbour].acknowledge(origin, through: digest.held)
                 noteEnded(origin, at: digest.held)
             } else {
-                // What this server forgot at a lower seq went on elsewhere, and is over there as well.
-                if let known = tombstones[digest.origin], known.held < digest.held {
-                    noteGap(through: StreamPosition(origin: digest.origin, seq: digest.held), since: known.held)
-                }
-                bury(digest)
+                buryUnknown(digest)
             }
         }
     }

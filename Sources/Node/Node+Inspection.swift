@@ -67,7 +67,10 @@ extension Node {
     }
 
     public var isServing: Bool { phase == .serving }
-    public var reachableCount: Int { members.count { $0.status == .reachable } }
+    /// The servers that are members and reachable, this one among them; ordered by when they were heard of.
+    public var reachableServers: [ServerID] {
+        members.indices.filter { members[$0].status == .reachable }.map { servers[$0] }
+    }
     public var registryDigest: RegistryDigest { registry.digest }
     public var storeBytes: Int { store.byteCount }
     /// Records have to be given up: the store is over its bound, or the table of servers at its own.
@@ -83,9 +86,15 @@ extension Node {
         servers.index(of: id).map { members[$0].announcementNumber }
     }
 
-    /// Records that are here and that another server is not known to have.
-    public func recordsOwed(to id: ServerID) -> UInt64 {
-        servers.index(of: id).map { queues[$0].depth(in: store).records } ?? 0
+    /// What is here of each stream and another server is not known to have: what it has, and what is held.
+    public func recordsOwed(to id: ServerID) -> [(origin: ServerID, acknowledged: UInt64, held: UInt64)] {
+        guard let server = servers.index(of: id) else { return [] }
+        return servers.indices.compactMap { index in
+            let acknowledged = queues[server].acknowledged[index]
+            let stream = store.streams[index]
+            guard max(acknowledged + 1, stream.oldest) <= stream.held else { return nil }
+            return (servers[index], acknowledged, stream.held)
+        }
     }
 
     /// The table of what is over has lost entries, of which this may be one: it is stepped over when it is first met.

@@ -140,7 +140,11 @@ extension Node {
             }
         }
         for position in announcement.ended where position.seq < 1 << 63 {
-            guard let stream = servers.index(of: position.origin), stream != Self.ownIndex else { continue }
+            guard let stream = servers.index(of: position.origin) else {
+                noteEnded(unknown: position)
+                continue
+            }
+            guard stream != Self.ownIndex else { continue }
             queues[origin].acknowledge(stream, through: position.seq)
             noteEnded(stream, at: position.seq)
         }

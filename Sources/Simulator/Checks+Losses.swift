@@ -37,12 +37,15 @@ extension History {
     /// reported the gap, and another one that records were given up there or that this server was.
     private func isGivenUp(_ record: RecordPlace, for life: Int) -> Bool {
         if lives[life].hasGivenUp(record), !hasPublished(record, life) { return true }
-        // Of what is before all that it ever saw of a stream a server does not know that it is a gap.
-        let isTold = lives[life].hasReportedGap(over: record) || lives[life].hasBegun(after: record)
-        guard isTold, !lives[life].hasHeld(record) else { return false }
-        return lives.contains { other in
-            other.hasGivenUp(record) || other.hasForgotten(record) || other.departures.contains { $0.life == life }
+        guard !lives[life].hasHeld(record) else { return false }
+        let isGivenUp = lives.contains { other in
+            other.hasGivenUp(record) || other.departures.contains { $0.life == life }
         }
+        if lives[life].hasReportedGap(over: record) || lives[life].hasBegun(after: record) {
+            return isGivenUp || lives.contains { $0.hasForgotten(record) }
+        }
+        // Of what is before all that it ever saw of a stream a server does not know that it is a gap.
+        return isGivenUp && lives[life].heldAt(record) == nil && !lives[life].knew(record.origin, at: .max)
     }
 
     private func hasPublished(_ record: RecordPlace, _ life: Int) -> Bool {
@@ -51,11 +54,14 @@ extension History {
 
     /// Whether a later activity of the same sender may be shown before an earlier one by a server: if it was sent at a
     /// server that did not know of the earlier one, or has waited for it for so long that order yields to reach.
-    func mayOvertake(_ later: Int, _ mark: ActivityMark, at life: Int) -> Bool {
-        guard let early = activity(mark)?.record,
-            let late = activity(ActivityMark(sender: mark.sender, number: later))?.record,
-            early.origin != late.origin
+    func mayOvertake(_ number: Int, _ mark: ActivityMark, at life: Int) -> Bool {
+        guard let earlier = activity(mark), let later = activity(ActivityMark(sender: mark.sender, number: number)),
+            let early = earlier.record, let late = later.record
         else { return false }
+        guard early.origin != late.origin else {
+            // Who leaves a connection with bytes still under way, and sends on another one, lets the two race.
+            return late.seq < early.seq && earlier.connection != later.connection
+        }
         // The anonymous user is many people: nothing ties two of his connections together.
         guard clientNames[mark.sender] != nil else { return true }
         let origin = lives[late.origin]
@@ -66,9 +72,11 @@ extension History {
         {
             return true
         }
-        // What told of the earlier one may be among what was given up.
-        return lives[life].gaps.contains { $0.origin == late.origin }
-            || lives[life].givenUp.contains { $0.origin == late.origin }
+        // An activity tells of the one before it. If one between the two was given up here, nothing ties them together.
+        return (mark.number + 1..<number).contains { between in
+            activity(ActivityMark(sender: mark.sender, number: between))?.record.map { !lives[life].hasHeld($0) }
+                ?? false
+        }
     }
 
     // MARK: Calm
@@ -139,9 +147,16 @@ extension Checks {
 }
 
 extension History {
+    /// Whether there was a later life; or an earlier one that its clock makes look later, until the living one hears of
+    /// it and refutes that.
     fileprivate func hasSuccessor(_ departure: Life.Departure) -> Bool {
         let life = lives[departure.life]
-        return lives.contains { $0.server == life.server && $0.start > life.start && $0.start <= departure.time }
+        return lives.contains { other in
+            guard other.server == life.server, other.start != life.start, other.start <= departure.time else {
+                return false
+            }
+            return other.start > life.start || other.wallClock >= life.wallClock
+        }
     }
 
     /// Whether both were in a connected network later than the departure time allows.

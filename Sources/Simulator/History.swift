@@ -45,6 +45,8 @@ public struct History: Sendable {
         public var sentAt: UInt64
         /// The server that the sender was connected to.
         public var sentTo: Int
+        /// The connection that it was sent on, among all of the network.
+        public var connection: Int
         /// Its place among all activities of the history.
         let ordinal: Int
         /// Where it became a record, and when; nil if no server took it.
@@ -142,8 +144,9 @@ extension History {
         presentNumbers.append(nil)
     }
 
-    mutating func noteSending(by client: Int, to server: Int, at time: UInt64) {
-        activities[client].append(Activity(sentAt: time, sentTo: server, ordinal: activityCount))
+    mutating func noteSending(by client: Int, to server: Int, on connection: Int, at time: UInt64) {
+        activities[client].append(
+            Activity(sentAt: time, sentTo: server, connection: connection, ordinal: activityCount))
         activityCount += 1
     }
 

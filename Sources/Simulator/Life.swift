@@ -3,6 +3,8 @@
 public struct Life: Sendable {
     public var server: Int
     public var start: UInt64
+    /// What its own clock said at the start, in milliseconds.
+    public var wallClock: UInt64 = 0
     /// When it was killed; nil if it lives at the end.
     public var end: UInt64?
     /// What it handed to clients, in order.

@@ -190,7 +190,8 @@ extension SimulatedClient {
     private func activity(bytes: Int, to server: Int, in world: World) -> [UInt8] {
         let mark = ActivityMark(sender: index, number: nextNumber)
         nextNumber += 1
-        world.history.noteSending(by: index, to: server, at: world.now)
+        guard let connection else { preconditionFailure("who sends has a connection") }
+        world.history.noteSending(by: index, to: server, on: connection, at: world.now)
         world.story?.noteSending(mark, to: server, at: world.now)
         return ClientLine.activity(name: name, secret: secret, mark: mark, bytes: bytes)
     }

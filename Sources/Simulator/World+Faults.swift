@@ -157,6 +157,7 @@ extension SimulatedServer {
         configuration.defect = world.options.nodeDefect
         let wallClock = UInt64(Int64(World.wallClockStart + world.now / 1_000_000) + wallClockOffset)
         world.rareStates.noteStart(of: self, wallClock: wallClock)
+        world.history.lives[witness.life].wallClock = wallClock
         lastWallClock = wallClock
         var node = Node(
             configuration: configuration, cryptography: ToyCryptography.cryptography, seed: random.next(),

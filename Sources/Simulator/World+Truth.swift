@@ -118,10 +118,13 @@ extension World {
         }
     }
 
-    /// Every living server serves, and counts every living server as a reachable member.
+    /// Every living server serves, and the living servers are those that it counts as reachable members: who is dead
+    /// and not yet missed may make the numbers equal, though two parts do not hear of each other.
     var isConnected: Bool {
-        let living = servers.count { $0.isUp }
-        return servers.allSatisfy { !$0.isUp || ($0.node?.isServing == true && $0.node?.reachableCount == living) }
+        let living = Set(livingServers.compactMap { $0.node?.id })
+        return livingServers.allSatisfy { server in
+            server.node.map { $0.isServing && Set($0.reachableServers) == living } ?? false
+        }
     }
 
     var areRegistriesEqual: Bool {
@@ -155,8 +158,10 @@ extension World {
     }
 
     /// Claims come with records, or with the state after a gap: none is ever missed, so that it has to be found out.
+    /// But what a table of tombstones that has overflowed makes a server step over, the repair brings.
     private func registryRepairs() -> [Violation] {
-        servers.flatMap { server in
+        if history.hasOverflown { return [] }
+        return servers.flatMap { server in
             server.reports.compactMap { timed in
                 guard case .registryRepaired(let id, _) = timed.report else { return nil }
                 return Violation(
@@ -208,11 +213,14 @@ extension World {
         if history.hasOverflown { return [] }
         return livingServers.flatMap { server in
             livingServers.compactMap { other in
-                guard let id = other.nodeID, id != server.nodeID, let owed = server.node?.recordsOwed(to: id), owed > 0
+                guard let id = other.nodeID, id != server.nodeID, let owed = server.node?.recordsOwed(to: id),
+                    !owed.isEmpty
                 else { return nil }
+                let streams = owed.map { "\($0.origin) after \($0.acknowledged) of \($0.held)" }
                 return Violation(
                     kind: .stillOwed, seed: options.seed, time: now,
-                    text: "server \(server.index) believes that server \(other.index) lacks \(owed) records")
+                    text: "server \(server.index) believes that server \(other.index) lacks records of "
+                        + streams.joined(separator: ", "))
             }
         }
     }

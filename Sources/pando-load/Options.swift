@@ -25,7 +25,7 @@ struct CrowdOptions: ParsableArguments {
 
     @Option(
         name: .customLong("protocol"),
-        help: "What the servers speak. (values: \(LoadProtocol.allCases.map(\.rawValue).joined(separator: ", ")))")
+        help: "What the servers speak.")
     var wire = LoadProtocol.pando
 
     @Option(help: "Clients. All of them receive.")

@@ -6,6 +6,8 @@ import Glibc
 /// What it does to the activity `number` (from 1 on) on the way to the connection `victim` (from 0 on).
 enum Mischief: String, CaseIterable, Sendable {
     case none, lose, double, swap, cutOff, garble, loseLast, refuse
+    /// It is sent away, comes back, and gets what was sent meanwhile; or does not.
+    case move, moveBadly
 }
 
 /// One thread, blocking, lines by string search: good for a few clients.
@@ -14,11 +16,13 @@ final class FakeServer: @unchecked Sendable {
     private let listener: Int32
     private let mischief: Mischief
     private let number: Int
-    private let victim = 2
+    private let victim: Int
     private var connections: [Connection] = []
     private var serial = 0
     private var activities = 0
     private var heldBack = ""
+    /// The victim is between two connections.
+    private var isAway = false
     private let ended = DispatchSemaphore(value: 0)
     private let stop: [Int32]
 
@@ -30,7 +34,8 @@ final class FakeServer: @unchecked Sendable {
     }
 
     /// - Parameter number: the activity that it happens to.
-    init(_ mischief: Mischief, number: Int = 5) throws {
+    init(_ mischief: Mischief, number: Int = 5, victim: Int = 2) throws {
+        self.victim = victim
         self.mischief = mischief
         self.number = number
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -100,13 +105,19 @@ final class FakeServer: @unchecked Sendable {
         if line.contains("LOGIN") {
             connections[index].isLoggedIn = mischief != .refuse
             let answer = mischief == .refuse ? "LOGIN_FAILED" : "LOGIN_SUCCESS"
-            return say("{\"command\":\"\(answer)\",\"info\":\"x\"}\n", to: index)
+            say("{\"command\":\"\(answer)\",\"info\":\"x\"}\n", to: index)
+            if isAway {
+                isAway = false
+                if mischief == .move { say(heldBack, to: index) }
+            }
+            return
         }
         guard let range = line.range(of: #""activity":"#) else { return }
         activities += 1
         let activity = line[range.upperBound...].dropLast(2)
         let broadcast =
             #"{"command":"ACTIVITY_BROADCAST","activity":"# + activity + #","authenticated_user":"anonymous"}}"# + "\n"
+        if isAway { heldBack += broadcast }
         for index in connections.indices where connections[index].isLoggedIn && connections[index].fd >= 0 {
             let isVictim = connections[index].serial == victim && activities >= number
             say(isVictim ? spoilt(broadcast, index) : broadcast, to: index)
@@ -125,6 +136,12 @@ final class FakeServer: @unchecked Sendable {
         case .swap:
             if isFirst { heldBack = line }
             return isFirst ? "" : activities == number + 1 ? line + heldBack : line
+        case .move, .moveBadly:
+            guard isFirst else { return line }
+            isAway = true
+            heldBack = line
+            connections[index].isLoggedIn = false
+            return "{\"command\":\"REDIRECT\",\"hostname\":\"127.0.0.1\",\"port\":\(port)}\n"
         case .cutOff:
             shutdown(connections[index].fd, Int32(SHUT_RDWR))
             connections[index].isLoggedIn = false

@@ -24,6 +24,10 @@ import Testing
         #expect(String(decoding: written(stamp), as: UTF8.self) == #""load":"0123456789abcdeffedcba9876543210"#)
     }
 
+    @Test func `the mark is one word`() {
+        #expect(Stamp.markWord == Stamp.mark.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+    }
+
     @Test func `what is written is read`() {
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<1000 {

@@ -29,6 +29,23 @@ import Testing
         #expect(wires.texts(reader) == ["x"])
     }
 
+    /// Two held on to a stream of which a third had never heard: all others had forgotten it before they met that one.
+    @Test func `who never heard of a stream that others forgot says its end to those who still hold it`() throws {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        var forgetful = Peers.announcement(1, of: 1)
+        forgetful.ended = [StreamPosition(origin: Peers.id(7), seq: 3)]
+        desk.say(.announcement(forgetful), over: link)
+        desk.say(
+            .announcement(Peers.announcement(1, of: 2, held: [StreamPosition(origin: Peers.id(7), seq: 3)])), over: link
+        )
+        desk.pass(milliseconds: 2 * desk.node.configuration.timing.announceInterval)
+        let told = desk.heard(over: link).compactMap { item -> [StreamPosition]? in
+            if case .frame(.announcement(let announcement)) = item { announcement.ended } else { nil }
+        }
+        #expect(told.joined().contains(StreamPosition(origin: Peers.id(7), seq: 3)))
+    }
+
     /// A claim is lost while its session's ticket is asked for.
     @Test func `a session that is closed while its ticket is asked for stays closed`() throws {
         for isGranted in [true, false] {

@@ -24,7 +24,7 @@ struct ChecksTests {
             let time = second * UInt64(number + 2)
             let seq = UInt64(number + 1)
             let mark = ActivityMark(sender: 0, number: number)
-            history.noteSending(by: 0, to: 0, at: time - second / 10)
+            history.noteSending(by: 0, to: 0, on: 0, at: time - second / 10)
             history.noteRecord(mark, of: 0, seq: seq, at: time)
             history.hold(seq, of: 0, at: 0, time: time)
             history.notePublication(mark, by: 0, at: time)
@@ -117,7 +117,7 @@ struct ChecksTests {
                 let life = history.beginLife(of: client, at: 0)
                 _ = history.beginPresence(of: client, at: life, session: 1, readsBytes: true, delay: 0, time: 1)
             }
-            history.noteSending(by: 0, to: 0, at: 2 * Self.second)
+            history.noteSending(by: 0, to: 0, on: 0, at: 2 * Self.second)
             history.noteRecord(ActivityMark(sender: 0, number: 0), of: 0, seq: 1, at: 2 * Self.second)
             history.hold(1, of: 0, at: 0, time: 2 * Self.second)
             history.receive(0, 0, by: 0, at: 2 * Self.second)
@@ -132,7 +132,7 @@ struct ChecksTests {
 
     @Test func anActivityThatNobodyTookIsFound() {
         var history = Self.history()
-        history.noteSending(by: 0, to: 0, at: 6 * Self.second)
+        history.noteSending(by: 0, to: 0, on: 0, at: 6 * Self.second)
         #expect(Self.kinds(history) == [.notAccepted])
         history.endPresence(0, time: 7 * Self.second)
         #expect(Self.kinds(history) == [])
@@ -193,6 +193,27 @@ struct ChecksTests {
         #expect(Self.kinds(late) == [])
     }
 
+    @Test func twoConnectionsOfOneClientMayRace() {
+        func history(connections: [Int]) -> History {
+            var history = History(seed: 1)
+            history.addClient(name: "bob")
+            let life = history.beginLife(of: 0, at: 0)
+            _ = history.beginPresence(of: 0, at: life, session: 1, readsBytes: true, delay: 0, time: 1)
+            for number in 0..<2 {
+                history.noteSending(by: 0, to: 0, on: connections[number], at: Self.second)
+            }
+            for (place, number) in [1, 0].enumerated() {
+                let mark = ActivityMark(sender: 0, number: number)
+                history.noteRecord(mark, of: 0, seq: UInt64(place + 1), at: 2 * Self.second)
+                history.hold(UInt64(place + 1), of: 0, at: 0, time: 2 * Self.second)
+                history.receive(0, number, by: 0, at: 3 * Self.second)
+            }
+            return history
+        }
+        #expect(Self.kinds(history(connections: [1, 2])) == [])
+        #expect(Self.kinds(history(connections: [1, 1])) == [.reordered])
+    }
+
     // MARK: Clients that read references
 
     @Test func aClientGetsTheLinesOfTheLogThatHaveCome() {
@@ -204,7 +225,7 @@ struct ChecksTests {
             if number == 1 {
                 _ = history.beginPresence(of: 1, at: life, session: 1, readsBytes: false, delay: 5, time: 15)
             }
-            history.noteSending(by: 0, to: 0, at: UInt64(number) * 10)
+            history.noteSending(by: 0, to: 0, on: 0, at: UInt64(number) * 10)
             history.notePublication(ActivityMark(sender: 0, number: number), by: life, at: UInt64(number) * 10 + 10)
         }
         history.settle(at: 34)
@@ -283,6 +304,16 @@ struct ChecksTests {
         history.lives[0].noteDeparture(of: 1, cause: "succeeded", at: 9 * Self.second)
         #expect(Self.kinds(history) == [.departedWrongly])
         _ = history.beginLife(of: 1, at: 8 * Self.second)
+        #expect(Self.kinds(history) == [])
+    }
+
+    @Test func anEarlierLifeWithALaterClockPassesForASuccessor() {
+        var history = Self.history()
+        _ = history.beginLife(of: 1, at: 8 * Self.second)
+        history.lives[2].wallClock = 50
+        history.lives[0].noteDeparture(of: 2, cause: "succeeded", at: 9 * Self.second)
+        #expect(Self.kinds(history) == [.departedWrongly])
+        history.lives[1].wallClock = 60
         #expect(Self.kinds(history) == [])
     }
 

@@ -24,6 +24,7 @@ import Testing
         "Node": ["Codecs", "DequeModule", "HeapModule"],
         "Reactor": ["CEpollShim", "Glibc", "HeapModule", "Synchronization"],
         "Chaos": ["CEpollShim", "CNamespaceShim", "Codecs", "Glibc", "Simulator"],
+        "Load": ["CEpollShim", "CLoadShim", "Codecs", "Glibc", "Histogram"],
         "Simulator": ["Codecs", "DequeModule", "HeapModule", "Node"],
         "Server": ["CEpollShim", "Codecs", "Glibc", "Logging", "Node", "Reactor", "Synchronization"],
     ])
