@@ -42,6 +42,8 @@ def number(value):
     """Three digits, as people write them."""
     if value is None:
         return "–"
+    if value == 0:
+        return "0"
     if value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}" if value >= 0.01 else f"{value:.4f}"

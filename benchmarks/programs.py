@@ -33,25 +33,36 @@ class Program:
         out = subprocess.run([self.executable, *self.version_arguments], capture_output=True, text=True)
         return (out.stdout + out.stderr).strip().splitlines()[0]
 
-    def start(self, port, cpu, neighbour=None):
+    def start(self, port, cpu, servers=1, neighbour=None):
+        """A server; one of several, if there are so many; a neighbour of the one at that port, if it is given."""
         directory = SCRATCH / f"{self.name}-{port}"
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         values = {"port": port, "cluster": port + 1000, "directory": directory, "file": directory / "configuration"}
         if self.configuration:
             (directory / "configuration").write_text(self.configuration.format(**values))
-        command = [str(argument).format(**values) for argument in self.arguments]
+        arguments = self.arguments + (self.network if servers > 1 else [])
         if neighbour is not None:
-            command += [argument.format(neighbour=neighbour, neighbour_cluster=neighbour + 1000) for argument in self.join]
+            values |= {"neighbour": neighbour, "neighbour_cluster": neighbour + 1000}
+            arguments = arguments + self.join
+        command = [str(argument).format(**values) for argument in arguments]
         log = open(directory / "log", "w")
         process = subprocess.Popen(
             ["taskset", "-c", str(cpu), self.executable, *command], cwd=directory, stdout=log, stderr=log,
             env={**os.environ, "SWIFT_BACKTRACE": "enable=no"})
         wait_for(port, process, directory / "log")
+        if neighbour is not None and self.meet:
+            with socket.create_connection(("127.0.0.1", port), 5) as connection:
+                connection.sendall(self.meet.format(**values).encode())
+                connection.recv(1000)
         return process
 
-    # Arguments with which a further server joins the first one.
-    join = []
+    # Arguments of a server that has neighbours; arguments with which a further one joins the first; what it is told then.
+    network, join, meet = [], [], ""
+
+    @property
+    def makes_networks(self):
+        return bool(self.join or self.meet)
 
 
 def wait_for(port, process, log):
@@ -134,8 +145,7 @@ def programs():
             ["-lp", "{port}", "-lh", "127.0.0.1", "-s", "benchmark"]),
         Program(
             "NATS", "nats", "nats-server",
-            ["-c", "{file}", "-a", "127.0.0.1", "-p", "{port}", "--cluster", "nats://127.0.0.1:{cluster}",
-             "--cluster_name", "benchmark"],
+            ["-c", "{file}", "-a", "127.0.0.1", "-p", "{port}"],
             configuration="max_pending: 256MB\nwrite_deadline: \"60s\"\n"),
         Program(
             "Redis", "redis", "redis-server",
@@ -153,5 +163,9 @@ def programs():
     if "Pando" in present:
         present["Pando"].join = ["-rh", "127.0.0.1", "-rp", "{neighbour}"]
     if "NATS" in present:
+        present["NATS"].network = ["--cluster", "nats://127.0.0.1:{cluster}", "--cluster_name", "benchmark"]
         present["NATS"].join = ["--routes", "nats://127.0.0.1:{neighbour_cluster}"]
+    if "Redis" in present:
+        present["Redis"].network = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]
+        present["Redis"].meet = "CLUSTER MEET 127.0.0.1 {neighbour}\r\n"
     return present
