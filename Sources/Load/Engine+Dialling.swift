@@ -9,7 +9,7 @@ extension Engine {
 
     /// Somebody waits to be dialled, and there is room at the door.
     var mayDial: Bool {
-        (nextClient < slots.count || !returning.isEmpty) && atDoor < max(1, Self.doorMax / plan.workers)
+        (nextClient < slots.count || !returning.isEmpty) && atDoor < max(1, (plan.atOnce ?? W.atOnce) / plan.workers)
     }
 
     /// Begins what the ramp allows by now.
@@ -81,7 +81,7 @@ extension Engine {
         if slots[index].sender >= 0 { _ = ces_set_no_delay(fd) }
         if counters[Counter.firstDial.rawValue] == 0 { note(.firstDial, now) }
         if plan.spreadsSources, place.isLoopback {
-            // Each worker has addresses of its own, 20,000 clients on each.
+            // Each worker has addresses of its own.
             var source = ces_address()
             source.family = 4
             let number = 2 + Int(slots[index].client) / LoadPlan.clientsPerAddressMax

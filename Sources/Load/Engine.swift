@@ -11,9 +11,6 @@ import Histogram
 
 struct Engine<W: Wire>: ~Copyable {
     static var eventsPerTurn: Int { 128 }
-    /// Connections that are being made or logged in at the same time, of all workers: below the shortest backlog of the
-    /// servers that this speaks to (100, Mosquitto), beyond which a connection takes a second.
-    static var doorMax: Int { 64 }
     static var receiveSize: Int { 256 << 10 }
     static var sendSize: Int { 64 << 10 }
 

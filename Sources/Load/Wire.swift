@@ -8,6 +8,9 @@ protocol Wire {
     /// Bytes of a delivered frame around the padding.
     static func overhead(_ plan: LoadPlan) -> Int
     static var sizeMax: Int { get }
+    /// Clients that connect and log in at the same time: below the backlog of the usual servers, beyond which a
+    /// connection takes a second, and else as many as keep a server busy while it waits for its processor.
+    static var atOnce: Int { get }
 
     init(_ plan: LoadPlan)
 
@@ -45,6 +48,8 @@ extension Wire {
         return Stamp.mark + [UInt8](repeating: UInt8(ascii: "0"), count: 32)
             + [UInt8](repeating: UInt8(ascii: "."), count: room) + end
     }
+
+    static var atOnce: Int { 512 }
 
     /// The least size of a delivered frame.
     static func sizeMin(_ plan: LoadPlan) -> Int { overhead(plan) }

@@ -54,12 +54,16 @@ extension Node {
     }
 
     /// The table of servers is full: the departed server that started first is forgotten, although somebody may lack
-    /// a record of it. Returns false if nobody has departed.
+    /// a record of it; if none has departed, one of which nothing but its stream was ever told. (Each life that ends
+    /// while it joins may leave one.) Returns false if all are members.
     mutating func forgetOldest() -> Bool {
-        let departed = members.indices.dropFirst().filter { index in
-            members[index].status == .departed && !links.contains { $0.neighbour == index }
+        func oldest(_ status: Member.Status) -> Int? {
+            let candidates = members.indices.dropFirst().filter { index in
+                members[index].status == status && !links.contains { $0.neighbour == index }
+            }
+            return candidates.min { members[$0].id < members[$1].id }
         }
-        guard let oldest = departed.min(by: { members[$0].id < members[$1].id }) else { return false }
+        guard let oldest = oldest(.departed) ?? oldest(.unheard) else { return false }
         let stream = store.streams[oldest]
         if stream.held >= stream.oldest {
             let records = stream.held - stream.oldest + 1

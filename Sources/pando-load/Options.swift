@@ -40,6 +40,12 @@ struct CrowdOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Connections a second. (default: as fast as they are taken)", valueName: "c/s"))
     var ramp: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            "Clients that connect and log in at the same time. (default: 512; 256 for redis, 64 for mqtt and irc)",
+            valueName: "count"))
+    var atOnce: Int?
+
     @Option(help: ArgumentHelp("Receivers that leave without a word and come back, a second.", valueName: "x/s"))
     var churn = 0.0
 
@@ -64,6 +70,7 @@ struct CrowdOptions: ParsableArguments {
         plan.senders = senders
         plan.slow = slow
         plan.ramp = ramp
+        plan.atOnce = atOnce
         plan.churn = churn
         plan.registers = register
         plan.askedWorkers = workers

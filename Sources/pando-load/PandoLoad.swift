@@ -24,7 +24,7 @@ struct PandoLoad: ParsableCommand {
                 pando-load --protocol redis --servers 127.0.0.1:6379 --clients 1000 --window 64
 
             HOW IT WORKS
-              One process a processor, and more where 20,000 descriptors a process do not suffice; beyond 20,000 \
+              One process a processor, and more where 20,000 descriptors a process do not suffice; beyond 10,000 \
             clients a server it dials from addresses 127.0.x.y of its own. A run connects all clients, waits \
             (--settle), sends (--warmup), measures (--duration), and waits until everything has come or nothing has \
             come for a while (--drain). To measure servers keep it off their processors: \

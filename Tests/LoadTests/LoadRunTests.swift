@@ -192,7 +192,7 @@ import Testing
             for option in [
                 "--servers", "--clients", "--senders", "--rate", "--window", "--flood", "--size", "--duration",
                 "--ramp", "--register", "--anonymous", "--churn", "--slow", "--json", "--pid", "--protocol", "--warmup",
-                "--settle", "--drain", "--workers",
+                "--settle", "--drain", "--workers", "--at-once",
             ] { #expect(run.text.contains(option), "\(option)") }
         }
     }

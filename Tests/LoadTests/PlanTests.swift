@@ -39,7 +39,7 @@ import Testing
         #expect(plan(1, 1, workers: 2).workers == 1)
         #expect(plan(110_000, 1, workers: 2).workers == 6)
         #expect(plan(110_000, 1, workers: 2).spreadsSources)
-        #expect(!plan(30_000, 1, workers: 2).spreadsSources)
+        #expect(!plan(20_000, 1, workers: 2).spreadsSources)
     }
 
     @Test func `memory for the checks is bounded`() {

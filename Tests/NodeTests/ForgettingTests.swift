@@ -192,6 +192,17 @@ import Testing
         #expect(wires.nodes[0].statistics.members == 2)
     }
 
+    @Test func `a full table of servers makes room by forgetting whom nobody announced`() {
+        let desk = Desk { $0.limits.members = 4 }
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        // Lives that ended while they joined: their neighbours tell of their streams, and nothing more ever comes.
+        desk.say(.have((11..<20).map { .init(origin: Peers.id($0), held: 0, announcement: 1) }), over: link)
+        let newcomer = desk.join(Peers.id(2), at: Peers.address(2))
+        #expect(desk.closed[newcomer] == nil)
+        #expect(desk.node.statistics.members == 3)
+        #expect(desk.node.statistics.serversKnown <= 4)
+    }
+
     @Test func `members that departed in silence are dialled for ever, up to a limit`() {
         var overlay = Overlay(waits: Overlay.Waits(min: 100, max: 1000, remembered: 60_000))
         let start = Instant(nanoseconds: 0)

@@ -3,6 +3,8 @@ struct IRCWire: Wire {
     static let echoes = false
     /// A line has at most 512 bytes.
     static let sizeMax = 512
+    /// InspIRCd's backlog is 128.
+    static let atOnce = 64
 
     private let payload: [UInt8]
 

@@ -2,6 +2,8 @@
 struct MQTTWire: Wire {
     static let echoes = true
     static let sizeMax = LoadPlan.sizeMax
+    /// Mosquitto's backlog is 100.
+    static let atOnce = 64
 
     private let plan: LoadPlan
     private let packet: [UInt8]

@@ -2,6 +2,8 @@
 struct RedisWire: Wire {
     static let echoes = true
     static let sizeMax = LoadPlan.sizeMax
+    /// The backlog is 511.
+    static let atOnce = 256
 
     private let payload: [UInt8]
 
