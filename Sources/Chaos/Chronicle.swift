@@ -13,6 +13,8 @@ public struct Chronicle: Sendable {
     public var receptions: [[Reception]] = []
     public var grants: [Grant] = []
     public var deaths: [Death] = []
+    /// Two networks that knew nothing of each other until then: what was accepted before is owed to its own side.
+    var strangers: (sides: [[Int]], until: UInt64)?
 
     /// Violations of one kind that are told one by one.
     private static let toldMax = 5
@@ -88,6 +90,7 @@ extension Chronicle {
                 if isLost(activity) { continue }
                 for stayer in stayers where stayer.start <= accepted {
                     guard !received[stayer.client].contains(sender << 32 | number) else { continue }
+                    if areStrangers(activity.sentTo, stayer.server, at: accepted) { continue }
                     let place = "at server \(stayer.server) since \(RealNetwork.seconds(stayer.start))"
                     note(
                         .notReached, accepted,
@@ -104,6 +107,11 @@ extension Chronicle {
     private func note(_ kind: Violation.Kind, _ time: UInt64, _ text: String, in list: inout [Violation]) {
         guard list.count < Self.toldMax else { return }
         list.append(Violation(kind: kind, seed: seed, time: time, text: text))
+    }
+
+    private func areStrangers(_ first: Int, _ second: Int, at time: UInt64) -> Bool {
+        guard let strangers, time < strangers.until else { return false }
+        return !strangers.sides.contains { $0.contains(first) && $0.contains(second) }
     }
 
     /// Every server that had it was killed afterwards.

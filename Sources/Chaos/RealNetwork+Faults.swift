@@ -22,6 +22,31 @@ extension RealNetwork {
         guard run(seconds: seconds, until: { isWhole }) else { throw ChaosError("no whole network: \(wholenessText)") }
     }
 
+    /// Starts networks that know nothing of each other, each as a chain. The first server of each but the first network
+    /// is told of the first one of that, to which nothing passes yet: it finds it when all wires are whole.
+    public func startApart(_ sides: [[Int]], seconds: Double = 30) throws {
+        history.strangers = (sides, .max)
+        for (number, side) in sides.enumerated() {
+            for other in sides[..<number] { partition(other, from: side, .abruptly) }
+        }
+        for side in sides {
+            for (place, index) in side.enumerated() {
+                let neighbour = place > 0 ? side[place - 1] : side == sides[0] ? nil : sides[0][0]
+                start(index, neighbour: neighbour)
+                guard run(seconds: seconds, until: { slots[index].isReady }) else {
+                    throw ChaosError("server \(index) is not ready")
+                }
+            }
+        }
+    }
+
+    /// All wires are whole; from when all servers know each other, everything is owed to everybody.
+    public func meet(seconds: Double = 30) throws {
+        healAll()
+        guard run(seconds: seconds, until: { isWhole }) else { throw ChaosError("no whole network: \(wholenessText)") }
+        history.strangers?.until = now
+    }
+
     /// kill -9. What the server had said before is noted first.
     public func kill(_ index: Int) {
         guard slots[index].isUp else { return }

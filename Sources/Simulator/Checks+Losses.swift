@@ -67,6 +67,8 @@ extension History {
         }
         // The anonymous user is many people: nothing ties two of his connections together.
         guard clientNames[mark.sender] != nil else { return true }
+        // Nor two users: the first one's claim was lost with its server, and the name registered anew.
+        if registrations.count(where: { $0.client == mark.sender && $0.isGranted }) > 1 { return true }
         let origin = lives[late.origin]
         guard origin.hasHeld(early), let known = origin.deliveredAt(early), known < late.time else { return true }
         if let held = lives[life].heldAt(late), let delivered = lives[life].deliveredAt(late),

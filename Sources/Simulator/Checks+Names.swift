@@ -60,7 +60,7 @@ extension History {
         guard !answers.contains(where: \.wasBusy), asked[name] ?? answers.count == answers.count,
             let start = answers.map(\.askedAt).min(), let end = answers.map(\.time).max()
         else { return false }
-        return isCalm(from: start, to: end, changesMax: 0, among: answers.map(\.life))
+        return isCalm(from: start, to: end, changesMax: 1, among: answers.map(\.life))
     }
 
     func text(of registration: Registration) -> String {

@@ -143,10 +143,11 @@ struct LinkTap {
     // MARK: Reading
 
     /// Every record that was first sent at or after `start`, in an order that is the same in each run.
-    func records(since start: UInt64) -> [RecordTally] {
-        order.flatMap { origin -> [RecordTally] in
+    func records(since start: UInt64) -> [(origin: ServerID, tally: RecordTally)] {
+        order.flatMap { origin -> [(ServerID, RecordTally)] in
             guard let stream = streams[origin] else { return [] }
-            return stream.seqs.compactMap { stream.records[$0] }.filter { $0.firstSentAt >= start }
+            return stream.seqs.compactMap { seq in stream.records[seq].map { (origin, $0) } }
+                .filter { $0.1.firstSentAt >= start }
         }
     }
 }

@@ -75,6 +75,7 @@ public struct RandomWorld: Sendable {
         run.begin()
         run.safety()
         run.liveness()
+        defer { run.world.end() }
         return outcome(of: run)
     }
 
@@ -220,15 +221,9 @@ final class RandomRun {
 
     /// What each server has announced by now every other one learns, although nobody sends anything.
     private func beInformed() {
-        let announced = world.livingServers.compactMap { server in
-            server.nodeID.flatMap { id in server.node?.announcementNumber(of: id).map { (id, $0, server.index) } }
-        }
+        let announced = world.announced
         world.run(milliseconds: draw.settleMilliseconds)
-        for server in world.livingServers {
-            for (id, number, other) in announced where server.node?.announcementNumber(of: id) ?? 0 < number {
-                world.found(.notInformed, "server \(server.index) lacks announcement \(number) of server \(other)")
-            }
-        }
+        world.judgeInformed(of: announced)
     }
 
     /// A fresh client comes to each server, and all send.
@@ -246,10 +241,10 @@ final class RandomRun {
         for client in world.clients where client.isLoggedIn { client.sendActivity(in: world) }
     }
 
+    /// Whoever still owes something by the end is told by the verdict.
     private func beLevel() {
         world.run(milliseconds: draw.settleMilliseconds)
-        guard !world.run(limitMilliseconds: draw.settleMilliseconds, until: { $0.isLevel }) else { return }
-        world.found(.notLevel, world.levelText)
+        _ = world.run(limitMilliseconds: draw.settleMilliseconds) { $0.isLevel }
     }
 
     /// From here on links carry heartbeats and announcements alone; and what belongs to these: digests that tell of

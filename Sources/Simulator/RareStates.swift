@@ -35,7 +35,6 @@ public enum RareState: String, Sendable, CaseIterable {
     case storeBoundReached
     case gapTold
     case gapWithState
-    case outOfOrder
     case digestRepair
     case wayLostByParent
     case copyUnderWayAtGraft
@@ -119,7 +118,6 @@ struct RareStates: Sendable {
         self[.arbiterSilent] += statistics.arbitersSilent
         self[.loginByLookUp] += statistics.claimsLookedUp
         self[.loserClosed] += statistics.claimLosersClosed
-        self[.outOfOrder] += statistics.recordsOutOfOrder
         self[.digestRepair] += statistics.repairs
         self[.wayLostByParent] += statistics.graftsByParent
         self[.copyUnderWayAtGraft] += statistics.prunesWithheld

@@ -70,12 +70,15 @@ public struct Scenario: Sendable {
 
         let start = world.now
         let framesBefore = world.frames
+        let overlay = world.overlay
         world.startTraffic(perSecond: rate, seconds: seconds)
         let (story, repairs) = follow(in: world)
         let frames = world.frames.since(framesBefore)
         let measured = world.now - start
+        let stood = world.overlay == overlay ? overlay : nil
         world.run(milliseconds: UInt64(settleSeconds * 1000))
-        var outcome = outcome(of: world, wholeAfter: wholeAfter, measuredSince: start)
+        let economy = world.economy(since: start, over: stood)
+        var outcome = outcome(of: world, wholeAfter: wholeAfter, economy)
         (outcome.story, outcome.repairs, outcome.frames, outcome.measured) = (story, repairs, frames, measured)
         return outcome
     }
@@ -137,10 +140,7 @@ public struct Scenario: Sendable {
         }
     }
 
-    private func outcome(
-        of world: World, wholeAfter: UInt64?, measuredSince start: UInt64
-    ) -> Outcome {
-        let economy = world.economy(since: start)
+    private func outcome(of world: World, wholeAfter: UInt64?, _ economy: Economy) -> Outcome {
         if economy.redundancy > redundancyMax {
             world.found(
                 .wastedCopies,

@@ -20,8 +20,20 @@ extension World {
     }
 
     /// Cost and path of the records that were first sent at or after `start`.
-    public func economy(since start: UInt64) -> Economy {
-        Economy(records: tap.records(since: start), servers: livingServers.count)
+    public func economy(since start: UInt64) -> Economy { economy(since: start, over: nil) }
+
+    /// The same; where the overlay stood all the time, compared with a flood over it.
+    func economy(since start: UInt64, over overlay: Overlay?) -> Economy {
+        let records = tap.records(since: start)
+        var economy = Economy(records: records.map(\.tally), servers: livingServers.count)
+        economy.lazyEnds = overlay.map { 2 * $0.redundantLinks }
+        economy.paths = overlay.flatMap { overlay in
+            Economy.Paths(
+                records.compactMap { record in
+                    lifeOf[record.origin].map { (history.lives[$0].server, record.tally.hops) }
+                }, over: overlay)
+        }
+        return economy
     }
 
     /// Frames on links since the beginning.
@@ -43,6 +55,37 @@ public struct Economy: Sendable {
     /// Hops to the server that a record reached last: the mean and the largest over the records.
     public let hopsMean: Double
     public let hopsMax: Int
+    /// Ends of links that are lazy, for each origin; nil if the overlay changed meanwhile.
+    public internal(set) var lazyEnds: Int?
+    /// nil if the overlay changed meanwhile.
+    public internal(set) var paths: Paths?
+
+    /// Hops from the origin to a server, over all records and servers.
+    public struct Paths: Sendable {
+        /// As it was.
+        public let mean: Double
+        /// In a flood, which goes the fastest ways.
+        public let ofFlood: Double
+        /// Over the fewest links possible, however slow they are.
+        public let least: Double
+
+        /// nil if nothing arrived.
+        init?(_ records: [(origin: Int, hops: [Int?])], over overlay: Overlay) {
+            var sums = (count: 0, was: 0, flood: 0, least: 0)
+            var known: [Int: (flood: [Int?], least: [Int?])] = [:]
+            for (origin, hops) in records {
+                let best = known[origin] ?? (overlay.floodHops(from: origin), overlay.leastHops(from: origin))
+                known[origin] = best
+                for (server, count) in hops.enumerated() where server != origin {
+                    guard let count, let flood = best.flood[server], let least = best.least[server] else { continue }
+                    sums = (sums.count + 1, sums.was + count, sums.flood + flood, sums.least + least)
+                }
+            }
+            guard sums.count > 0 else { return nil }
+            let count = Double(sums.count)
+            (mean, ofFlood, least) = (Double(sums.was) / count, Double(sums.flood) / count, Double(sums.least) / count)
+        }
+    }
 
     init(records: [LinkTap.RecordTally], servers: Int) {
         self.records = records.count

@@ -137,6 +137,27 @@ extension World {
     }
 }
 
+// MARK: - Announcements
+
+extension World {
+    /// The newest announcement of each living server.
+    var announced: [(server: Int, id: ServerID, number: UInt64)] {
+        livingServers.compactMap { server in
+            guard let id = server.nodeID, let number = server.node?.announcementNumber(of: id) else { return nil }
+            return (server.index, id, number)
+        }
+    }
+
+    /// By now every living server knows these announcements, or later ones.
+    func judgeInformed(of announced: [(server: Int, id: ServerID, number: UInt64)]) {
+        for server in livingServers {
+            for (other, id, number) in announced where server.node?.announcementNumber(of: id) ?? 0 < number {
+                found(.notInformed, "server \(server.index) lacks announcement \(number) of server \(other)")
+            }
+        }
+    }
+}
+
 // MARK: - The end
 
 extension World {
@@ -151,6 +172,9 @@ extension World {
         if checks.expectsLevel { found += checks.limited(digestViolations() + levelViolations() + debts()) }
         return found
     }
+
+    /// All hold and have delivered the same, and nobody owes anybody anything.
+    var isLevel: Bool { levelViolations().isEmpty && debts().isEmpty }
 
     private func digestViolations() -> [Violation] {
         areRegistriesEqual

@@ -30,7 +30,8 @@ public final class World {
     var rareStates = RareStates()
     var story: Story?
     private var random: SplitMix64
-    private var scripts: [(World) -> Void] = []
+    /// Each is dropped when it has run: it may hold whoever planned it, and so this world.
+    private var scripts: [((World) -> Void)?] = []
     private var traffic: Traffic?
 
     private struct Traffic {
@@ -125,6 +126,9 @@ public final class World {
         queue.plan(.script(scripts.count - 1), at: max(now, milliseconds * 1_000_000))
     }
 
+    /// Drops what is planned and will not happen, because nobody lets the world run any more.
+    public func end() { scripts = [] }
+
     /// Lets the world run for a time.
     public func run(milliseconds: UInt64) { run(to: now + milliseconds * 1_000_000) }
 
@@ -178,7 +182,10 @@ public final class World {
             }
         case .clientContinues(let client, let step): clients[client].proceed(step: step, in: self)
         case .traffic: sendTraffic()
-        case .script(let number): scripts[number](self)
+        case .script(let number):
+            let action = scripts[number]
+            scripts[number] = nil
+            action?(self)
         }
     }
 

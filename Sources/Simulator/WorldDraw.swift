@@ -165,7 +165,7 @@ struct WorldDraw {
         // Fewer than dial at once would keep each other out for ever.
         let room = UInt64(servers)
         draw("unproven links", 80, in: .halting, room...2 * room, \.unprovenLinks)
-        draw("members", 20, in: .forgetting, 2 * room + 4...2 * room + 12, \.members)
+        draw("members", 20, in: .forgetting, room + 4...2 * room + 8, \.members)
     }
 
     /// Sometimes who was silent for not much longer than makes it unreachable has departed, and little is remembered

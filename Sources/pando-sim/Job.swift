@@ -101,9 +101,18 @@ extension SeedResult {
             let records = Double(economy.records)
             measure("hops to the last server, mean", [economy.hopsMean])
             measure("hops to the last server, most", [Double(economy.hopsMax)])
+            if let paths = economy.paths {
+                measure("hops to a server, mean", [paths.mean])
+                measure("hops to a server in a flood, mean", [paths.ofFlood])
+                measure("hops to a server at least, mean", [paths.least])
+            }
             measure("redundancy (RMR)", [economy.redundancy])
             measure("frames a record and server", [Double(outcome.frames.total) / records / servers])
             measure("digests a record and server", [Double(outcome.frames.digests) / records / servers])
+            if let ends = economy.lazyEnds, ends > 0 {
+                measure(
+                    "digests a record, server and lazy link", [Double(outcome.frames.digests) / records / Double(ends)])
+            }
             measure("bytes on links a record and server", [Double(outcome.frames.bytes) / records / servers])
         }
         let share = servers * Double(outcome.measured) / 1e9

@@ -16,18 +16,22 @@ private func underLoad(
 private func makeNetwork(
     _ servers: Int, _ isIsolated: Bool, _ clientsEach: Int, _ more: [String] = []
 ) throws -> RealNetwork {
+    let network = try unstartedNetwork(servers, isIsolated, more)
+    network.beginRound()
+    try network.startAll()
+    network.addClients(each: clientsEach)
+    try require(network.run(seconds: 30) { network.areAllLoggedIn }, "all logged in", network)
+    return network
+}
+
+private func unstartedNetwork(_ servers: Int, _ isIsolated: Bool, _ more: [String] = []) throws -> RealNetwork {
     var options = RealNetwork.Options(program: Program.binaryDirectory + "/pando-server")
     options.servers = servers
     options.isIsolated = isIsolated
     // As in the other tests: short, but not so short that a busy machine looks like a dead server.
     options.arguments = ["--heartbeat-ms", "250", "--silence-ms", "1500", "-a", "200"]
     options.arguments += ["--redial-min-ms", "50", "--redial-max-ms", "400"] + more
-    let network = try RealNetwork(options)
-    network.beginRound()
-    try network.startAll()
-    network.addClients(each: clientsEach)
-    try require(network.run(seconds: 30) { network.areAllLoggedIn }, "all logged in", network)
-    return network
+    return try RealNetwork(options)
 }
 
 private func round(_ network: RealNetwork, _ body: () throws -> Void) throws {
@@ -148,6 +152,43 @@ extension HeavyTests {
                 try require(isSeen, "both ends to give the link up", network)
                 try requireFresh(network, among: [0, 1, 2])
             }
+        }
+
+        /// It hears the others, whose words about it are all that it could know: that they hear nothing of it.
+        @Test func whatAServerSaysThatNobodyHearsComesLater() throws {
+            try underLoad(servers: 3, isIsolated: true) { network in
+                for other in 1...2 { network.cut(0, other, .silently, .forth) }
+                let isSeen = network.run(seconds: 30) { network.statistics().map { $0?.links } == [0, 1, 1] }
+                try require(isSeen, "all to give the links up", network)
+                try requireFresh(network, among: [0])
+                try requireFresh(network, among: [1, 2])
+                network.healAll()
+                try requireFresh(network, among: [0, 1, 2])
+            }
+        }
+
+        /// Each has users, sessions and activities of its own; a name is registered in both.
+        @Test func twoNetworksThatNeverMetBecomeOne() throws {
+            let network = try unstartedNetwork(4, true)
+            network.beginRound()
+            try network.startApart([[0, 1], [2, 3]])
+            network.addClients(each: 2)
+            let rivals = network.contest("contested", at: [1, 3])
+            let isIn = network.run(seconds: 30) { network.clients.allSatisfy(\.isLoggedIn) }
+            try require(isIn, "both sides to register and log in", network)
+            #expect(network.statistics().map { $0?.members } == [2, 2, 2, 2])
+            network.startTraffic(perSecond: 200)
+            try requireFresh(network, among: [0, 1])
+            try requireFresh(network, among: [2, 3])
+            try network.meet()
+            #expect(network.statistics().map { $0?.members } == [4, 4, 4, 4])
+            try requireFresh(network, among: [0, 1, 2, 3])
+            let isSettled = network.run(seconds: 30) { rivals.count { $0.isLoggedIn } == 1 }
+            try require(isSettled, "one of two claims to win", network)
+            #expect(rivals.first { !$0.isLoggedIn }?.farewell != nil, "the loser is told")
+            network.mendAll()
+            network.endRound()
+            #expect(network.violations.map(\.description) == [], "\(network.story.joined(separator: "\n"))")
         }
 
         @Test func linksThatAreResetAgainAndAgainLoseNothing() throws {

@@ -295,6 +295,11 @@ struct ChecksTests {
         history.asked["bob"] = nil
         history.registrations[0].wasBusy = true
         #expect(Self.kinds(history) == [])
+        history.registrations[0].wasBusy = false
+        _ = history.beginLife(of: 2, at: 7 * Self.second)
+        #expect(Self.kinds(history) == [.registeredNever], "also while one server comes")
+        history.endLife(1, at: 8 * Self.second)
+        #expect(Self.kinds(history) == [], "not while several come and go")
     }
 
     // MARK: Departures, and telling

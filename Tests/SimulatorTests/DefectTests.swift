@@ -4,11 +4,8 @@ import Testing
 @testable import Simulator
 
 /// A simulator that never fails shows nothing. Each mistake that a node can be made to make is found, within a stated
-/// number of seeds, and by what it breaks; the same worlds without it show nothing.
-///
-/// Two are not found yet. `announcementsNotRepaired`: in no world so far is an announcement lost that neither the next
-/// record of its origin nor the loss of a link brings. `oneArbiter`: in no world so far do two servers that are asked
-/// for one name at once see different members.
+/// number of seeds, and by what it breaks; the same worlds without it show nothing. Three take worlds that are written
+/// for them (`WrittenDefectTests`).
 @Suite struct DefectTests {
     /// In which worlds a defect is looked for, and what shows it.
     struct Hunt: Sendable, CustomTestStringConvertible {
@@ -66,38 +63,5 @@ import Testing
             #expect(hunt.world(seed, with: nil).run().violations.map(\.description) == [], "seed \(seed) is sound")
         }
         #expect(!found.isDisjoint(with: hunt.kinds), "\(hunt.defect) shows as \(found.map(\.rawValue).sorted())")
-    }
-
-    /// Two servers whose ways to the third one are slow give up a claim that it does not have yet.
-    private static func violationsAfterGap(defect: NodeDefect?) -> [Violation] {
-        var options = WorldOptions(seed: 1)
-        options.latencyMilliseconds = 5...20
-        options.limits.storeBytes = 20_000
-        options.limits.linkWindowBytes = 4000
-        // A slow way is not taken for a dead one.
-        options.timing.silence = 30_000
-        options.nodeDefect = defect
-        let world = World(options: options)
-        world.addServers(3, .star)
-        world.startAll(spreadMilliseconds: 100, isShuffled: false)
-        world.run(milliseconds: 8000)
-        let sender = world.addClient(name: nil, steps: [.connect(server: 0), .login])
-        world.run(milliseconds: 3000)
-        var slow = world.path(0, 2)
-        slow.bytesPerSecond = 3000
-        for server in 0...1 { world.setPath(server, 2, slow) }
-        sender.append([.burst(count: 200, bytes: 0)], in: world)
-        world.run(milliseconds: 300)
-        world.addClient(name: "late", steps: [.connect(server: 0), .register])
-        world.run(milliseconds: 2000)
-        sender.append([.burst(count: 400, bytes: 0)], in: world)
-        world.run(milliseconds: 60_000)
-        return world.verdict(Checks())
-    }
-
-    @Test func `a claim that is dropped with a gap is found`() {
-        let found = Self.violationsAfterGap(defect: .claimDroppedWithGap)
-        #expect(found.contains { $0.kind == .registryRepaired || $0.kind == .digestsDiffer }, "\(found)")
-        #expect(Self.violationsAfterGap(defect: nil).map(\.description) == [])
     }
 }

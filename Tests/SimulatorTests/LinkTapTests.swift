@@ -37,12 +37,12 @@ struct LinkTapTests {
         var tap = LinkTap()
         Self.pass(Preamble.bytes + Self.records(1, count: 2), &tap, from: 0, to: 1, connection: 0, at: 10)
         Self.pass(Preamble.bytes + Self.records(1, count: 2), &tap, from: 1, to: 2, connection: 1, at: 20)
-        let steady = Economy(records: tap.records(since: 0), servers: 3)
+        let steady = Economy(records: tap.records(since: 0).map(\.tally), servers: 3)
         #expect(steady.records == 2 && steady.copies == 4 && steady.redundancy == 0)
         #expect(steady.hopsMean == 2 && steady.hopsMax == 2)
 
         Self.pass(Preamble.bytes + Self.records(1, count: 1), &tap, from: 0, to: 2, connection: 2, at: 30)
-        let wasteful = Economy(records: tap.records(since: 0), servers: 3)
+        let wasteful = Economy(records: tap.records(since: 0).map(\.tally), servers: 3)
         #expect(wasteful.copies == 5 && wasteful.redundancy == 0.25)
         #expect(wasteful.hopsMax == 2, "a later copy changes no path")
     }
@@ -52,9 +52,9 @@ struct LinkTapTests {
         let bytes = Preamble.bytes + Self.records(5, count: 1)
         _ = tap.sent(bytes[...], by: 0, on: 0, from: .dialler, at: 1)
         tap.arrived(bytes.count - 1, at: 1, on: 0, from: .dialler)
-        #expect(Economy(records: tap.records(since: 0), servers: 2).copies == 0)
+        #expect(Economy(records: tap.records(since: 0).map(\.tally), servers: 2).copies == 0)
         tap.arrived(1, at: 1, on: 0, from: .dialler)
-        #expect(Economy(records: tap.records(since: 0), servers: 2).copies == 1)
+        #expect(Economy(records: tap.records(since: 0).map(\.tally), servers: 2).copies == 1)
     }
 
     @Test func framesAreCountedByKindAndTime() {

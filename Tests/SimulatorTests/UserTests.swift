@@ -34,6 +34,44 @@ import Testing
         Self.expectPeace(world)
     }
 
+    enum Change: CaseIterable { case join, death, silence }
+
+    /// Two sites far from each other: while one server comes or goes, those of the two see different members, and
+    /// different arbiters of one name.
+    @Test(arguments: 1...3 as ClosedRange<UInt64>, Change.allCases)
+    func oneNameHasOneUserAlsoWhileAServerComesOrGoes(seed: UInt64, change: Change) {
+        var options = WorldOptions(seed: seed)
+        options.latencyMilliseconds = 1...2
+        let world = World(options: options)
+        world.addServers(5, .random)
+        for first in 0..<5 {
+            for second in first + 1..<5 where (second - first) % 2 == 1 { world.setPath(first, second, .distant) }
+        }
+        world.startAll(spreadMilliseconds: 100, isShuffled: false, except: change == .join ? [4] : [])
+        world.run(milliseconds: 30_000)
+        #expect(world.isWhole)
+        let users = (0..<90).map { number in
+            world.addClient(name: "user\(number / 3)", steps: [.connect(server: (number + number / 3) % 4)])
+        }
+        world.run(milliseconds: 100)
+        switch change {
+        case .join: world.start(4)
+        case .death: world.kill(4, .process)
+        case .silence: world.kill(4, .machine)
+        }
+        // The names are asked for one after the other, while the news travels.
+        for (number, user) in users.enumerated() {
+            user.append([.wait(milliseconds: UInt64(number / 3) * 10), .register], in: world)
+        }
+        world.run(milliseconds: 30_000)
+        for name in 0..<30 {
+            let answers = world.history.registrations.filter { $0.name == "user\(name)" }
+            let story = answers.map { world.history.text(of: $0) }.joined(separator: "; ")
+            #expect(answers.count == 3 && answers.count { $0.isGranted } == 1, "user\(name): \(story)")
+        }
+        Self.expectPeace(world)
+    }
+
     @Test(arguments: 1...10 as ClosedRange<UInt64>) func aNewNameCanLogInAnywhereAtOnce(seed: UInt64) {
         let servers = 5
         let world = Self.network(seed: seed, servers: servers)
