@@ -46,4 +46,4 @@ def number(value):
         return "0"
     if value >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if value >= 0.01 else f"{value:.4f}"
+    return f"{value:.3g}" if value >= 0.001 else f"{value:.1e}"
