@@ -99,15 +99,13 @@ struct ClientMessageParser {
         let start = scanner.position - 1
         var contents = ActivityContents(end: scanner.position)
         while let key = try scanner.nextKey(in: line) {
-            let isForged = key.equals(Self.authenticatedUser.span, in: line)
+            let isForged = key.equals("authenticated_user", in: line)
             contents.begin(at: key.range.lowerBound - 1, isForged: isForged)
             _ = try scanner.scanValue(in: line)
             contents.end = scanner.position
         }
         return .object(contents.activity(start..<scanner.position, wideIntegerOffset: scanner.wideIntegerOffset))
     }
-
-    private static let authenticatedUser = Array("authenticated_user".utf8)
 }
 
 /// Sorts the members of an activity into those that pass and those that the client must not set.
@@ -144,41 +142,56 @@ private struct ActivityContents {
 }
 
 /// The commands that a connection may send, by the state machine's decision or not.
-private enum ClientCommand: String, CaseIterable {
-    // The one that is sent most comes first: names are tried in this order.
-    case activityMessage = "ACTIVITY_MESSAGE"
-    case login = "LOGIN"
-    case register = "REGISTER"
-    case logout = "LOGOUT"
-    case invalidMessage = "INVALID_MESSAGE"
-    case authenticationFail = "AUTHENTICATION_FAIL"
-    case authenticate = "AUTHENTICATE"
-    case serverAnnounce = "SERVER_ANNOUNCE"
-    case activityBroadcast = "ACTIVITY_BROADCAST"
-    case lockRequest = "LOCK_REQUEST"
-    case lockAllowed = "LOCK_ALLOWED"
-    case lockDenied = "LOCK_DENIED"
+private enum ClientCommand {
+    case activityMessage, login, register, logout, invalidMessage, authenticationFail
+    case authenticate, serverAnnounce, activityBroadcast, lockRequest, lockAllowed, lockDenied
 
-    private static let names = allCases.map { (command: $0, name: Array($0.rawValue.utf8)) }
-
+    /// Literals compared in a chain: a table of names would be memory that is counted at every look.
     init?(_ text: JSONString, in line: Span<UInt8>) {
-        for entry in Self.names where text.equals(entry.name.span, in: line) {
-            self = entry.command
-            return
+        // The one that is sent most comes first.
+        if text.equals("ACTIVITY_MESSAGE", in: line) {
+            self = .activityMessage
+        } else if text.equals("LOGIN", in: line) {
+            self = .login
+        } else if text.equals("REGISTER", in: line) {
+            self = .register
+        } else if text.equals("LOGOUT", in: line) {
+            self = .logout
+        } else if text.equals("INVALID_MESSAGE", in: line) {
+            self = .invalidMessage
+        } else if text.equals("AUTHENTICATION_FAIL", in: line) {
+            self = .authenticationFail
+        } else if text.equals("AUTHENTICATE", in: line) {
+            self = .authenticate
+        } else if text.equals("SERVER_ANNOUNCE", in: line) {
+            self = .serverAnnounce
+        } else if text.equals("ACTIVITY_BROADCAST", in: line) {
+            self = .activityBroadcast
+        } else if text.equals("LOCK_REQUEST", in: line) {
+            self = .lockRequest
+        } else if text.equals("LOCK_ALLOWED", in: line) {
+            self = .lockAllowed
+        } else if text.equals("LOCK_DENIED", in: line) {
+            self = .lockDenied
+        } else {
+            return nil
         }
-        return nil
     }
 }
 
 extension ClientMember {
-    private static let names = allCases.map { (member: $0, name: Array($0.rawValue.utf8)) }
-
     fileprivate init?(_ key: JSONString, in line: Span<UInt8>) {
-        for entry in Self.names where key.equals(entry.name.span, in: line) {
-            self = entry.member
-            return
+        if key.equals("command", in: line) {
+            self = .command
+        } else if key.equals("username", in: line) {
+            self = .username
+        } else if key.equals("secret", in: line) {
+            self = .secret
+        } else if key.equals("activity", in: line) {
+            self = .activity
+        } else {
+            return nil
         }
-        return nil
     }
 
     /// A small number of its own for each member.

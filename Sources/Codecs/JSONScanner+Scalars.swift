@@ -56,23 +56,25 @@ extension JSONScanner {
         }
     }
 
-    /// Steps over ASCII that stands for itself, eight bytes at a time as long as there are eight.
     @inline(__always)
     private mutating func skipPlain(in bytes: Span<UInt8>) {
-        var offset = position
+        position = Self.plainEnd(in: bytes, from: position)
+    }
+
+    /// Where the ASCII that stands for itself ends, eight bytes at a time as long as there are eight.
+    @inline(__always)
+    static func plainEnd(in bytes: Span<UInt8>, from start: Int) -> Int {
+        var offset = start
         while bytes.count - offset >= 8 {
             let word = bytes.word(at: offset)
             let marks =
                 Word.below(0x20, word) | word & Word.tops
                 | Word.zeros(word ^ Word.repeating(ASCII.quote)) | Word.zeros(word ^ Word.repeating(ASCII.backslash))
-            guard marks == 0 else {
-                position = offset + Word.firstIndex(marks)
-                return
-            }
+            guard marks == 0 else { return offset + Word.firstIndex(marks) }
             offset += 8
         }
-        while offset < bytes.count, Self.isPlain(bytes[offset]) { offset += 1 }
-        position = offset
+        while offset < bytes.count, isPlain(bytes[offset]) { offset += 1 }
+        return offset
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {

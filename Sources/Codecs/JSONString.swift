@@ -34,15 +34,32 @@ public struct JSONString: Hashable, Sendable {
     /// Whether the string, escapes resolved, is `other`. Allocates nothing.
     ///
     /// The time taken tells how far the two agree: not for secrets.
+    @inline(__always)
     public func equals(_ other: Span<UInt8>, in bytes: Span<UInt8>) -> Bool {
         // Every escape is at least as long as what it stands for.
         guard range.count >= other.count else { return false }
         return isEscaped ? equalsDecoded(other, in: bytes) : equalsAsWritten(other, in: bytes)
     }
 
+    /// Whether the string, escapes resolved, is a literal of ours, which is ASCII.
+    @inline(__always)
+    func equals(_ other: StaticString, in bytes: Span<UInt8>) -> Bool {
+        guard range.count >= other.utf8CodeUnitCount else { return false }
+        // The literal lives for ever.
+        return other.withUTF8Buffer { unsafe equals(Span(_unsafeElements: $0), in: bytes) }
+    }
+
     private func equalsAsWritten(_ other: Span<UInt8>, in bytes: Span<UInt8>) -> Bool {
         guard range.count == other.count else { return false }
-        for index in other.indices where bytes[range.lowerBound + index] != other[index] { return false }
+        var offset = 0
+        while other.count - offset >= 8 {
+            guard bytes.word(at: range.lowerBound + offset) == other.word(at: offset) else { return false }
+            offset += 8
+        }
+        while offset < other.count {
+            guard bytes[range.lowerBound + offset] == other[offset] else { return false }
+            offset += 1
+        }
         return true
     }
 

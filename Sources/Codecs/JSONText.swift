@@ -11,9 +11,9 @@ public enum JSONText {
         output.append(ASCII.quote)
         var offset = 0
         while offset < contents.count {
-            let plain = plainCount(in: contents, from: offset)
-            output.append(bytes: contents.extracting(offset..<offset + plain))
-            offset += plain
+            let plainEnd = JSONScanner.plainEnd(in: contents, from: offset)
+            output.append(bytes: contents.extracting(offset..<plainEnd))
+            offset = plainEnd
             if offset < contents.count { offset += appendSpecial(at: offset, in: contents, to: &output) }
         }
         output.append(ASCII.quote)
@@ -23,7 +23,11 @@ public enum JSONText {
     public static func size(ofString contents: Span<UInt8>) -> Int {
         var size = 2
         var offset = 0
-        while offset < contents.count {
+        while true {
+            let plainEnd = JSONScanner.plainEnd(in: contents, from: offset)
+            size += plainEnd - offset
+            offset = plainEnd
+            guard offset < contents.count else { return size }
             let byte = contents[offset]
             if byte >= 0x80 {
                 let length = UTF8Sequence.length(in: contents, at: offset)
@@ -34,14 +38,6 @@ public enum JSONText {
                 offset += 1
             }
         }
-        return size
-    }
-
-    /// How many bytes from `start` on are ASCII that stands for itself.
-    private static func plainCount(in contents: Span<UInt8>, from start: Int) -> Int {
-        var offset = start
-        while offset < contents.count, contents[offset] < 0x80, asciiSize(contents[offset]) == 1 { offset += 1 }
-        return offset - start
     }
 
     /// Appends what stands at `offset`, which is not plain ASCII; returns how many bytes of `contents` that was.
@@ -73,11 +69,8 @@ public enum JSONText {
         }
     }
 
-    /// How many bytes an ASCII byte takes inside a string.
-    private static func asciiSize(_ byte: UInt8) -> Int {
-        if byte >= 0x20, byte != ASCII.quote, byte != ASCII.backslash { return 1 }
-        return shortEscape(byte) == nil ? 6 : 2
-    }
+    /// How many bytes an ASCII byte takes inside a string that does not stand for itself there.
+    private static func asciiSize(_ byte: UInt8) -> Int { shortEscape(byte) == nil ? 6 : 2 }
 
     private static func shortEscape(_ byte: UInt8) -> UInt8? {
         switch byte {

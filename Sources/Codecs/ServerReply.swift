@@ -43,7 +43,10 @@ public enum ServerReply: Hashable, Sendable {
     }
 
     private static func render(_ command: String, _ info: InfoText, into output: inout [UInt8]) {
-        output.append(contentsOf: "{\"command\":\"\(command)\",\"info\":".utf8)
+        // Piece by piece: a string made of them would be memory for a moment, for each login.
+        output.append(contentsOf: #"{"command":""#.utf8)
+        output.append(contentsOf: command.utf8)
+        output.append(contentsOf: #"","info":"#.utf8)
         JSONText.append(string: info.bytes.span, to: &output)
         output.append(contentsOf: "}\n".utf8)
     }

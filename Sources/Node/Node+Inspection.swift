@@ -266,10 +266,9 @@ extension Node {
     private func checkSessions(_ broken: inout BrokenInvariants) {
         let live = sessions.sessions.count { $0.state == .live }
         broken.unless(live == sessions.liveCount, "the load is the number of live sessions: \(live)")
-        for session in sessions.sessions.indices where sessions.sessions[session].job != 0 {
-            broken.unless(
-                jobs[sessions.sessions[session].job]?.session == sessions.id(of: session),
-                "session \(session) knows its job")
+        for session in sessions.sessions.indices where sessions.sessions[session].hasJob {
+            let job = sessions.job(of: session).flatMap { jobs[$0] }
+            broken.unless(job?.session == sessions.id(of: session), "session \(session) knows its job")
         }
     }
 

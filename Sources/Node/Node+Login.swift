@@ -70,7 +70,7 @@ extension Node {
     // MARK: Jobs
 
     mutating func begin(_ job: SessionJob, slot: Int) -> UInt64 {
-        precondition(sessions.sessions[slot].job == 0, "a session has one job at a time")
+        precondition(!sessions.sessions[slot].hasJob, "a session has one job at a time")
         nextJob += 1
         jobs[nextJob] = job
         sessions.setJob(nextJob, of: slot)
@@ -81,7 +81,7 @@ extension Node {
     /// Takes the job off its session, whose input goes on. Returns the session's slot.
     mutating func end(_ id: UInt64) -> (job: SessionJob, slot: Int)? {
         guard let job = jobs.removeValue(forKey: id), let slot = sessions.slot(of: job.session) else { return nil }
-        sessions.setJob(0, of: slot)
+        sessions.setJob(nil, of: slot)
         // It was closed meanwhile (its claim lost, or this server leaves) and has had its last reply.
         guard sessions.sessions[slot].state != .closing else { return nil }
         outbox.append(.resume(job.session))
@@ -90,9 +90,8 @@ extension Node {
 
     /// The client is gone before its answer.
     mutating func abandonJob(of slot: Int) {
-        let id = sessions.sessions[slot].job
-        guard id != 0, let job = jobs.removeValue(forKey: id) else { return }
-        sessions.setJob(0, of: slot)
+        guard let id = sessions.job(of: slot), let job = jobs.removeValue(forKey: id) else { return }
+        sessions.setJob(nil, of: slot)
         if let hash = job.hash { hashJobs[hash] = nil }
         // A claim that is recorded stays: the client may come back with the secret that it chose.
         if job.kind == .register, job.stage != .recorded { release(job) }
@@ -179,7 +178,9 @@ extension Node {
     /// The hash that a session waits for. Once the session is closed nobody wants it: a driver that can still take it
     /// back need not answer with `hashed`.
     public func hashUnderWay(of session: SessionID) -> HashID? {
-        guard let slot = sessions.slot(of: session), let job = jobs[sessions.sessions[slot].job] else { return nil }
+        guard let slot = sessions.slot(of: session), let id = sessions.job(of: slot), let job = jobs[id] else {
+            return nil
+        }
         return job.stage == .hashing ? job.hash : nil
     }
 
@@ -213,8 +214,9 @@ extension Node {
         if registry.place(of: claim.name) == nil, unrecordedLogins.count < configuration.limits.reservations {
             unrecordedLogins[claim.name] = claim
         }
-        let user = sessions.userIndex(
-            name: claim.name, claim: claim.id, verifier: verifier(of: job.secret, claim: claim.id))
+        // The registry's, if it has the claim: the secret was found to be right, so the two are equal, and one is kept.
+        let verifier = registry.verifier(of: claim) ?? verifier(of: job.secret, claim: claim.id)
+        let user = sessions.userIndex(name: claim.name, claim: claim.id, verifier: verifier)
         loggedIn(slot, user: user)
     }
 
@@ -228,7 +230,7 @@ extension Node {
         sessions.setUser(user, of: slot)
         // A second LOGIN on a connection changes who it is, not where.
         guard !wasLive else { return succeed(slot) }
-        if tickets.use(ticketHolder(slot)) {
+        if tickets.unusedCount > 0, tickets.use(ticketHolder(slot)) {
             counters.ticketsUsed += 1
             return succeed(slot)
         }

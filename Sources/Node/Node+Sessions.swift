@@ -26,7 +26,7 @@ extension Node {
         }
         var offset = 0
         while sessions.sessions[slot].state != .closing {
-            guard sessions.sessions[slot].job == 0 else { return offset }
+            guard !sessions.sessions[slot].hasJob else { return offset }
             switch sessions.nextLine(in: bytes, from: offset, searched: seen, of: slot) {
             case .line(let range, let next):
                 offset = next
@@ -66,7 +66,7 @@ extension Node {
         if start < bytes.count {
             handle(line: bytes.extracting(start..<bytes.count), of: slot)
             // Its answer is still to come: the end is shown again when the input resumes.
-            guard sessions.sessions[slot].job == 0 else { return bytes.count }
+            guard !sessions.sessions[slot].hasJob else { return bytes.count }
         }
         if sessions.sessions[slot].state != .closing {
             leave(slot)

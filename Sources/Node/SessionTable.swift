@@ -1,7 +1,7 @@
 import Codecs
 
 /// The client connections of this server: one small value each, in an array indexed by the driver's slot, so that a
-/// session costs no object and no look-up.
+/// session costs no object and no look-up. What only few have at a time is beside it.
 struct SessionTable: Sendable {
     enum State: UInt8, Sendable {
         /// No client has this slot.
@@ -17,14 +17,14 @@ struct SessionTable: Sendable {
 
     struct Session: Sendable {
         var generation: UInt32 = 0
-        var state = State.free
-        var splitter = ClientLineSplitter()
-        /// A request of it is under way: its input waits. 0 if none.
-        var job: UInt64 = 0
-        /// Its input waits until this server serves.
-        var isHeld = false
         /// Index of its user in `users`; -1 before the login.
         var user: Int32 = -1
+        var state = State.free
+        var splitter = ClientLineSplitter()
+        /// A request of it is under way, its job: its input waits.
+        fileprivate(set) var hasJob = false
+        /// Its input waits until this server serves.
+        var isHeld = false
         /// Network address, 16 bytes.
         var addressHigh: UInt64 = 0
         var addressLow: UInt64 = 0
@@ -43,6 +43,8 @@ struct SessionTable: Sendable {
     static let anonymous: Int32 = 0
 
     private(set) var sessions: [Session] = []
+    /// The jobs of the sessions that have one, by slot.
+    private var jobs: [Int: UInt64] = [:]
     private(set) var users: [User] = [User(name: Array("anonymous".utf8), claim: nil, verifier: [])]
     private var userOf: [ClaimID: Int32] = [:]
     private var freeUsers: [Int32] = []
@@ -93,7 +95,14 @@ struct SessionTable: Sendable {
         sessions[slot].state = state
     }
 
-    mutating func setJob(_ job: UInt64, of slot: Int) { sessions[slot].job = job }
+    /// The job of a session; nil if it has none.
+    func job(of slot: Int) -> UInt64? { sessions[slot].hasJob ? jobs[slot] : nil }
+
+    mutating func setJob(_ job: UInt64?, of slot: Int) {
+        sessions[slot].hasJob = job != nil
+        jobs[slot] = job
+    }
+
     mutating func setHeld(_ isHeld: Bool, of slot: Int) { sessions[slot].isHeld = isHeld }
 
     mutating func nextLine(

@@ -45,6 +45,7 @@ internal import Glibc
     }
 
     /// The held bytes from one position to another. Valid until the next append that reaches them.
+    @inline(__always)
     func bytes(_ from: UInt64, _ to: UInt64) -> UnsafeRawBufferPointer {
         precondition(from >= start && from <= to && to <= end)
         // At most `capacity` bytes from an offset below it: inside the double mapping.

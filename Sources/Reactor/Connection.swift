@@ -1,4 +1,4 @@
-/// What is kept for each connection: plain data in a slab, some 90 bytes, changed in place. Names, addresses and what a
+/// What is kept for each connection: plain data in a slab, 72 bytes, changed in place. Names, addresses and what a
 /// connection means to the user are kept elsewhere.
 
 /// The phases of a slot.
@@ -65,12 +65,11 @@ struct Connection: BitwiseCopyable {
     var subscriberIndex = Connection.notSubscribed
     /// While stopping: how many bytes of private output go before the rest of the ring's bytes.
     var outputAhead: UInt32 = 0
-    // The marks stand where the alignment of the buffers leaves room for them.
     var input = ByteBuffer()
+    var output = ByteBuffer()
     /// While lagging: when and at which cursor the present period of its progress began. Milliseconds of the clock and
     /// the cursor, both without their upper halves: only differences count.
     var markMilliseconds: UInt32 = 0
-    var output = ByteBuffer()
     var markCursor: UInt32 = 0
     /// The position in the ring up to which everything has been sent.
     var cursor: UInt64 = 0
@@ -78,13 +77,17 @@ struct Connection: BitwiseCopyable {
 
     static let notSubscribed = UInt32.max
 
-    var isLive: Bool { state == .open || state == .dialling }
+    // Inlined: a call would copy the whole slot.
+    @inline(__always) var isLive: Bool { state == .open || state == .dialling }
 
     /// Whether the connection wants to be told of input.
-    var wantsInput: Bool {
+    @inline(__always) var wantsInput: Bool {
         state == .open && !flags.contains(.paused) && !flags.contains(.inputEnded)
     }
 
+    /// Whether a subscriber is to be sent the ring up to its end, and nothing else.
+    @inline(__always) var hasOnlyNews: Bool { output.isEmpty && flags.isDisjoint(with: [.blocked, .midLine]) }
+
     /// Whether nothing can be added to the output any more.
-    var isOutputClosed: Bool { flags.contains(.writeShut) || flags.contains(.writeDead) }
+    @inline(__always) var isOutputClosed: Bool { flags.contains(.writeShut) || flags.contains(.writeDead) }
 }

@@ -18,6 +18,10 @@ struct FanOut {
     /// what the server has offered, not about what the readers have taken (`Reactor.surveySubscribers`).
     private(set) var servedEnd: UInt64 = 0
 
+    /// - Parameter capacity: subscribers at most. Reserved memory that nobody has touched is none; an array that grew
+    ///   would leave its former selves behind.
+    init(capacity: Int) { slots.reserveCapacity(capacity) }
+
     var count: Int { slots.count }
 
     func isPending(end: UInt64) -> Bool { servedEnd != end }
@@ -38,6 +42,7 @@ struct FanOut {
     }
 
     /// The next slot to visit; begins a round if there is news. Nil when all have been visited since the last growth.
+    @inline(__always)
     mutating func next(end: UInt64) -> UInt32? {
         if remaining == 0 {
             servedEnd = roundEnd

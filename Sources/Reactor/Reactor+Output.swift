@@ -186,7 +186,7 @@ extension Reactor {
                 continue
             }
             guard connections[slot].cursor != ring.end else { continue }
-            flush(slot)
+            if connections[slot].hasOnlyNews { sendNews(slot) } else { flush(slot) }
             sends += 1
             if sends == configuration.fanOutSlice || statistics.bytesSent - bytesBefore >= configuration.fanOutBytes {
                 statistics.fanOutSlices += 1
@@ -195,6 +195,24 @@ extension Reactor {
         }
     }
 
+    /// What nearly every visit comes to: the connection has nothing to say of its own, and gets all between its cursor
+    /// and the end in one send. `flush` would do the same with three times the instructions.
+    private mutating func sendNews(_ slot: Int) {
+        if closeIfOverrun(slot) { return }
+        let bytes = unsafe ring.bytes(connections[slot].cursor, ring.end)
+        // The ring stays as it is during the send.
+        switch unsafe transportSend(slot, bytes) {
+        // Lines are appended whole: the cursor is not inside one.
+        case .bytes(bytes.count): connections[slot].cursor = ring.end
+        case .bytes(let count):
+            advance(slot, .ring(ring.end), count)
+            block(slot)
+        case .blocked, .ended: block(slot)
+        case .failed(let code): failWrite(slot, code)
+        }
+    }
+
+    @inline(__always)
     private mutating func closeIfOverrun(_ slot: Int) -> Bool {
         guard connections[slot].flags.contains(.following), connections[slot].cursor < ring.start else { return false }
         statistics.ringOverruns += 1

@@ -63,7 +63,7 @@ public struct Reactor: ~Copyable {
     var signalDescriptor: Int32 = -1
 
     var ring: BroadcastRing
-    var fanOut = FanOut()
+    var fanOut: FanOut
 
     var isStopping = false
     /// Test hook: an errno that accept4 is taken to have failed with; 0 for none.
@@ -90,6 +90,7 @@ public struct Reactor: ~Copyable {
         events = Slab(capacity: configuration.eventBatch)
         receiveBuffer = Slab(capacity: configuration.readBudget)
         connections = Slab(capacity: configuration.capacity)
+        fanOut = FanOut(capacity: configuration.capacity)
         timers = TimerTable(limit: configuration.timerLimit)
         for index in 0..<configuration.eventBatch { events.initialize(index, to: ces_event()) }
     }

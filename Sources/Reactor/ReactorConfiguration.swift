@@ -20,8 +20,8 @@ public struct ReactorConfiguration: Sendable {
     public var acceptBudget = 64
     /// Bytes read from one connection in one turn. 64 KiB, the usual size of a socket's receive window at first.
     public var readBudget = 64 << 10
-    /// Connections whose private output is written in one turn: as long as four slices of the fan-out.
-    public var flushBudget = 2_048
+    /// Connections whose private output is written in one turn: as long as a slice of the fan-out.
+    public var flushBudget = 512
     /// TCP_NOTSENT_LOWAT of subscribers, in bytes (tcp(7)). Measured: without it a stalled reader holds 4 MiB of kernel
     /// memory.
     public var notSentLowWater = 16 << 10
@@ -29,10 +29,11 @@ public struct ReactorConfiguration: Sendable {
     /// again; the length of a turn is kept by the two budgets below. A guess.
     public var eventBatch = 512
     /// Bytes read in one turn, and bytes of leftover input shown. 600 connections with 64 KiB each made turns of
-    /// 230-470 ms; 8 MiB of short lines are some 20 ms.
-    public var turnReadBytes = 8 << 20
+    /// 230-470 ms; 2 MiB of short lines are some 10 ms.
+    public var turnReadBytes = 2 << 20
     /// Time for the events of one turn, and as much for leftover input: whatever an event costs, timers wait no longer.
-    public var turnEventMicroseconds = 20_000
+    /// As long as a slice of the fan-out: 250 logins.
+    public var turnEventMicroseconds = 5_000
     /// Timers set at the same time; more is an error of the user. A guess.
     public var timerLimit = 1 << 20
     /// Silence after which the kernel probes a connection, in seconds. With the probes, who answers nothing is given

@@ -67,9 +67,20 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
     /// The bytes of the address in network order: 4 or 16.
     public var ipBytes: [UInt8] {
-        let all = stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: high >> UInt64($0)) }
-        guard family == .ipv6 else { return Array(all.prefix(4)) }
-        return all + stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: low >> UInt64($0)) }
+        family == .ipv4 ? Self.bytes(high, count: 4) : Self.bytes(high) + Self.bytes(low)
+    }
+
+    /// The address in network order as IPv6 has it: 16 bytes, IPv4 mapped.
+    public var mappedBytes: [UInt8] {
+        guard family == .ipv4 else { return ipBytes }
+        return [
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, UInt8(high >> 56), UInt8(high >> 48 & 0xFF),
+            UInt8(high >> 40 & 0xFF), UInt8(high >> 32 & 0xFF),
+        ]
+    }
+
+    private static func bytes(_ word: UInt64, count: Int = 8) -> [UInt8] {
+        (0..<count).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) }
     }
 
     /// Whether the address is of this host alone: 127.0.0.0/8 or ::1.
@@ -102,15 +113,18 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     /// host has one address. Nil for a family that is not of the Internet.
     init?(_ raw: ces_address) {
         guard let family = Family(rawValue: raw.family) else { return nil }
-        // The tuple of 16 bytes is copied out of a local.
-        let bytes = unsafe withUnsafeBytes(of: raw.bytes) { unsafe Array($0) }
-        let mapped: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
-        if family == .ipv6, Array(bytes[0..<12]) == mapped {
-            let four = bytes[12...] + [UInt8](repeating: 0, count: 12)
-            self.init(family: .ipv4, padded: Array(four), port: raw.port, scope: 0)
-        } else {
-            self.init(family: family, padded: bytes, port: raw.port, scope: raw.scope)
+        // Two words of a tuple of 16 bytes.
+        let (first, second) = unsafe withUnsafeBytes(of: raw.bytes) { bytes in
+            unsafe (
+                UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
+                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+            )
         }
+        let isMapped = family == .ipv6 && first == 0 && second >> 32 == 0xFFFF
+        self.family = isMapped ? .ipv4 : family
+        port = raw.port
+        scope = isMapped ? 0 : raw.scope
+        (high, low) = isMapped ? (second << 32, 0) : (first, second)
     }
 
     var raw: ces_address {

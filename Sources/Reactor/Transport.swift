@@ -34,6 +34,7 @@ extension Reactor {
     }
 
     /// Writes once. The bytes are not kept: what was not taken is to be offered again.
+    @inline(__always)
     mutating func transportSend(_ slot: Int, _ bytes: UnsafeRawBufferPointer) -> TransferResult {
         guard let start = bytes.baseAddress else { return .blocked }
         while true {

@@ -230,7 +230,7 @@ import Testing
             return Int((state >> 33) % UInt64(bound))
         }
         for _ in 0..<200 {
-            var fanOut = FanOut()
+            var fanOut = FanOut(capacity: 8)
             var indices: [UInt32: UInt32] = [:]
             for slot in 0..<UInt32(40) { indices[slot] = fanOut.add(slot) }
             var visited: Set<UInt32> = []

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct ConnectionTableTests {
     @Test func `an entry belongs to one generation`() {
-        var table = ConnectionTable()
+        var table = ConnectionTable(capacity: 8)
         let first = ConnectionID(slot: 3, generation: 1)
         let second = ConnectionID(slot: 3, generation: 2)
         table.begin(first, as: .client)
@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test func `an address is kept until it is known who speaks`() {
-        var table = ConnectionTable()
+        var table = ConnectionTable(capacity: 8)
         let ids = (0..<3).map { ConnectionID(slot: UInt32($0), generation: 1) }
         for id in ids { table.begin(id, as: .undetermined, address: .loopback(port: UInt16(id.slot))) }
         #expect(table.callers == 3)

@@ -40,6 +40,10 @@ struct ConnectionTable {
     /// The other ends of undetermined connections, by slot: whoever is known to be a client needs no entry.
     private var addresses: [UInt32: SocketAddress] = [:]
 
+    /// - Parameter capacity: of the reactor. Reserved memory that nobody has touched is none; an array that grew would
+    ///   leave its former selves behind.
+    init(capacity: Int) { entries.reserveCapacity(capacity) }
+
     /// Connections that are not of servers, as far as is known.
     var callers: Int { count(.undetermined) + count(.client) + count(.refused) }
 

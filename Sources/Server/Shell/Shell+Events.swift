@@ -110,9 +110,11 @@ extension Shell: ReactorHandler {
             reactor.setDeadline(id, milliseconds: nil, .helloTimeout)
             // It could be the first of a thousand that bring activities along. Servers introduce themselves first.
             if !atEnd, holds(id, in: &reactor) { return 0 }
-            let address = Self.addressBytes(connections.takeAddress(of: id))
+            guard let address = connections.takeAddress(of: id) else {
+                preconditionFailure("an undetermined connection has an address")
+            }
             connections.setRole(.client, of: id)
-            node.clientOpened(SessionID(id), address: address, at: instant(of: reactor))
+            node.clientOpened(SessionID(id), address: address.mappedBytes, at: instant(of: reactor))
         case .server:
             admission.remove(id)
             reactor.setDeadline(id, milliseconds: nil, .helloTimeout)
@@ -127,13 +129,6 @@ extension Shell: ReactorHandler {
         reactor.setInputLimit(id, bytes: ShellSettings.linkInputBytes)
         reactor.setOutputLimit(id, bytes: settings.linkOutputBytes)
         node.linkOpened(LinkID(id), dial: dial, at: instant(of: reactor))
-    }
-
-    /// 16 bytes, IPv4 mapped into IPv6.
-    private static func addressBytes(_ address: SocketAddress?) -> [UInt8] {
-        guard let address else { preconditionFailure("an undetermined connection has an address") }
-        let mapped: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
-        return address.family == .ipv4 ? mapped + address.ipBytes : address.ipBytes
     }
 
     // MARK: Further bytes

@@ -22,7 +22,7 @@ struct Shell: ~Copyable {
     let helpers: Helpers
     var log: ReportLog
 
-    var connections = ConnectionTable()
+    var connections: ConnectionTable
     var closes = CloseCounts()
     var counts = ShellCounts()
     /// Dials under way, by their present connection.
@@ -51,6 +51,7 @@ struct Shell: ~Copyable {
         self.settings = settings
         self.helpers = helpers
         log = ReportLog(logger: logger)
+        connections = ConnectionTable(capacity: settings.connectionsMax)
         admission = Admission(capacity: settings.connectionsMax)
     }
 }
