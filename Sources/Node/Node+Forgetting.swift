@@ -179,6 +179,9 @@ extension Node {
         }
         guard let since = members[index].endedSince else {
             members[index].endedSince = now
+            for link in links.indices where links[link].isOpen && !hasGap(in: index, link: link) {
+                graft([index], link: link)
+            }
             return
         }
         guard now.milliseconds(since: since) >= configuration.timing.announceInterval else { return }

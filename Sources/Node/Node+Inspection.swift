@@ -84,10 +84,11 @@ extension Node {
     }
     public var registryDigest: RegistryDigest { registry.digest }
     public var storeBytes: Int { store.byteCount }
-    /// Records have to be given up, or will be with the next few: the store is over its bound less `slack` bytes, or
-    /// the table of servers at its own.
-    public func isFull(slack: Int = 0) -> Bool {
-        store.byteCount + slack > configuration.limits.storeBytes || servers.count >= configuration.limits.members
+    /// Records have to be given up, or will be with the next few: the store is within `bytes` of its bound, or the table
+    /// of servers within `servers` of its own.
+    public func isFull(within bytes: Int = 0, servers count: Int = 0) -> Bool {
+        store.byteCount + bytes > configuration.limits.storeBytes
+            || servers.count + count >= configuration.limits.members
     }
 
     /// Whether this server has heard of another one.

@@ -162,8 +162,7 @@ extension Checks {
                     kind: .skippedNeedlessly, seed: history.seed, time: span.time,
                     text:
                         "server \(life.server) stepped over records \(span.seqs) of life \(span.origin); server "
-                        + "\(history.lives[holder.life].server), \(holder.hops) links away, has some of them"
-                )
+                        + "\(history.lives[holder].server), a neighbour, has some of them")
             }
         }
     }

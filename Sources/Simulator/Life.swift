@@ -34,13 +34,8 @@ public struct Life: Sendable {
         public var time: UInt64
         /// The bound was reached that forces something to be given up.
         public var wasFull = false
-        /// Another server still had some of it, and how many links away; nil if none that could be reached.
-        public var holder: Holder?
-    }
-
-    public struct Holder: Sendable {
-        public var life: Int
-        public var hops: Int
+        /// The life of a neighbour that had had some of it for long; nil if there was none.
+        public var holder: Int?
     }
 
     public struct Departure: Sendable {
@@ -86,7 +81,7 @@ extension Life {
     }
 
     mutating func noteGap(
-        of origin: Int, _ seqs: ClosedRange<UInt64>, wasFull: Bool = false, holder: Holder? = nil, at time: UInt64
+        of origin: Int, _ seqs: ClosedRange<UInt64>, wasFull: Bool = false, holder: Int? = nil, at time: UInt64
     ) {
         gaps.append(LostSpan(origin: origin, seqs: seqs, time: time, wasFull: wasFull, holder: holder))
     }

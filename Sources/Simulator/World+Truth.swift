@@ -30,8 +30,8 @@ extension SimulatedServer {
             witness.id = id
             world.lifeOf[id] = witness.life
         }
-        // What the turn still adds at its end may fill it.
-        witness.wasFull = core?.node.isFull(slack: 2048) ?? false
+        // What the turn still adds at its end may fill it, and what it made room for may not have come.
+        witness.wasFull = core?.node.isFull(within: 2048, servers: 1) ?? false
         guard let changes = core?.node.changes(since: &witness.streams) else { return }
         for change in changes { note(change, in: world) }
     }
@@ -68,7 +68,7 @@ extension SimulatedServer {
             guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
             let seqs = position.seq - records + 1...position.seq
             let isForgotten = core?.node.mayHaveForgotten(position.origin) ?? false
-            let holder = world.nearestHolder(of: seqs, from: position.origin, for: self)
+            let holder = world.holder(of: seqs, from: position.origin, near: self)
             world.history.lives[witness.life].noteGap(
                 of: origin, seqs, wasFull: isForgotten, holder: holder, at: world.now)
         case .givenUp(let position, let records):
@@ -91,34 +91,14 @@ extension SimulatedServer {
 // MARK: - Losses
 
 extension World {
-    /// The nearest server that has had some record of a span for a while: a neighbour, or one that is further away over
-    /// links that have been open for a while, on ways that are whole, between servers that run.
-    fileprivate func nearestHolder(
-        of seqs: ClosedRange<UInt64>, from origin: ServerID, for asker: SimulatedServer
-    ) -> Life.Holder? {
-        var hops = [asker.index: 0]
-        var queue = [asker]
-        while !queue.isEmpty {
-            let server = queue.removeFirst()
-            let distance = hops[server.index] ?? 0
-            if distance > 0 {
-                if hasHad(seqs, of: origin, at: server) {
-                    return Life.Holder(life: server.witness.life, hops: distance)
-                }
-                // Who has stepped over them itself passes nothing on.
-                guard let held = server.core?.node.held(of: origin), held < seqs.upperBound else { continue }
-            }
-            for other in servers where other.isUp && !other.isPaused && hops[other.index] == nil {
-                guard areLinked(server, other, for: distance == 0 ? 0 : Self.passingPatience),
-                    network.hasWay(between: server.index, and: other.index)
-                else {
-                    continue
-                }
-                hops[other.index] = distance + 1
-                queue.append(other)
-            }
-        }
-        return nil
+    /// A neighbour that has had some record of a span for so long, over a link that has been open for so long, that it
+    /// must have told of it and passed it on. (Whoever is further away passes nothing through servers that have no use
+    /// for it themselves; and a link that has just opened may be slower than the patience for a gap.)
+    fileprivate func holder(of seqs: ClosedRange<UInt64>, from origin: ServerID, near asker: SimulatedServer) -> Int? {
+        servers.first { other in
+            other.isUp && !other.isPaused && areLinked(asker, other, for: Self.passingPatience)
+                && network.hasWay(between: asker.index, and: other.index) && hasHad(seqs, of: origin, at: other)
+        }?.witness.life
     }
 
     private func hasHad(_ seqs: ClosedRange<UInt64>, of origin: ServerID, at server: SimulatedServer) -> Bool {
@@ -131,14 +111,13 @@ extension World {
     }
 
     private func areLinked(_ one: SimulatedServer, _ other: SimulatedServer, for milliseconds: UInt64) -> Bool {
-        guard let first = one.core?.node, let second = other.core?.node else { return false }
+        guard one.index != other.index, let first = one.core?.node, let second = other.core?.node else { return false }
         return first.neighbours(for: milliseconds).contains(second.id)
             && second.neighbours(for: milliseconds).contains(first.id)
     }
 
-    /// What was there for so long, in milliseconds, has been told to neighbours, if not passed on. (As long as a server
-    /// waits.)
-    private static let passingPatience: UInt64 = 1000
+    /// Milliseconds. (A guess: several times the patience for a gap.)
+    private static let passingPatience: UInt64 = 5000
 }
 
 // MARK: - Looks

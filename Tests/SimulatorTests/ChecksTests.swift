@@ -347,11 +347,11 @@ struct ChecksTests {
         var history = Self.history()
         history.lives[1].noteGap(of: 0, 3...3, at: 9 * Self.second)
         #expect(Self.kinds(history) == [])
-        history.lives[1].noteGap(of: 0, 3...3, holder: Life.Holder(life: 0, hops: 1), at: 9 * Self.second)
+        history.lives[1].noteGap(of: 0, 3...3, holder: 0, at: 9 * Self.second)
         #expect(Self.kinds(history) == [.skippedNeedlessly])
         var forgotten = Self.history()
         forgotten.lives[1].noteGap(
-            of: 0, 3...3, wasFull: true, holder: Life.Holder(life: 0, hops: 1), at: 9 * Self.second)
+            of: 0, 3...3, wasFull: true, holder: 0, at: 9 * Self.second)
         #expect(Self.kinds(forgotten) == [])
     }
 
