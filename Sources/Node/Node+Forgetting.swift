@@ -196,8 +196,8 @@ extension Node {
         buryUnknown(PeerFrame.Digest(origin: position.origin, held: position.seq, announcement: 0))
     }
 
-    /// What this server forgot at a lower seq went on elsewhere, and is over there as well: the rest may still come from
-    /// who holds it, as long as any other stream's would.
+    /// What this server forgot at a lower seq went on elsewhere, and is over there as well: the rest may still come
+    /// from who holds it, as long as any other stream's would.
     private mutating func buryUnknown(_ ended: PeerFrame.Digest) {
         guard hasServed, let known = tombstones[ended.origin], known.held < ended.held else { return bury(ended) }
         if hasRoom(for: ended.origin) {

@@ -40,12 +40,12 @@ extension Node {
     }
 
     /// Whether what one neighbour has given up may come from another: one that has something of the stream; or, if the
-    /// link is so young that a part of the network is just coming back, one that is still to be linked or levelled.
+    /// link is so young that a part of the network is just coming back, one that is still to be linked.
     private func mayFillGap(in origin: Int, toldBy teller: Int) -> Bool {
         if configuration.defect == .gapNotPutOff { return false }
         if links.indices.contains(where: { mayFillGap(in: origin, link: $0) }) { return true }
         let isYoung = now.milliseconds(since: links[teller].opened) < configuration.timing.gapPatience
-        return isYoung && reachableOthers.contains { $0 != links[teller].neighbour }
+        return isYoung && reachableOthers.contains { linkIndex(toServer: $0) == nil }
     }
 
     /// Steps over the gap as far as everybody has told it, or if nothing has come for too long.
@@ -57,11 +57,13 @@ extension Node {
             members[origin].gapSince = nil
             return
         }
-        let due = since.adding(milliseconds: configuration.timing.gapPatience)
-        guard now >= due || !mayFillGap(in: origin, toldBy: least) else { return timers.set(.gap(origin), at: due) }
-        // While the readers here are behind, nothing is read from the other neighbours either.
-        guard postponed.isEmpty else {
-            return timers.set(.gap(origin), at: now.adding(milliseconds: configuration.timing.gapPatience))
+        if mayFillGap(in: origin, toldBy: least) {
+            let due = since.adding(milliseconds: configuration.timing.gapPatience)
+            guard now >= due else { return timers.set(.gap(origin), at: due) }
+            // While the readers here are behind, nothing is read from the other neighbours either.
+            guard postponed.isEmpty else {
+                return timers.set(.gap(origin), at: now.adding(milliseconds: configuration.timing.gapPatience))
+            }
         }
         stepOver(origin, through: links[least].edges[origin].gap)
         // Another one may have told a longer gap.

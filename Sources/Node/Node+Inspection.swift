@@ -84,8 +84,8 @@ extension Node {
     }
     public var registryDigest: RegistryDigest { registry.digest }
     public var storeBytes: Int { store.byteCount }
-    /// Records have to be given up, or will be with the next few: the store is within `bytes` of its bound, or the table
-    /// of servers within `servers` of its own.
+    /// Records have to be given up, or will be with the next few: the store is within `bytes` of its bound, or the
+    /// table of servers within `servers` of its own.
     public func isFull(within bytes: Int = 0, servers count: Int = 0) -> Bool {
         store.byteCount + bytes > configuration.limits.storeBytes
             || servers.count + count >= configuration.limits.members

@@ -25,12 +25,11 @@ extension History {
     /// over slow links and queues takes in the worlds so far.)
     private static let lossPatience: UInt64 = 30_000_000_000
 
-    /// The origin had not heard of that server, or that server of nobody: the two networks had not met. What is still
-    /// held when they meet comes all the same; what is not is stepped over.
+    /// The origin and that server had not both heard of each other: their networks had not met. What is still held when
+    /// they meet comes all the same; what is not is stepped over.
     private func isForeign(_ record: RecordPlace, for life: Int) -> Bool {
         let haveMet =
-            lives[record.origin].knew(life, at: record.time)
-            && lives[life].knewAnybody(besides: life, at: record.time)
+            lives[record.origin].knew(life, at: record.time) && lives[life].knew(record.origin, at: record.time)
         guard record.origin != life, !haveMet else { return false }
         let isSteppedOver = lives[life].heldAt(record) != nil && !lives[life].hasHeld(record)
         return isSteppedOver || !lives[life].knew(record.origin, at: .max)

@@ -134,9 +134,6 @@ extension Life {
 
     /// Whether it had heard of another life by then.
     func knew(_ life: Int, at time: UInt64) -> Bool { acquaintances[life].map { $0 <= time } ?? false }
-    func knewAnybody(besides life: Int, at time: UInt64) -> Bool {
-        acquaintances.contains { $0.key != life && $0.value <= time }
-    }
 
     func hasReportedGap(over record: History.RecordPlace) -> Bool {
         gaps.contains { $0.origin == record.origin && $0.seqs.contains(record.seq) }

@@ -5,7 +5,8 @@ import Testing
 
 /// Mistakes that a drawn world hardly ever shows: each is found in a world that is written for it.
 @Suite struct WrittenDefectTests {
-    @Test(arguments: [1, 2, 3] as [UInt64]) func `a claim that is dropped with a gap is found`(seed: UInt64) {
+    // In the world of seed 2 the claim comes from somebody else.
+    @Test(arguments: [1, 3, 4] as [UInt64]) func `a claim that is dropped with a gap is found`(seed: UInt64) {
         let found = Self.violationsAfterGap(seed, defect: .claimDroppedWithGap)
         #expect(found.contains { $0.kind == .registryRepaired || $0.kind == .digestsDiffer }, "\(found)")
         #expect(Self.violationsAfterGap(seed, defect: nil).map(\.description) == [])
