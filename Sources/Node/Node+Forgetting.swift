@@ -49,6 +49,8 @@ extension Node {
 
     private mutating func bury(_ ended: PeerFrame.Digest) {
         tombstones.insert(ended)
+        // What follows something of it need wait no more.
+        deliverWaiting()
         // From now on something may be stepped over that never came.
         noteLimit("tombstones", isReached: tombstones.evictions > 0)
     }

@@ -105,6 +105,11 @@ extension Node {
     private mutating func deliver(_ index: Int) {
         // A stream that was stepped over some has nothing to deliver, but others may have waited for these.
         _ = deliverStream(index)
+        deliverWaiting()
+    }
+
+    /// Delivers what waits for nothing any more.
+    mutating func deliverWaiting() {
         var isProgress = !waiting.isEmpty
         while isProgress {
             isProgress = false

@@ -29,7 +29,7 @@ extension History {
     /// they meet comes all the same; what is not is stepped over.
     private func isForeign(_ record: RecordPlace, for life: Int) -> Bool {
         let haveMet =
-            lives[record.origin].knew(life, at: record.time) && lives[life].knew(record.origin, at: record.time)
+            lives[record.origin].hadMet(life, at: record.time) && lives[life].hadMet(record.origin, at: record.time)
         guard record.origin != life, !haveMet else { return false }
         let isSteppedOver = lives[life].heldAt(record) != nil && !lives[life].hasHeld(record)
         return isSteppedOver || !lives[life].knew(record.origin, at: .max)
@@ -66,8 +66,8 @@ extension History {
         }
         // The anonymous user is many people: nothing ties two of his connections together.
         guard clientNames[mark.sender] != nil else { return true }
-        // Nor two users: the first one's claim was lost with its server, and the name registered anew.
-        if registrations.count(where: { $0.client == mark.sender && $0.isGranted }) > 1 { return true }
+        // Nor two claims to a name that was asked for twice: the first one may have been lost with its server.
+        if let name = clientNames[mark.sender], asked[name] ?? 0 > 1 { return true }
         let origin = lives[late.origin]
         guard origin.hasHeld(early), let known = origin.deliveredAt(early), known < late.time else { return true }
         if let held = lives[life].heldAt(late), let delivered = lives[life].deliveredAt(late),

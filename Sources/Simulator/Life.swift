@@ -21,6 +21,8 @@ public struct Life: Sendable {
     private var streams: [Int: HeldStream] = [:]
     /// When it first heard of another life. Looked up, never iterated.
     private var acquaintances: [Int: UInt64] = [:]
+    /// When the first announcement of another life had come. Looked up, never iterated.
+    private var meetings: [Int: UInt64] = [:]
 
     init(server: Int, start: UInt64) {
         self.server = server
@@ -80,6 +82,9 @@ extension Life {
         if acquaintances[life] == nil { acquaintances[life] = time }
     }
 
+    mutating func noteMeeting(with life: Int, at time: UInt64) { meetings[life] = time }
+    func hasMet(_ life: Int) -> Bool { meetings[life] != nil }
+
     mutating func noteGap(
         of origin: Int, _ seqs: ClosedRange<UInt64>, wasFull: Bool = false, holder: Int? = nil, at time: UInt64
     ) {
@@ -133,6 +138,8 @@ extension Life {
     }
 
     /// Whether it had heard of another life by then.
+    /// Whether it had an announcement of another life.
+    func hadMet(_ life: Int, at time: UInt64) -> Bool { meetings[life].map { $0 <= time } ?? false }
     func knew(_ life: Int, at time: UInt64) -> Bool { acquaintances[life].map { $0 <= time } ?? false }
 
     func hasReportedGap(over record: History.RecordPlace) -> Bool {

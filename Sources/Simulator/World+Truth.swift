@@ -134,11 +134,25 @@ extension World {
             if isSettled { history.connectedTimes.append(now) }
             if areRegistriesEqual { history.wholeTimes.append(now) }
         }
+        noteMeetings()
         lookCount += 1
         // Looking into a server costs more than a look at all: one a second, in turn.
         guard lookCount.isMultiple(of: 5), !servers.isEmpty else { return }
         let turn = lookCount / 5
         inspect(servers[turn % servers.count], isThorough: (turn / servers.count).isMultiple(of: 8))
+    }
+
+    /// Who has an announcement of whom by now. Two lives that are over meet nobody.
+    private func noteMeetings() {
+        let living = livingServers
+        for server in living {
+            guard let node = server.core else { continue }
+            for other in living where other.index != server.index {
+                let (life, one) = (other.witness.life, server.witness.life)
+                guard let id = other.nodeID, !history.lives[one].hasMet(life) else { continue }
+                if node.node.announcementNumber(of: id) ?? 0 > 0 { history.lives[one].noteMeeting(with: life, at: now) }
+            }
+        }
     }
 
     /// Within this time a server that is silent is unreachable for the others: three intervals, and one until they

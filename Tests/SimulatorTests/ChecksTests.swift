@@ -19,7 +19,10 @@ struct ChecksTests {
             let life = history.beginLife(of: server, at: 0)
             _ = history.beginPresence(of: server, at: life, session: 1, readsBytes: true, delay: 0, time: second)
         }
-        for life in 0..<2 { history.lives[life].noteAcquaintance(with: 1 - life, at: second / 2) }
+        for life in 0..<2 {
+            history.lives[life].noteAcquaintance(with: 1 - life, at: second / 2)
+            history.lives[life].noteMeeting(with: 1 - life, at: second / 2)
+        }
         for number in 0..<3 {
             let time = second * UInt64(number + 2)
             let seq = UInt64(number + 1)
@@ -121,7 +124,7 @@ struct ChecksTests {
             history.noteRecord(ActivityMark(sender: 0, number: 0), of: 0, seq: 1, at: 2 * Self.second)
             history.hold(1, of: 0, at: 0, time: 2 * Self.second)
             history.receive(0, 0, by: 0, at: 2 * Self.second)
-            for life in 0..<2 { history.lives[life].noteAcquaintance(with: 1 - life, at: met) }
+            for life in 0..<2 { history.lives[life].noteMeeting(with: 1 - life, at: met) }
             // Stepped over.
             history.lives[1].noteStream(0, held: 1, delivered: 1, stored: nil, at: 4 * Self.second)
             return history
