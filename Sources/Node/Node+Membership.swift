@@ -295,12 +295,13 @@ extension Node {
         counters.membersDeparted += 1
         overlayIsDirty = true
         let address = members[server].address
-        if cause == .silent {
-            if configuration.defect != .departureStopsDialling {
-                overlay.remember(address, limit: configuration.limits.departedAddresses)
-            }
-            giveUp(owedTo: server)
+        // Whoever says that it is over may be the only one that dials it, and die.
+        if cause == .silent || cause == .told, configuration.defect != .departureStopsDialling,
+            !members.contains(where: { $0.isOwed && $0.address == address })
+        {
+            overlay.remember(address, limit: configuration.limits.departedAddresses)
         }
+        if cause == .silent { giveUp(owedTo: server) }
         outbox.report(.memberDeparted(servers[server], address, cause))
     }
 

@@ -76,10 +76,15 @@ extension History {
         {
             return true
         }
-        // An activity tells of the one before it. If one between the two was given up here, nothing ties them together.
+        // An activity tells of the one before it. If one between the two was given up here, or was taken by a server
+        // that had not delivered the earlier one, nothing ties them together.
         return (mark.number + 1..<number).contains { between in
-            activity(ActivityMark(sender: mark.sender, number: between))?.record.map { !lives[life].hasHeld($0) }
-                ?? false
+            guard let record = activity(ActivityMark(sender: mark.sender, number: between))?.record else {
+                return false
+            }
+            if !lives[life].hasHeld(record) { return true }
+            guard record.origin != early.origin else { return false }
+            return lives[record.origin].deliveredAt(early).map { $0 >= record.time } ?? true
         }
     }
 
