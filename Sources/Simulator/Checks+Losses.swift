@@ -76,14 +76,16 @@ extension History {
         {
             return true
         }
-        // An activity tells of the one before it. If one between the two was given up here, or was taken by a server
-        // that had not delivered the earlier one, nothing ties them together.
-        return (mark.number + 1..<number).contains { between in
-            guard let record = activity(ActivityMark(sender: mark.sender, number: between))?.record else {
-                return false
-            }
-            if !lives[life].hasHeld(record) { return true }
-            guard record.origin != early.origin else { return false }
+        // An activity tells of the one that its server delivered last, and that one of the one before it. Nothing ties
+        // the two together if one between them was given up here; or if the last one was taken by a server that had
+        // not delivered the earlier one.
+        return (0..<number).contains { between in
+            guard between != mark.number,
+                let record = activity(ActivityMark(sender: mark.sender, number: between))?.record
+            else { return false }
+            if between > mark.number, !lives[life].hasHeld(record) { return true }
+            guard record.origin != early.origin, let last = origin.deliveredAt(record), last >= known, last <= late.time
+            else { return false }
             return lives[record.origin].deliveredAt(early).map { $0 >= record.time } ?? true
         }
     }
