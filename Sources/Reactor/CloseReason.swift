@@ -45,6 +45,10 @@ public enum CloseReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case helloTimeout
     /// The table is full but for what is kept for servers.
     case serverFull
+    /// A link without TLS came where TLS is required.
+    case plaintextRefused
+    /// TLS was spoken where there is none.
+    case tlsRefused
     /// This server is going down.
     case shutdown
     /// An error of ours.
