@@ -6,7 +6,8 @@ internal import CEpollShim
 enum TransferResult {
     /// That many bytes, more than 0.
     case bytes(Int)
-    /// Writing only: that many bytes were taken, but the kernel has not got them all; readiness will tell when to go on.
+    /// Writing only: that many bytes were taken, but the kernel has not got them all; readiness will tell when to go
+    /// on.
     case sealed(Int)
     /// Nothing now; readiness will tell when to try again.
     case blocked
