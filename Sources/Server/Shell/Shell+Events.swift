@@ -139,7 +139,8 @@ extension Shell: ReactorHandler {
         connections.setRole(.link, of: id)
         reactor.setInputLimit(id, bytes: ShellSettings.linkInputBytes)
         reactor.setOutputLimit(id, bytes: settings.linkOutputBytes)
-        node.linkOpened(LinkID(id), dial: dial, at: instant(of: reactor))
+        let binding = reactor.exportedKey(of: id, label: Self.bindingLabel) ?? []
+        node.linkOpened(LinkID(id), dial: dial, binding: binding, at: instant(of: reactor))
     }
 
     // MARK: Further bytes

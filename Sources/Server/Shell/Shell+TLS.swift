@@ -11,6 +11,9 @@ extension Shell {
         reactor.tlsContext == nil ? nil : target.host
     }
 
+    /// For the key that binds the proof of the secret to its channel (RFC 5705 has the prefix).
+    static let bindingLabel = "EXPORTER-pando-link"
+
     /// Whether a connection that began as a link may be one.
     func mayBeLink(_ id: ConnectionID, in reactor: borrowing Reactor) -> Bool {
         reactor.tlsContext == nil || reactor.isSecured(id)
