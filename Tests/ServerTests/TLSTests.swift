@@ -129,6 +129,10 @@ extension HeavyTests {
                 try network.fill(swarm, each: 3)
                 try swarm.exchange(senders: [0, 4, 8], each: isFullRun ? 2000 : 200)
                 #expect(swarm.violations == [])
+                for statistics in try network.statistics() {
+                    let expiry = try #require(statistics.json["certificate_expiry_seconds"]?.integer)
+                    #expect(expiry > Int(Date().timeIntervalSince1970) + 300 * 86_400)
+                }
                 for server in network.servers {
                     #expect(server.program.errorLines.contains { $0.contains("links are under TLS") })
                 }

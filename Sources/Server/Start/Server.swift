@@ -37,6 +37,7 @@ public enum Server {
             configuration, listener, bound, connectionsMax: reactor.configuration.capacity, statisticsFile, output)
         let node = makeNode(configuration, settings)
         var shell = Shell(node: node, settings: settings, helpers: helpers, logger: logger)
+        shell.counts.certificateExpirySeconds = Int(reactor.tlsContext?.expirySeconds ?? 0)
         shell.start(in: &reactor)
         let outcome = Result { () throws(SystemError) in try reactor.run(&shell) }
         shell.writeLastStatistics(of: reactor)
