@@ -49,5 +49,6 @@ prepare() {
     need_swift
     need_package libssl-dev /usr/include/openssl/ssl.h
     need_package util-linux /usr/bin/setpriv
+    need_package openssl /usr/bin/openssl
     cd "$ROOT"
 }

@@ -47,6 +47,7 @@ struct PandoServer: ParsableCommand {
         helpNames: .long)
 
     @OptionGroup(title: "Network") var network: NetworkOptions
+    @OptionGroup(title: "TLS between servers") var security: TLSOptions
     @OptionGroup(title: "Log and statistics") var insight: InsightOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Times (milliseconds)") var times: TimeOptions
@@ -54,6 +55,7 @@ struct PandoServer: ParsableCommand {
     func run() throws {
         var configuration = ServerConfiguration()
         network.apply(to: &configuration)
+        security.apply(to: &configuration)
         insight.apply(to: &configuration)
         limits.apply(to: &configuration)
         times.apply(to: &configuration)

@@ -17,6 +17,9 @@ public struct ServerConfiguration: Sendable {
     /// The network's secret; nil draws one, which is possible only for the first server.
     public var secret: String?
 
+    /// TLS on the links between servers; nil: they are plain.
+    public var tls: TLS?
+
     public var timing = NodeConfiguration.Timing()
     public var limits = NodeConfiguration.Limits()
     public var allowsHugeIntegers = false
@@ -33,6 +36,19 @@ public struct ServerConfiguration: Sendable {
     public var statisticsPath: String?
 
     public init() {}
+
+    /// Files in PEM form.
+    public struct TLS: Hashable, Sendable {
+        public var certificate: String
+        public var key: String
+        public var authority: String
+
+        public init(certificate: String, key: String, authority: String) {
+            self.certificate = certificate
+            self.key = key
+            self.authority = authority
+        }
+    }
 
     /// The port of the course's servers.
     public static let defaultPort: UInt16 = 3780
