@@ -13,9 +13,13 @@ public struct ServerConfiguration: Sendable {
     /// The name or address told to others and to clients; nil finds one.
     public var host: String?
     /// A server of the network to join; nil starts a new one.
-    public var remote: PeerAddress?
+    public var remoteHost: String?
+    /// Its port; nil is the default one.
+    public var remotePort: UInt16?
     /// The network's secret; nil draws one, which is possible only for the first server.
     public var secret: String?
+    /// The file that the secret was read from.
+    public var secretPath: String?
 
     public var timing = NodeConfiguration.Timing()
     public var limits = NodeConfiguration.Limits()
@@ -33,6 +37,9 @@ public struct ServerConfiguration: Sendable {
     public var statisticsPath: String?
 
     public init() {}
+
+    /// The server to join.
+    public var remote: PeerAddress? { remoteHost.map { PeerAddress(host: $0, port: remotePort ?? Self.defaultPort) } }
 
     /// The port of the course's servers.
     public static let defaultPort: UInt16 = 3780
