@@ -106,6 +106,34 @@ public struct Resolution<Target> {
     }
 }
 
+// MARK: - Change
+
+/// What new settings mean for a program that runs.
+public struct Change<Target> {
+    /// What is in force from now on.
+    public var target: Target
+    /// Settings that have a new value.
+    public var changed: [String] = []
+    /// Settings that differ, and need a new start.
+    public var waiting: [String] = []
+}
+
+extension Resolution {
+    /// What can change of what is in force, and what cannot.
+    public func change(from old: Target, _ groups: [SettingGroup<Target>]) -> Change<Target> {
+        var change = Change(target: old)
+        for setting in groups.flatMap(\.settings) where !setting.isSame(old, target) {
+            if setting.isLive {
+                setting.adopt(target, &change.target)
+                change.changed.append(setting.name)
+            } else {
+                change.waiting.append(setting.name)
+            }
+        }
+        return change
+    }
+}
+
 // MARK: - What is in force
 
 extension Resolution {

@@ -11,26 +11,36 @@ public struct Setting<Target> {
     /// What holds if nobody sets it and there is no value to show.
     let otherwise: String
     public let isSecret: Bool
+    /// It can change while the program runs.
+    let isLive: Bool
     /// What it takes; nil if the text is fine, and then it is set.
     let take: (String, inout Target) -> String?
     let show: (Target) -> String?
+    let isSame: (Target, Target) -> Bool
+    /// Copies the value from the one to the other.
+    let adopt: (Target, inout Target) -> Void
 
     /// - Parameter short: the option's short name, if it has one.
     /// - Parameter isSecret: never shown, and not for a file that others read.
-    public init<Value>(
+    /// - Parameter isLive: the program takes a new value while it runs.
+    public init<Value: Equatable>(
         _ name: String, short: String? = nil, _ given: String?, _ path: WritableKeyPath<Target, Value>,
-        _ kind: Kind<Value>, otherwise: String = "none", isSecret: Bool = false
+        _ kind: Kind<Value>, otherwise: String = "none", isSecret: Bool = false,
+        isLive: Bool = false
     ) {
         self.name = name
         option = short.map { "\($0), --\(name)" } ?? "--\(name)"
         self.given = given
         self.otherwise = otherwise
         self.isSecret = isSecret
+        self.isLive = isLive
         take = { text, target in
             guard let value = kind.read(text) else { return kind.expected }
             target[keyPath: path] = value
             return nil
         }
+        isSame = { $0[keyPath: path] == $1[keyPath: path] }
+        adopt = { $1[keyPath: path] = $0[keyPath: path] }
         show = { kind.show($0[keyPath: path]) }
     }
 

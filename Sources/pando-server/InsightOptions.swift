@@ -24,8 +24,8 @@ struct InsightOptions: ParsableArguments {
 
     var settings: [ServerSetting] {
         [
-            ServerSetting("log-level", logLevel.text, \.logLevel, .choice),
-            ServerSetting("log-format", logFormat.text, \.logFormat, .choice),
+            ServerSetting("log-level", logLevel.text, \.logLevel, .choice, isLive: true),
+            ServerSetting("log-format", logFormat.text, \.logFormat, .choice, isLive: true),
             ServerSetting("statistics-file", statisticsFile, \.statisticsPath, Kind.path.orNone),
         ]
     }

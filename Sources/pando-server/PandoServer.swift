@@ -1,7 +1,6 @@
 /// The program: options in, a running server out. The options are grouped in files of their own.
 import ArgumentParser
 import Configuration
-import Node
 import Server
 
 @main
@@ -41,7 +40,9 @@ struct PandoServer: ParsableCommand {
 
             SIGNALS
               SIGTERM, SIGINT: leave in order, within 3 s; a second one ends at once. SIGUSR1: write the statistics. \
-            SIGHUP: ignored, there is nothing to reload.
+            \
+            SIGHUP: read the configuration file again; what can change while it runs (log-level, log-format) changes, \
+            what needs a new start is named in the log, and one mistake leaves everything as it is.
 
             EXIT STATUS
               0 ended in order; 1 the network refuses this server (wrong secret, address taken); 64 wrong usage; \
@@ -80,14 +81,20 @@ struct PandoServer: ParsableCommand {
         }
         if source.printConfig { return source.print(resolution, groups) }
         if source.checkConfig { return source.tellThatAllIsWell() }
-        var configuration = resolution.target
-        // More often than the regular announcement is what a gap allows, so it is never the longer of the two.
-        configuration.timing.announceGap = min(configuration.timing.announceGap, configuration.timing.announceInterval)
         do throws(ServerFailure) {
-            try Server.run(configuration)
+            let reader: Reload.Reader? = if source.path == nil { nil } else { { reload($0) } }
+            try Server.run(resolution.target, reload: reader)
         } catch {
             error.tell()
             throw ExitCode(error.exitStatus)
         }
+    }
+
+    /// Reads everything again; only the files can say something new.
+    private func reload(_ inForce: ServerConfiguration) -> Reload {
+        let resolution = source.resolve(groups, Self.rules)
+        guard resolution.mistakes.isEmpty else { return .refused(resolution.mistakes.map(\.description)) }
+        let change = resolution.change(from: inForce, groups)
+        return .accepted(change.target, changed: change.changed, waiting: change.waiting)
     }
 }

@@ -19,9 +19,12 @@ struct SourceOptions: ParsableArguments {
 
     static let variable = prefixOfVariables + "CONFIG"
 
+    /// The configuration file, if there is one.
+    var path: String? { config ?? Self.environment()[Self.variable] }
+
     func resolve(_ groups: [ServerSettings], _ rules: [ServerRule]) -> Resolution<ServerConfiguration> {
         let environment = Self.environment()
-        let file = (config ?? environment[Self.variable]).map { ConfigurationFile(path: $0) } ?? ConfigurationFile()
+        let file = path.map { ConfigurationFile(path: $0) } ?? ConfigurationFile()
         var resolution = Resolution(
             ServerConfiguration(), groups, file: file,
             environment: environment.filter { $0.key != Self.variable })
@@ -34,7 +37,7 @@ struct SourceOptions: ParsableArguments {
     private static func environment() -> [String: String] {
         var result: [String: String] = [:]
         var next = unsafe environ
-        // A list of C strings with an end, which nobody changes: there is one thread yet.
+        // A list of C strings with an end, which nobody changes.
         while let entry = unsafe next.pointee {
             let text = unsafe String(cString: entry)
             if let equals = text.firstIndex(of: "="), text.hasPrefix(prefixOfVariables) {

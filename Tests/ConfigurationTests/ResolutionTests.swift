@@ -26,7 +26,7 @@ import Testing
             SettingGroup(
                 "Second",
                 [
-                    Setting("on", options["on"], \.isOn, .truth),
+                    Setting("on", options["on"], \.isOn, .truth, isLive: true),
                     Setting("secret", options["secret"], \.secret, Self.anyText.orNone, isSecret: true),
                 ]),
         ]
@@ -106,6 +106,20 @@ import Testing
         #expect(given.target.secret == "hidden")
         #expect(!given.text(groups()).contains("hidden"))
         #expect(given.text(groups()).contains("# secret: not shown  # PANDO_SECRET"))
+    }
+
+    // MARK: Change
+
+    @Test func `what can change is taken, what cannot is named`() {
+        let change = resolve(file: "on: true\nport: 7\n", environment: ["PANDO_SECRET": "new"])
+            .change(from: Target(), groups())
+        #expect(change.changed == ["on"])
+        #expect(change.waiting == ["port", "secret"])
+        #expect(change.target.isOn)
+        #expect(change.target.port == 80)
+        #expect(change.target.secret == nil)
+        let none = resolve().change(from: Target(), groups())
+        #expect(none.changed + none.waiting == [])
     }
 
     // MARK: What is in force

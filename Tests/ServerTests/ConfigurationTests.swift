@@ -146,6 +146,58 @@ extension LightTests {
             #expect(fine.errors == [])
         }
 
+        // MARK: Reload
+
+        @Test func `a reload changes what can change and names what needs a new start`() throws {
+            try withFile("log-level: notice\nmax-store-mb: 10\n") { path in
+                var options = ServerOptions()
+                options.more = ["--config", path]
+                try withServer(options) { server in
+                    try Data("log-level: debug\nlog-format: json\nmax-store-mb: 20\n".utf8)
+                        .write(to: URL(fileURLWithPath: path))
+                    server.program.signal(SIGHUP)
+                    let reloaded = try server.program.errorLine("the change") { $0.contains("configuration reloaded") }
+                    let line = try JSON(reloaded)
+                    #expect(line["changed"]?.string == "log-level, log-format")
+                    let waiting = try server.program.errorLine("the rest") { $0.contains("only with a new start") }
+                    #expect(try JSON(waiting)["settings"]?.string == "max-store-mb")
+                    // What is told at that level only is told now.
+                    let client = try TestClient(port: server.port)
+                    try client.login()
+                    _ = try server.program.errorLine("a line of that level") { $0.contains("\"level\":\"debug\"") }
+                }
+            }
+        }
+
+        @Test func `one mistake leaves everything as it is`() throws {
+            try withFile("log-level: notice\n") { path in
+                var options = ServerOptions()
+                options.more = ["--config", path]
+                try withServer(options) { server in
+                    try Data("log-format: json\nmax-store-mb: lots\nbnid: '::'\n".utf8)
+                        .write(to: URL(fileURLWithPath: path))
+                    server.program.signal(SIGHUP)
+                    let last = try server.program.errorLine("the refusal") { $0.contains("not reloaded") }
+                    #expect(last.hasSuffix("mistakes=2"), "\(last)")
+                    let said = server.program.errorLines
+                    #expect(said.contains { $0.contains("\(path):2:15: max-store-mb: 'lots' is not taken") })
+                    #expect(said.contains { $0.contains("did you mean 'bind'?") })
+                    // Mended, it is taken.
+                    try Data("log-format: json\n".utf8).write(to: URL(fileURLWithPath: path))
+                    server.program.signal(SIGHUP)
+                    let line = try server.program.errorLine("the change") { $0.contains("configuration reloaded") }
+                    #expect(try JSON(line)["changed"]?.string == "log-level, log-format")
+                }
+            }
+        }
+
+        @Test func `without a file there is nothing to reload`() throws {
+            try withServer { server in
+                server.program.signal(SIGHUP)
+                _ = try server.program.errorLine("the answer") { $0.contains("nothing to reload without --config") }
+            }
+        }
+
         // MARK: Documents
 
         /// A setting as the option parser knows it.
