@@ -30,8 +30,20 @@ struct Overlay: Equatable {
     /// Links that no tree needs: as many for every origin.
     var redundantLinks: Int { max(0, links.count - (ways.count - 1)) }
 
-    /// By server: the hops of the first copy of a flood; nil where none comes.
-    func floodHops(from origin: Int) -> [Int?] { hops(from: origin) { $0 } }
+    /// By server: the hops of the first copy of a flood, the mean of some whose copies are late by up to the jitter as
+    /// all that passes on the network's ways; nil where none comes.
+    func floodHops(from origin: Int, jitterPermille: UInt64 = 0) -> [Double?] {
+        var random = SplitMix64(seed: UInt64(origin), purpose: 8)
+        let floods = (0..<(jitterPermille == 0 ? 1 : Self.floods)).map { _ in
+            hops(from: origin) { $0 + $0 * random.below(jitterPermille + 1) / 1000 }
+        }
+        return ways.indices.map { server in
+            let counts = floods.compactMap { $0[server] }
+            return counts.isEmpty ? nil : Double(counts.reduce(0, +)) / Double(counts.count)
+        }
+    }
+
+    private static let floods = 32
 
     /// By server: the least hops over which it could be reached, however slow they are.
     func leastHops(from origin: Int) -> [Int?] { hops(from: origin) { _ in 1 } }

@@ -31,7 +31,7 @@ extension World {
             Economy.Paths(
                 records.compactMap { record in
                     lifeOf[record.origin].map { (history.lives[$0].server, record.tally.hops) }
-                }, over: overlay)
+                }, over: overlay, jitterPermille: options.jitterPermille)
         }
         return economy
     }
@@ -70,11 +70,16 @@ public struct Economy: Sendable {
         public let least: Double
 
         /// nil if nothing arrived.
-        init?(_ records: [(origin: Int, hops: [Int?])], over overlay: Overlay) {
-            var sums = (count: 0, was: 0, flood: 0, least: 0)
-            var known: [Int: (flood: [Int?], least: [Int?])] = [:]
+        init?(_ records: [(origin: Int, hops: [Int?])], over overlay: Overlay, jitterPermille: UInt64 = 0) {
+            var sums = (count: 0, was: 0, flood: 0.0, least: 0)
+            var known: [Int: (flood: [Double?], least: [Int?])] = [:]
             for (origin, hops) in records {
-                let best = known[origin] ?? (overlay.floodHops(from: origin), overlay.leastHops(from: origin))
+                let best =
+                    known[origin]
+                    ?? (
+                        overlay.floodHops(from: origin, jitterPermille: jitterPermille),
+                        overlay.leastHops(from: origin)
+                    )
                 known[origin] = best
                 for (server, count) in hops.enumerated() where server != origin {
                     guard let count, let flood = best.flood[server], let least = best.least[server] else { continue }
@@ -83,7 +88,7 @@ public struct Economy: Sendable {
             }
             guard sums.count > 0 else { return nil }
             let count = Double(sums.count)
-            (mean, ofFlood, least) = (Double(sums.was) / count, Double(sums.flood) / count, Double(sums.least) / count)
+            (mean, ofFlood, least) = (Double(sums.was) / count, sums.flood / count, Double(sums.least) / count)
         }
     }
 

@@ -32,8 +32,7 @@ struct OverlayTests {
         #expect(Overlay(servers: 2, links: []).redundantLinks == 0)
     }
 
-    /// Without faults, on average over some worlds. A flood is calculated without jitter; a tree was formed by copies
-    /// that had some.
+    /// Without faults, on average over some worlds.
     @Test(arguments: [2, 3, 5, 8]) func treesAreAsShortAsFloods(servers: Int) throws {
         var sums = (tree: 0.0, flood: 0.0)
         for seed in 1...6 as ClosedRange<UInt64> {
