@@ -198,6 +198,36 @@ extension LightTests {
             }
         }
 
+        // MARK: Completion
+
+        /// What bash offers for the last of these words, asked the way that bash asks.
+        private func completions(_ words: String...) throws -> [String] {
+            let script = """
+                source <("$0" --generate-completion-script bash)
+                COMP_WORDS=(pando-server "$@"); COMP_CWORD=$#; COMP_LINE="${COMP_WORDS[*]}"; COMP_POINT=${#COMP_LINE}
+                _pando-server pando-server "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+                printf '%s\\n' "${COMPREPLY[@]}"
+                """
+            let path = Program.binaryDirectory + "/pando-server"
+            let program = try Program(path: "/bin/bash", ["-c", script, path] + words)
+            defer { program.kill9() }
+            #expect(try program.waitForExit(seconds: 20) == .code(0))
+            #expect(program.errorLines == [])
+            return program.outputLines
+        }
+
+        @Test func `a shell completes options and their values`() throws {
+            #expect(try completions("--max") == ["--max-line-bytes", "--max-store-mb"])
+            #expect(try completions("--log-level", "d") == ["debug"])
+            #expect(try completions("--log-format", "") == ["text", "json"])
+        }
+
+        @Test(arguments: ["bash", "zsh", "fish"])
+        func `a completion script names every option`(shell: String) throws {
+            let script = try run(["--generate-completion-script", shell]).output.joined(separator: "\n")
+            for key in try options().map(\.key) { #expect(script.contains(key), "\(shell): \(key)") }
+        }
+
         // MARK: Documents
 
         /// A setting as the option parser knows it.
