@@ -84,9 +84,13 @@ public final class Conductor {
     }
 
     /// Until everything has come, or nothing comes any more.
+    /// Nanoseconds for which a run goes on when all that is owed has come.
+    private static let grace: UInt64 = 200_000_000
+
     private func drain() throws(LoadFailure) {
         var delivered = -1
         var since = now
+        var completeSince: UInt64?
         while now < since + UInt64(plan.drainSeconds * 1e9) {
             let count = board.sum(.delivered)
             if count != delivered {
@@ -94,7 +98,12 @@ public final class Conductor {
                 since = now
             }
             let owed = LoadReport.expected(plan, sent: board.sum(.sent))
-            if plan.churn == 0, board.sum(.backlog) == 0, count - board.sum(.doubled) >= owed { return }
+            if plan.churn == 0, board.sum(.backlog) == 0, count - board.sum(.doubled) >= owed {
+                // What comes twice comes after what is owed.
+                let start = completeSince ?? now
+                completeSince = start
+                if now >= start + Self.grace { return }
+            }
             try nap()
         }
     }
@@ -158,9 +167,10 @@ public final class Conductor {
     }
 
     private func read() -> Reading {
-        Reading(
+        let serverTimes = plan.serverProcesses.map { ProcessMeter.cpu($0) }
+        return Reading(
             time: now, delivered: board.sum(.delivered),
-            serverCPU: plan.serverProcesses.reduce(0) { $0 + ProcessMeter.cpu($1) },
+            serverCPU: serverTimes.contains(0) ? nil : serverTimes.reduce(0, +),
             serverMemory: plan.serverProcesses.reduce(0) { $0 + ProcessMeter.anonymousMemory($1) },
             workerCPU: workers.map { ProcessMeter.cpu($0.process) },
             workerWait: workers.map { ProcessMeter.wait($0.process) })

@@ -73,6 +73,9 @@ extension LoadReport {
         if rows < plan.readers {
             texts.append("\(rows) of \(plan.readers) receivers were checked one by one, the others counted.")
         }
+        if !plan.serverProcesses.isEmpty, serverCPUSeconds == nil {
+            texts.append("a watched server was gone: what the servers took is not known.")
+        }
         if unsent > 0 { texts.append("\(unsent) senders could not send all that was due.") }
         return texts
     }
@@ -126,6 +129,8 @@ extension LoadReport {
             return entry.text
         }
         object.add("faulty_senders", raw: "[\(senders.joined(separator: ","))]")
+        // Plain words: none has a character that JSON would escape.
+        object.add("warnings", raw: "[\(warnings.map { "\"\($0)\"" }.joined(separator: ","))]")
         return object.text + "\n"
     }
 }

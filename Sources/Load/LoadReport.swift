@@ -52,10 +52,11 @@ public struct LoadReport {
         connectSeconds = Double(last - min(first, last)) / 1e9
         guard !plan.serverProcesses.isEmpty else { return }
         let clients = Double(max(1, plan.clients))
-        serverLoginMicroseconds = Double(loggedIn.serverCPU - before.serverCPU) / 1000 / clients
+        serverLoginMicroseconds = before.serverCPUSeconds(to: loggedIn).map { $0 * 1e6 / clients }
         serverIdleBytes = Double(idle.serverMemory - before.serverMemory) / clients
         if idle.time > loggedIn.time + 100_000_000 {
-            serverIdleShare = Double(idle.serverCPU - loggedIn.serverCPU) / Double(idle.time - loggedIn.time)
+            let time = Double(idle.time - loggedIn.time) / 1e9
+            serverIdleShare = loggedIn.serverCPUSeconds(to: idle).map { $0 / time }
         }
     }
 
@@ -67,7 +68,7 @@ public struct LoadReport {
         loadCPUSeconds = used.reduce(0, +)
         loadCPUShare = (used.max() ?? 0) / seconds
         loadWaitShare = (waited.max() ?? 0) / seconds
-        if !plan.serverProcesses.isEmpty { serverCPUSeconds = Double(last.serverCPU - first.serverCPU) / 1e9 }
+        if !plan.serverProcesses.isEmpty { serverCPUSeconds = first.serverCPUSeconds(to: last) }
     }
 
     mutating func noteTotals(_ board: Board) {

@@ -34,9 +34,16 @@ enum ProcessMeter {
 
 /// Everything that is counted, at one moment.
 struct Reading {
+    /// CPU seconds of the servers until a later moment; nil if one was gone by then.
+    func serverCPUSeconds(to later: Reading) -> Double? {
+        guard let start = serverCPU, let end = later.serverCPU, end >= start else { return nil }
+        return Double(end - start) / 1e9
+    }
+
     var time: UInt64
     var delivered: Int
-    var serverCPU: UInt64
+    /// Of all watched servers; nil if one is gone.
+    var serverCPU: UInt64?
     var serverMemory: Int
     var workerCPU: [UInt64]
     var workerWait: [UInt64]

@@ -59,13 +59,16 @@ extension Node {
     /// a record of it; if none has departed, one of which nothing but its stream was ever told. (Each life that ends
     /// while it joins may leave one.) Returns false if all are members.
     mutating func forgetOldest() -> Bool {
-        func oldest(_ status: Member.Status) -> Int? {
+        func oldest(_ status: Member.Status, for milliseconds: UInt64 = 0) -> Int? {
             let candidates = members.indices.dropFirst().filter { index in
-                members[index].status == status && !links.contains { $0.neighbour == index }
+                members[index].status == status && now.milliseconds(since: members[index].heard) >= milliseconds
+                    && !links.contains { $0.neighbour == index }
             }
             return candidates.min { members[$0].id < members[$1].id }
         }
-        guard let oldest = oldest(.departed) ?? oldest(.unheard) else { return false }
+        // A server that lives announces itself within an interval.
+        let patience = 2 * configuration.timing.announceInterval
+        guard let oldest = oldest(.departed) ?? oldest(.unheard, for: patience) else { return false }
         let stream = store.streams[oldest]
         if stream.held >= stream.oldest {
             let records = stream.held - stream.oldest + 1
@@ -202,7 +205,8 @@ extension Node {
     /// from who holds it, as long as any other stream's would.
     private mutating func buryUnknown(_ ended: PeerFrame.Digest) {
         guard hasServed, let known = tombstones[ended.origin], known.held < ended.held else { return bury(ended) }
-        if hasRoom(for: ended.origin) {
+        // Room is not made for it: whoever told of it may be the one that would have to go.
+        if servers.count < configuration.limits.members {
             noteEnded(serverIndex(of: ended.origin), at: ended.held)
         } else {
             noteGap(through: StreamPosition(origin: ended.origin, seq: ended.held), since: known.held)

@@ -48,6 +48,9 @@ extension Node {
         return isYoung && reachableOthers.contains { linkIndex(toServer: $0) == nil }
     }
 
+    /// The longest wait for a gap to be filled, in units of the patience.
+    private static let gapExtensions: UInt64 = 10
+
     /// Steps over the gap as far as everybody has told it, or if nothing has come for too long.
     mutating func settleGap(in origin: Int) {
         guard let since = members[origin].gapSince else { return }
@@ -60,8 +63,9 @@ extension Node {
         if mayFillGap(in: origin, toldBy: least) {
             let due = since.adding(milliseconds: configuration.timing.gapPatience)
             guard now >= due else { return timers.set(.gap(origin), at: due) }
-            // While the readers here are behind, nothing is read from the other neighbours either.
-            guard postponed.isEmpty else {
+            // While the readers here are behind, little is read from the other neighbours either.
+            let isLate = now >= since.adding(milliseconds: Self.gapExtensions * configuration.timing.gapPatience)
+            guard postponed.isEmpty || isLate else {
                 return timers.set(.gap(origin), at: now.adding(milliseconds: configuration.timing.gapPatience))
             }
         }

@@ -11,11 +11,11 @@ extension Node {
     static let announcementsPerSecond: UInt64 = 100
 
     /// Announces this server soon: at once, unless the last announcement was just now. The larger the network, the more
-    /// each has to hear: the less often it says something.
-    mutating func announceSoon() {
+    /// each has to hear: the less often it says something that is not urgent.
+    mutating func announceSoon(isUrgent: Bool = false) {
         guard phase != .leaving else { return }
         let turn = UInt64(servers.count) * 1000 / Self.announcementsPerSecond
-        let share = min(turn, configuration.timing.announceInterval)
+        let share = isUrgent ? 0 : min(turn, configuration.timing.announceInterval)
         let earliest = announced?.adding(milliseconds: max(configuration.timing.announceGap, share))
         timers.set(.announceSoon, at: max(now, earliest ?? now))
     }
@@ -140,7 +140,7 @@ extension Node {
     mutating func noteNamesake(rank: UInt64, isUrgent: Bool = true) {
         guard rank >= ownRank else { return }
         namesakeRank = max(namesakeRank, rank)
-        if isUrgent { announceSoon() }
+        if isUrgent { announceSoon(isUrgent: true) }
     }
 
     private mutating func raiseRank() {
@@ -299,7 +299,8 @@ extension Node {
         if cause == .silent || cause == .told, configuration.defect != .departureStopsDialling,
             !members.contains(where: { $0.isOwed && $0.address == address })
         {
-            overlay.remember(address, limit: configuration.limits.departedAddresses)
+            overlay.remember(
+                address, limit: configuration.limits.departedAddresses, unlessFull: cause == .told)
         }
         if cause == .silent { giveUp(owedTo: server) }
         outbox.report(.memberDeparted(servers[server], address, cause))

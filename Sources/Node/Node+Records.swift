@@ -456,7 +456,7 @@ extension Node {
             // The others' acknowledgements come with their announcements; so do ours for them.
             storeBytesAnnounced = store.byteCount
             vector.isDue = true
-            announceSoon()
+            announceSoon(isUrgent: true)
         }
         guard store.byteCount > configuration.limits.storeBytes else { return }
         releaseStable(isUrgent: true)

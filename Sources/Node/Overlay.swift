@@ -81,8 +81,9 @@ struct Overlay: Sendable {
     }
 
     /// Remembers the address of a member that departed in silence. Beyond `limit` the oldest one is dropped.
-    mutating func remember(_ address: PeerAddress, limit: Int) {
+    mutating func remember(_ address: PeerAddress, limit: Int, unlessFull: Bool = false) {
         remembered.removeAll { $0 == address }
+        if unlessFull, remembered.count >= limit { return }
         remembered.append(address)
         if remembered.count > limit { remembered.removeFirst() }
     }

@@ -132,6 +132,7 @@ struct TimeOptions: ParsableArguments {
 
 struct InsightOptions: ParsableArguments {
     @Option(
+        parsing: .upToNextOption,
         help: ArgumentHelp(
             "The servers' processes: their CPU time and memory are reported. Processes of this host.",
             valueName: "pid,…"))

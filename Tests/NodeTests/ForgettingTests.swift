@@ -197,6 +197,7 @@ import Testing
         let link = desk.join(Peers.id(1), at: Peers.address(1))
         // Lives that ended while they joined: their neighbours tell of their streams, and nothing more ever comes.
         desk.say(.have((11..<20).map { .init(origin: Peers.id($0), held: 0, announcement: 1) }), over: link)
+        desk.pass(milliseconds: 2 * desk.node.configuration.timing.announceInterval)
         let newcomer = desk.join(Peers.id(2), at: Peers.address(2))
         #expect(desk.closed[newcomer] == nil)
         #expect(desk.node.statistics.members == 3)
