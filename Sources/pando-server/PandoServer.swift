@@ -40,7 +40,6 @@ struct PandoServer: ParsableCommand {
 
             SIGNALS
               SIGTERM, SIGINT: leave in order, within 3 s; a second one ends at once. SIGUSR1: write the statistics. \
-            \
             SIGHUP: read the configuration file again; what can change while it runs (log-level, log-format) changes, \
             what needs a new start is named in the log, and one mistake leaves everything as it is.
 
