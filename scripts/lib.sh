@@ -50,5 +50,6 @@ prepare() {
     need_package libssl-dev /usr/include/openssl/ssl.h
     need_package libyaml-dev /usr/include/yaml.h
     need_package util-linux /usr/bin/setpriv
+    need_package openssl /usr/bin/openssl
     cd "$ROOT"
 }

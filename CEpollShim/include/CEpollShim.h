@@ -129,6 +129,46 @@ int ces_constant_time_equal(const void *_Nullable left, const void *_Nullable ri
 /// Overwrites memory in a way that the compiler keeps.
 void ces_wipe(void *bytes, size_t count);
 
+// MARK: TLS over memory. A session turns bytes of the network into bytes of the conversation and back; who moves them is
+// the caller's affair. A `text` gets the cause where a function fails.
+
+typedef struct ces_tls_context ces_tls_context;
+typedef struct ces_tls ces_tls;
+
+/// The other end has ended its side of the conversation, and said so.
+static const int CES_TLS_ENDED = -1;
+static const int CES_TLS_FAILED = -2;
+
+/// Mutual TLS 1.3: our chain and its key, and the authority by which the other end is judged, all files in PEM form.
+ces_tls_context *_Nullable ces_tls_context_open(const char *certificate, const char *key, const char *authority,
+                                                char *text, size_t text_size);
+/// Sessions keep what they need of it.
+void ces_tls_context_close(ces_tls_context *context);
+/// When our certificate expires, in seconds since 1970; 0 if that is not known.
+int64_t ces_tls_context_expiry(const ces_tls_context *context);
+
+/// A session of the end that connected to `name`, which the other end's certificate must have; of the end that accepted
+/// if there is no name.
+ces_tls *_Nullable ces_tls_open(ces_tls_context *context, const char *_Nullable name, char *text, size_t text_size);
+void ces_tls_close(ces_tls *tls);
+/// Takes bytes that came from the network. Fails only without memory.
+int ces_tls_feed(ces_tls *tls, const void *bytes, size_t count);
+/// 1 once it is complete, 0 while bytes are missing.
+int ces_tls_handshake(ces_tls *tls, char *text, size_t text_size);
+/// The count, at most one record; 0 while bytes are missing.
+ptrdiff_t ces_tls_read(ces_tls *tls, void *bytes, size_t count, char *text, size_t text_size);
+/// How many bytes were taken, at most one record; 0 while bytes of the other end are missing.
+ptrdiff_t ces_tls_write(ces_tls *tls, const void *bytes, size_t count, char *text, size_t text_size);
+/// Says that nothing more will be written.
+void ces_tls_end(ces_tls *tls);
+/// Bytes that are to go to the network: how many, and where they lie until the next call.
+size_t ces_tls_output(ces_tls *tls, const void *_Nullable *_Nonnull bytes);
+void ces_tls_output_taken(ces_tls *tls, size_t count);
+/// The common name of the other end's certificate.
+int ces_tls_peer_name(ces_tls *tls, char *text, size_t text_size);
+/// Keying material that only the two ends of this session have (RFC 5705).
+int ces_tls_export(ces_tls *tls, const char *label, uint8_t *key, size_t key_count);
+
 #pragma clang assume_nonnull end
 
 #endif

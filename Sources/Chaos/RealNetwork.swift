@@ -18,6 +18,8 @@ public final class RealNetwork {
         public var isIsolated = true
         /// For every server.
         public var arguments: [String] = []
+        /// The first three numbers of the servers' loopback addresses, `127.1.2`; nil draws them.
+        public var net: String?
 
         public init(program: String) { self.program = program }
     }
@@ -72,7 +74,7 @@ public final class RealNetwork {
         let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         self.folder = folder
         // Networks that run side by side must not meet: each has addresses and a secret of its own.
-        let net = "127.\(UInt8.random(in: 1...254)).\(UInt8.random(in: 1...254))"
+        let net = options.net ?? "127.\(UInt8.random(in: 1...254)).\(UInt8.random(in: 1...254))"
         slots = try (0..<options.servers).map { index in
             let last = UInt32(index + 1)
             let space = options.isIsolated ? try Namespace(address: Self.subnet | last) : nil

@@ -31,6 +31,9 @@ struct Handshake: Sendable {
     }
 
     private(set) var state: State
+    /// What only the two ends of this channel have, where there is a channel that gives such (TLS): a proof that was
+    /// relayed from another channel is then no proof. Empty otherwise.
+    var binding: [UInt8] = []
     private var diallerNonce: [UInt8] = []
     private var acceptorNonce: [UInt8] = []
     private var offered: ClosedRange<UInt16> = Handshake.versions
@@ -92,6 +95,7 @@ struct Handshake: Sendable {
         var message = Array("pando link \(role) \(offered.lowerBound) \(offered.upperBound) \(version)\0".utf8)
         message.append(contentsOf: diallerNonce)
         message.append(contentsOf: acceptorNonce)
+        message.append(contentsOf: binding)
         return cryptography.hmac(secret, message)
     }
 

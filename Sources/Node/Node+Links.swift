@@ -4,8 +4,9 @@ import Codecs
 extension Node {
     // MARK: Inputs
 
-    /// A connection to or from another server is there. `dial` is nil for an accepted one.
-    public mutating func linkOpened(_ id: LinkID, dial: DialID?, at now: Instant) {
+    /// A connection to or from another server is there. `dial` is nil for an accepted one; `binding` is what only the
+    /// two ends of the channel have, or empty.
+    public mutating func linkOpened(_ id: LinkID, dial: DialID?, binding: [UInt8] = [], at now: Instant) {
         self.now = now
         precondition(linkIndex(id) == nil, "a link is opened once")
         var link: Link
@@ -19,6 +20,7 @@ extension Node {
             link = Link(id: id, dial: nil, dialled: nil, handshake: .accepting(), at: now)
         }
         outbox.append(.sendLink(id, start..<outbox.bytes.count))
+        link.handshake.binding = binding
         link.ensure(streams: servers.capacity)
         links.append(link)
         timers.set(.linkChecks, at: now.adding(milliseconds: checkInterval))

@@ -28,6 +28,12 @@ public enum CloseReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case dialTimedOut
     /// Any other failure of a dial: no route, network down.
     case dialFailed
+    /// TLS could not be agreed upon, or broke: a certificate that is not accepted, here or there, or nonsense.
+    case tlsFailed
+    /// An accepted connection began with TLS and did not come to the end of the handshake in time.
+    case tlsTimedOut
+    /// A conversation under TLS ended without saying so: somebody may have cut it.
+    case tlsTruncated
 
     // What the user of the reactor gives.
 
@@ -39,6 +45,10 @@ public enum CloseReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case helloTimeout
     /// The table is full but for what is kept for servers.
     case serverFull
+    /// A link without TLS came where TLS is required.
+    case plaintextRefused
+    /// TLS was spoken where there is none.
+    case tlsRefused
     /// This server is going down.
     case shutdown
     /// An error of ours.

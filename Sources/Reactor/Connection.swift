@@ -56,6 +56,7 @@ struct Connection: BitwiseCopyable {
     var reason = CloseReason.finished
     /// Why it will end if the deadline passes.
     var deadlineReason = CloseReason.finished
+    var transport = TransportKind.plain
     var flags: ConnectionFlags = []
     /// The events that epoll was last asked for; those used fit into 16 bits.
     var interest: UInt16 = 0

@@ -26,7 +26,7 @@ extension Reactor {
     /// Bytes that the kernel has not taken yet: private output, and what the ring still holds for a subscriber.
     public func unsent(_ id: ConnectionID) -> Int {
         guard let slot = live(id) else { return 0 }
-        return Int(connections[slot].output.count) + ringLag(slot)
+        return Int(connections[slot].output.count) + ringLag(slot) + sealedBytes(slot)
     }
 
     // MARK: Dialling
@@ -34,9 +34,11 @@ extension Reactor {
     /// Begins to connect. `connected` or `closed` (with a reason that begins with `dial`) follows, never within this
     /// call.
     ///
+    /// - Parameter tlsName: The name that the certificate of the other end must have; the connection is put under TLS,
+    ///   and `connected` follows its handshake, within the deadline. Nil: without TLS.
     /// - Throws: if there is no slot (EMFILE) or no descriptor (socket(2)).
     public mutating func dial(
-        _ address: SocketAddress, deadlineMilliseconds: Int
+        _ address: SocketAddress, tlsName: String? = nil, deadlineMilliseconds: Int
     ) throws(SystemError) -> ConnectionID {
         guard hasFreeSlot else { throw SystemError(code: SystemErrno.tooManyFiles, call: "dial \(address)") }
         let fd = try SystemError.check(ces_tcp_socket(address.family.rawValue), "socket for \(address)")
@@ -44,6 +46,11 @@ extension Reactor {
         let id = self.id(slot)
         statistics.dialled += 1
         setOptions(fd)
+        if let tlsName, !secureDial(slot, name: tlsName) {
+            connections[slot].flags.insert(.unpolled)
+            end(slot, .tlsFailed)
+            return id
+        }
         var raw = address.raw
         // `raw` is ours.
         let result = unsafe ces_connect(fd, &raw)
@@ -66,11 +73,18 @@ extension Reactor {
         // The kernel may pick the dialled port as our own: then the socket is connected to itself, and nobody listens.
         guard let peer = peerAddress(of: id), peer != localAddress(of: id) else { return end(slot, .dialRefused) }
         connections[slot].state = .open
-        deadlines.cancel(UInt32(slot))
-        statistics.connected += 1
         updateInterest(slot)
+        if connections[slot].transport == .tls { beginHandshake(slot) } else { establish(slot, &handler) }
+    }
+
+    /// A dial has become a connection, or an accepted connection is under TLS.
+    mutating func establish<Handler: ReactorHandler & ~Copyable>(_ slot: Int, _ handler: inout Handler) {
+        guard connections[slot].isLive, !connections[slot].flags.contains(.finishing) else { return }
+        deadlines.cancel(UInt32(slot))
         if !connections[slot].output.isEmpty { markDirty(slot) }
-        handler.connected(id, in: &self)
+        guard tlsSessions[UInt32(slot)]?.isDialler ?? true else { return }
+        statistics.connected += 1
+        handler.connected(id(slot), in: &self)
     }
 
     // MARK: Changing
@@ -86,6 +100,7 @@ extension Reactor {
     public mutating func resumeReading(_ id: ConnectionID) {
         guard let slot = live(id), connections[slot].flags.contains(.paused) else { return }
         connections[slot].flags.remove(.paused)
+        if connections[slot].transport == .tls { listUndrained(slot) }
         // Even if nothing is left now: the handler may be about to leave something, within the call that resumes.
         if !connections[slot].flags.contains(.ready) {
             connections[slot].flags.insert(.ready)
@@ -117,7 +132,7 @@ extension Reactor {
         startDeadline(slot, milliseconds, reason)
     }
 
-    private mutating func startDeadline(_ slot: Int, _ milliseconds: Int, _ reason: CloseReason) {
+    mutating func startDeadline(_ slot: Int, _ milliseconds: Int, _ reason: CloseReason) {
         precondition(milliseconds >= 0)
         connections[slot].deadlineReason = reason
         deadlines.set(UInt32(slot), due: max(now + 1, now + UInt64(milliseconds) * 1_000_000))
@@ -165,6 +180,11 @@ extension Reactor {
         if !isFinishing { connections[slot].reason = reason }
         leaveSubscribers(slot)
         deadlines.cancel(UInt32(slot))
+        if connections[slot].transport == .tls {
+            // Our reason or our goodbye, as far as the kernel takes it now.
+            endSession(slot)
+            _ = pushTransport(slot)
+        }
         if !connections[slot].flags.contains(.unpolled) {
             // It can only fail if the descriptor is not registered, and then nothing is to be done.
             _ = ces_epoll_remove(poller.fd, connections[slot].fd)
@@ -187,6 +207,7 @@ extension Reactor {
             let reason = connections[Int(id.slot)].reason
             releaseSlot(Int(id.slot))
             handler.closed(id, reason: reason, in: &self)
+            if !tlsFailures.isEmpty { tlsFailures[id.rawValue] = nil }
         }
         ended.removeFirst(count)
         retryPausedListeners()
@@ -242,6 +263,7 @@ extension Reactor {
         precondition(connections[slot].state == .closing)
         connections[slot].input.free()
         connections[slot].output.free()
+        if connections[slot].transport == .tls { tlsSessions[UInt32(slot)] = nil }
         connections[slot].state = .free
         freeSlots.append(UInt32(slot))
     }

@@ -44,8 +44,12 @@ extension Reactor {
             show(slot, fresh: count, &handler)
         case .ended:
             endInput(slot, &handler)
-        case .blocked:
+        case .blocked, .sealed:
             return
+        case .established:
+            establish(slot, &handler)
+        case .broken(let reason):
+            end(slot, reason)
         case .failed(let code):
             let failure: CloseReason = SystemErrno.isLost(code) ? .lost : .readFailed
             end(slot, SystemErrno.isReset(code) ? .reset : failure)
@@ -108,6 +112,16 @@ extension Reactor {
         // The handler is still to see the last bytes.
         if flags.contains(.ready) || flags.contains(.paused) { return }
         end(slot, connections[slot].reason)
+    }
+
+    /// Connections under TLS that have been left with bytes inside; less than a read each.
+    mutating func resumeUndrained<Handler: ReactorHandler & ~Copyable>(_ handler: inout Handler) {
+        guard !undrained.isEmpty else { return }
+        let batch = undrained
+        undrained = []
+        for word in batch {
+            if let slot = takeUndrained(word) { read(slot, &handler) }
+        }
     }
 
     /// Connections with leftover input that are to go on, until the budget is used up. What is added meanwhile waits

@@ -204,11 +204,11 @@ extension Reactor {
         switch unsafe transportSend(slot, bytes) {
         // Lines are appended whole: the cursor is not inside one.
         case .bytes(bytes.count): connections[slot].cursor = ring.end
-        case .bytes(let count):
+        case .bytes(let count), .sealed(let count):
             advance(slot, .ring(ring.end), count)
             block(slot)
-        case .blocked, .ended: block(slot)
         case .failed(let code): failWrite(slot, code)
+        default: block(slot)
         }
     }
 
@@ -224,6 +224,12 @@ extension Reactor {
     private mutating func flush(_ slot: Int) {
         guard connections[slot].state == .open, !connections[slot].flags.contains(.blocked) else { return }
         if closeIfOverrun(slot) { return }
+        switch pushTransport(slot) {
+        case .done: break
+        case .blocked: return block(slot)
+        case .failed(let code): return failWrite(slot, code)
+        }
+        guard isTransportReady(slot) else { return updateInterest(slot) }
         while let source = nextSource(slot) {
             // The ring and the buffer stay as they are during the send.
             let bytes = unsafe pending(slot, source)
@@ -232,10 +238,13 @@ extension Reactor {
                 advance(slot, source, count)
                 if count == bytes.count { continue }
                 return block(slot)
-            case .blocked, .ended:
+            case .sealed(let count):
+                advance(slot, source, count)
                 return block(slot)
             case .failed(let code):
                 return failWrite(slot, code)
+            default:
+                return block(slot)
             }
         }
         endOutputIfFinishing(slot)
@@ -298,8 +307,8 @@ extension Reactor {
     private mutating func endOutputIfFinishing(_ slot: Int) {
         let flags = connections[slot].flags
         guard flags.contains(.finishing), !connections[slot].isOutputClosed else { return }
+        guard transportEnd(slot) else { return block(slot) }
         connections[slot].flags.insert(.writeShut)
-        transportEnd(slot)
         endIfFinished(slot)
     }
 

@@ -7,7 +7,8 @@
 /// 3. events: reads, accepts, finished dials, signals, wake-ups; writability only marks a connection for the flush.
 ///    Ends early when the turn's budget of bytes or time is used up, or by ``endEvents()``; the rest of the batch comes
 ///    first in the next turn, before epoll is asked again;
-/// 4. resumed work: connections on the ready list (leftover input after a pause), within a budget of their own;
+/// 4. resumed work: connections on the ready list (leftover input after a pause), within a budget of their own, then
+///    input that waits inside of sessions of TLS;
 /// 5. `closed` for every connection that ended since this step of the turn before;
 /// 6. `turnEnding`;
 /// 7. the one flush: connections with private output, then a slice of the subscribers of the ring;
@@ -55,6 +56,16 @@ public struct Reactor: ~Copyable {
     var dirty: [UInt64] = []
     var ended: [UInt64] = []
     var endedDescriptors: [Int32] = []
+
+    /// What dials under TLS and accepted connections that begin with TLS are given from now on; nil: TLS is not spoken
+    /// here, and its bytes are bytes like any other.
+    public var tlsContext: TLSContext?
+    /// Sessions by slot.
+    var tlsSessions: [UInt32: TLSSession] = [:]
+    /// Texts of what TLS broke, by raw ID, until `closed` has been told.
+    var tlsFailures: [UInt64: String] = [:]
+    /// Connections whose sessions may hold input although their sockets are quiet.
+    var undrained: [UInt64] = []
 
     var deadlines = DeadlineHeap()
     var timers: TimerTable
@@ -133,6 +144,7 @@ public struct Reactor: ~Copyable {
         resumeListeners()
         handleEvents(&handler)
         resumeReady(&handler)
+        resumeUndrained(&handler)
         tellEnded(&handler)
         handler.turnEnding(in: &self)
         flushPrivateOutput()
@@ -145,7 +157,7 @@ public struct Reactor: ~Copyable {
 
     /// Whether there is something to do without any event.
     private var hasWorkLeft: Bool {
-        !ready.isEmpty || !dirty.isEmpty || !ended.isEmpty || fanOut.isPending(end: ring.end)
+        !ready.isEmpty || !undrained.isEmpty || !dirty.isEmpty || !ended.isEmpty || fanOut.isPending(end: ring.end)
     }
 
     private mutating func wait(atMost limit: Int) throws(SystemError) -> Int {

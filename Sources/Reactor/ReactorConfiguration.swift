@@ -20,6 +20,9 @@ public struct ReactorConfiguration: Sendable {
     public var acceptBudget = 64
     /// Bytes read from one connection in one turn. 64 KiB, the usual size of a socket's receive window at first.
     public var readBudget = 64 << 10
+    /// How long the handshake of an accepted connection under TLS may take, in milliseconds. Three round trips of a bad
+    /// line: a guess.
+    public var tlsHandshakeMilliseconds = 10_000
     /// Connections whose private output is written in one turn: as long as a slice of the fan-out.
     public var flushBudget = 512
     /// TCP_NOTSENT_LOWAT of subscribers, in bytes (tcp(7)). Measured: without it a stalled reader holds 4 MiB of kernel

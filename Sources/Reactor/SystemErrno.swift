@@ -7,6 +7,7 @@ enum SystemErrno {
     static let tooManyFiles = EMFILE
     static let wouldBlock = EAGAIN
     static let inProgress = EINPROGRESS
+    static let brokenProtocol = EPROTO
 
     /// The peer is gone and said so: nothing to report but the close.
     static func isReset(_ code: Int32) -> Bool { code == ECONNRESET || code == EPIPE }

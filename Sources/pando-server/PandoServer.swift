@@ -55,6 +55,7 @@ struct PandoServer: ParsableCommand {
 
     @OptionGroup(title: "Configuration") var source: SourceOptions
     @OptionGroup(title: "Network") var network: NetworkOptions
+    @OptionGroup(title: "TLS between servers") var security: TLSOptions
     @OptionGroup(title: "Log and statistics") var insight: InsightOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Times (milliseconds)") var times: TimeOptions
@@ -63,13 +64,14 @@ struct PandoServer: ParsableCommand {
     private var groups: [ServerSettings] {
         [
             ServerSettings("Network", network.settings),
+            ServerSettings("TLS between servers", security.settings),
             ServerSettings("Log and statistics", insight.settings),
             ServerSettings("Limits", limits.settings),
             ServerSettings("Times (milliseconds)", times.settings),
         ]
     }
 
-    private static let rules = NetworkOptions.rules + LimitOptions.rules + TimeOptions.rules
+    private static let rules = NetworkOptions.rules + TLSOptions.rules + LimitOptions.rules + TimeOptions.rules
 
     func run() throws {
         let resolution = source.resolve(groups, Self.rules)

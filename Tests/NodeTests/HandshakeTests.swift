@@ -70,6 +70,26 @@ import Testing
         #expect(wires.nodes[0].statistics.members == 1)
     }
 
+    /// A server between the two, with a channel to each, hands everything on as it is.
+    @Test(arguments: [([1, 2], [1, 2], true), ([1, 2], [1, 3], false), ([], [1, 2], false)])
+    func `a proof is good for its channel alone`(here: [UInt8], there: [UInt8], isProven: Bool) throws {
+        var (dialler, frame) = Handshake.dialling(nonce: nonce)
+        var acceptor = Handshake.accepting()
+        (dialler.binding, acceptor.binding) = (here, there)
+        var turns = [acceptor, dialler, acceptor]
+        for index in turns.indices {
+            if index == 2 { turns[2] = turns[0] }
+            let result = turns[index].handle(
+                frame, nonce: nonce, secret: Wires.secret, cryptography: Desk.cryptography)
+            switch (index, result) {
+            case (0...1, .send(let next)): frame = next
+            case (2, .proven): #expect(isProven)
+            case (2, .refuse(.wrongSecret, _, _)): #expect(!isProven)
+            default: Issue.record("\(index): \(result)")
+            }
+        }
+    }
+
     @Test func `a proof sent back to who made it is refused`() {
         // The dialler's own proof as the acceptor's welcome.
         var (dialler, _) = Handshake.dialling(nonce: nonce)

@@ -14,9 +14,9 @@ private func underLoad(
 }
 
 private func makeNetwork(
-    _ servers: Int, _ isIsolated: Bool, _ clientsEach: Int, _ more: [String] = []
+    _ servers: Int, _ isIsolated: Bool, _ clientsEach: Int, _ more: [String] = [], net: String? = nil
 ) throws -> RealNetwork {
-    let network = try unstartedNetwork(servers, isIsolated, more)
+    let network = try unstartedNetwork(servers, isIsolated, more, net: net)
     network.beginRound()
     try network.startAll()
     network.addClients(each: clientsEach)
@@ -24,8 +24,11 @@ private func makeNetwork(
     return network
 }
 
-private func unstartedNetwork(_ servers: Int, _ isIsolated: Bool, _ more: [String] = []) throws -> RealNetwork {
+private func unstartedNetwork(
+    _ servers: Int, _ isIsolated: Bool, _ more: [String] = [], net: String? = nil
+) throws -> RealNetwork {
     var options = RealNetwork.Options(program: Program.binaryDirectory + "/pando-server")
+    options.net = net
     options.servers = servers
     options.isIsolated = isIsolated
     // As in the other tests: short, but not so short that a busy machine looks like a dead server.
@@ -68,6 +71,16 @@ extension HeavyTests {
                 try round(network) {
                     for victim in victims { network.kill(victim) }
                     try requireFresh(network, among: (0..<5).filter { !victims.contains($0) })
+                }
+            }
+        }
+
+        @Test func killsUnderTLSCostTheOthersNothing() throws {
+            let network = try makeNetwork(3, false, 2, TLSFiles.options(), net: TLSFiles.net)
+            for victims in [[1], [0, 2]] {
+                try round(network) {
+                    for victim in victims { network.kill(victim) }
+                    try requireFresh(network, among: (0..<3).filter { !victims.contains($0) })
                 }
             }
         }

@@ -17,6 +17,13 @@ struct ReportLog {
         logger.log(level: entry.level, entry.message, metadata: entry.metadata)
     }
 
+    /// Tells what the shell itself has found and what can come in masses.
+    mutating func tell(
+        _ kind: ReportKind, _ message: Logger.Message, _ metadata: Logger.Metadata, at nanoseconds: UInt64
+    ) {
+        if throttle.admits(kind, at: nanoseconds) { logger.warning(message, metadata: metadata) }
+    }
+
     /// Whether a time has to be set for `tellSuppressed`; true once until then.
     mutating func begsForTime() -> Bool { throttle.begsForTime() }
 

@@ -40,7 +40,8 @@ extension Shell {
     /// A connection of a dial ended before it was one.
     mutating func dialEnded(_ id: ConnectionID, _ reason: CloseReason, in reactor: inout Reactor) {
         guard var dial = dials.removeValue(forKey: id), !life.isEnding else { return }
-        if let address = dial.present { dial.failures.append("\(address): \(Self.text(of: reason))") }
+        let text = reactor.tlsFailure(of: id).map { "TLS: \($0)" } ?? Self.text(of: reason)
+        if let address = dial.present { dial.failures.append("\(address): \(text)") }
         tryNext(dial, in: &reactor)
     }
 
@@ -48,7 +49,9 @@ extension Shell {
         var dial = dial
         while let address = dial.addresses.popLast() {
             do throws(SystemError) {
-                let id = try reactor.dial(address, deadlineMilliseconds: settings.dialMilliseconds)
+                let id = try reactor.dial(
+                    address, tlsName: tlsName(of: dial.target, in: reactor),
+                    deadlineMilliseconds: settings.dialMilliseconds)
                 dial.present = address
                 dials[id] = dial
                 return connections.begin(id, as: .dialling)

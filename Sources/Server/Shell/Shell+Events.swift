@@ -27,6 +27,7 @@ extension Shell: ReactorHandler {
 
     mutating func connected(_ id: ConnectionID, in reactor: inout Reactor) {
         guard let dial = dials.removeValue(forKey: id) else { return reactor.close(id, .internalError) }
+        if reactor.isSecured(id) { tlsLinks[id] = "\(dial.target)" }
         openLink(id, dial: dial.id, in: &reactor)
         carryOut(in: &reactor)
     }
@@ -41,6 +42,7 @@ extension Shell: ReactorHandler {
     mutating func closed(_ id: ConnectionID, reason: CloseReason, in reactor: inout Reactor) {
         let now = instant(of: reactor)
         admission.remove(id)
+        tellBrokenTLS(id, in: reactor)
         log.logger.debug("connection closed", metadata: ["connection": "\(id)", "reason": "\(reason)"])
         switch connections.end(id) {
         case .client:
@@ -96,6 +98,10 @@ extension Shell: ReactorHandler {
     private mutating func receiveFirst(
         _ id: ConnectionID, _ bytes: Span<UInt8>, atEnd: Bool, in reactor: inout Reactor
     ) -> Int {
+        if !bytes.isEmpty, bytes[0] == Self.tlsFirstByte {
+            refuseTLS(id, in: &reactor)
+            return bytes.count
+        }
         switch Preamble.speaker(of: bytes) {
         case .undecided where !atEnd:
             // Where there is no room, the first deadline holds.
@@ -116,6 +122,11 @@ extension Shell: ReactorHandler {
             connections.setRole(.client, of: id)
             node.clientOpened(SessionID(id), address: address.mappedBytes, at: instant(of: reactor))
         case .server:
+            guard mayBeLink(id, in: reactor) else {
+                refusePlaintext(id, in: &reactor)
+                return bytes.count
+            }
+            tlsLinks[id] = reactor.peerName(of: id)
             admission.remove(id)
             reactor.setDeadline(id, milliseconds: nil, .helloTimeout)
             openLink(id, dial: nil, in: &reactor)
@@ -128,7 +139,8 @@ extension Shell: ReactorHandler {
         connections.setRole(.link, of: id)
         reactor.setInputLimit(id, bytes: ShellSettings.linkInputBytes)
         reactor.setOutputLimit(id, bytes: settings.linkOutputBytes)
-        node.linkOpened(LinkID(id), dial: dial, at: instant(of: reactor))
+        let binding = reactor.exportedKey(of: id, label: Self.bindingLabel) ?? []
+        node.linkOpened(LinkID(id), dial: dial, binding: binding, at: instant(of: reactor))
     }
 
     // MARK: Further bytes

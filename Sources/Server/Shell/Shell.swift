@@ -27,6 +27,8 @@ struct Shell: ~Copyable {
     var counts = ShellCounts()
     /// Dials under way, by their present connection.
     var dials: [ConnectionID: Dial] = [:]
+    /// The other ends of links under TLS, for the log.
+    var tlsLinks: [ConnectionID: String] = [:]
     /// Hashes with the helpers.
     var hashes: [HashID: JobTicket] = [:]
     /// Inputs that came about while outputs were carried out.

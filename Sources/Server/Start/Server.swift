@@ -33,6 +33,7 @@ public enum Server {
             }
         }
         let logger = reloading.makeLogger(configuration)
+        reactor.tlsContext = try makeTLS(configuration, logger)
         let (listener, bound) = try listen(configuration, in: &reactor)
         logger.info(
             "limits of this process",
@@ -42,6 +43,7 @@ public enum Server {
             configuration, listener, bound, connectionsMax: reactor.configuration.capacity, statisticsFile, output)
         let node = makeNode(configuration, settings)
         var shell = Shell(node: node, settings: settings, helpers: helpers, reloading: reloading)
+        shell.counts.certificateExpirySeconds = Int(reactor.tlsContext?.expirySeconds ?? 0)
         shell.start(in: &reactor)
         let outcome = Result { () throws(SystemError) in try reactor.run(&shell) }
         shell.writeLastStatistics(of: reactor)
@@ -86,6 +88,25 @@ public enum Server {
             return try Reactor(settings)
         } catch {
             throw ServerFailure("\(error)", exitStatus: ExitStatus.system)
+        }
+    }
+
+    /// Before its end a certificate is warned of for so long, in seconds: a month.
+    private static let expiryWarningSeconds: Int64 = 30 * 86_400
+
+    private static func makeTLS(
+        _ configuration: ServerConfiguration, _ logger: Logger
+    ) throws(ServerFailure) -> TLSContext? {
+        guard let files = configuration.tls else { return nil }
+        do throws(TLSError) {
+            let context = try TLSContext(certificate: files.certificate, key: files.key, authority: files.authority)
+            let left = context.expirySeconds.map { $0 - SystemClock.realtimeMilliseconds / 1000 } ?? 0
+            logger.log(
+                level: left < expiryWarningSeconds ? .warning : .info, "links are under TLS",
+                metadata: ["certificate": "\(files.certificate)", "expires_in_days": "\(left / 86_400)"])
+            return context
+        } catch {
+            throw ServerFailure("TLS cannot be set up: \(error)", exitStatus: ExitStatus.usage)
         }
     }
 

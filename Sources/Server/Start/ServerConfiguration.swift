@@ -4,6 +4,11 @@ public import Logging
 public import Node
 internal import Reactor
 
+/// Which connections are under TLS.
+public enum TLSPolicy: String, CaseIterable, Sendable {
+    case off, links
+}
+
 /// All settings of a server process.
 public struct ServerConfiguration: Sendable {
     /// The address to listen on; nil is every address, IPv6 included where there is IPv6.
@@ -20,6 +25,13 @@ public struct ServerConfiguration: Sendable {
     public var secret: String?
     /// The file that the secret was read from.
     public var secretPath: String?
+
+    /// TLS on the links between servers; nil: if there is a certificate.
+    public var tlsPolicy: TLSPolicy?
+    /// Files in PEM form.
+    public var tlsCertificate: String?
+    public var tlsKey: String?
+    public var tlsAuthority: String?
 
     public var timing = NodeConfiguration.Timing()
     public var limits = NodeConfiguration.Limits()
@@ -40,6 +52,26 @@ public struct ServerConfiguration: Sendable {
 
     /// The server to join.
     public var remote: PeerAddress? { remoteHost.map { PeerAddress(host: $0, port: remotePort ?? Self.defaultPort) } }
+    /// The files of TLS; nil if links are plain.
+    public var tls: TLS? {
+        guard tlsPolicy != .off, let certificate = tlsCertificate, let key = tlsKey, let authority = tlsAuthority else {
+            return nil
+        }
+        return TLS(certificate: certificate, key: key, authority: authority)
+    }
+
+    /// Files in PEM form.
+    public struct TLS: Hashable, Sendable {
+        public var certificate: String
+        public var key: String
+        public var authority: String
+
+        public init(certificate: String, key: String, authority: String) {
+            self.certificate = certificate
+            self.key = key
+            self.authority = authority
+        }
+    }
 
     /// The port of the course's servers.
     public static let defaultPort: UInt16 = 3780

@@ -27,7 +27,7 @@ public struct ServerFailure: Error, Hashable, Sendable, CustomStringConvertible 
         let advice =
             switch refusal {
             case .wrongSecret: "give the secret of that network with -s"
-            case .version: "the two servers are of releases that do not understand each other"
+            case .version: "the two servers are of releases or settings that do not fit"
             case .oneself: "-rh and -rp name this server itself: name another one, or none to begin a network"
             case .addressTaken: "choose another -lh or -lp: a living server of that network has this address"
             default: "look into the log of that server"

@@ -40,6 +40,8 @@ struct ShellCounts {
     var inputsHeld: UInt64 = 0
     /// Clients that were to follow the activity log and could not: their connections had ended in the same turn.
     var followsRefused: UInt64 = 0
+    /// When this server's certificate expires, in seconds since 1970; 0 without TLS.
+    var certificateExpirySeconds = 0
     /// Hashes that were not computed because their clients were gone.
     var hashesCancelled: UInt64 = 0
 }

@@ -1,0 +1,256 @@
+/// The transport under TLS: the socket's bytes go through a session, which lies in a side table, so that a plain
+/// connection pays for none of this but one comparison.
+///
+/// # What is easily missed
+///
+/// - Bytes may wait inside a session while the socket is quiet: such connections are on the list `undrained`.
+/// - Reading can give rise to bytes that must be written: after each read the output is looked at.
+/// - What a session has taken is not what the kernel has taken: the rest is pushed before anything else.
+/// - An end of the stream without the session's own end is a cut, not an end.
+internal import CEpollShim
+
+/// How the bytes of a connection get to the network.
+enum TransportKind: UInt8 {
+    case plain
+    /// Accepted where TLS is spoken: the first byte tells.
+    case undecided
+    case tls
+}
+
+extension Reactor {
+    // MARK: Questions
+
+    /// Whether a connection is under TLS with its handshake complete.
+    public func isSecured(_ id: ConnectionID) -> Bool { session(of: id)?.isEstablished ?? false }
+
+    /// The common name in the certificate of the other end of a connection under TLS.
+    public func peerName(of id: ConnectionID) -> String? { session(of: id)?.peerName }
+
+    /// 32 bytes that only the two ends of this connection have, for what must not be relayed to another (RFC 5705); nil
+    /// without TLS.
+    public func exportedKey(of id: ConnectionID, label: String) -> [UInt8]? {
+        guard let session = session(of: id), session.isEstablished else { return nil }
+        return session.exportedKey(label: label)
+    }
+
+    /// What TLS said when it broke a connection. To be asked within `closed`; nil later, or if it did not.
+    public func tlsFailure(of id: ConnectionID) -> String? { tlsFailures[id.rawValue] }
+
+    private func session(of id: ConnectionID) -> TLSSession? {
+        guard let slot = live(id), connections[slot].transport == .tls else { return nil }
+        return session(slot)
+    }
+
+    private func session(_ slot: Int) -> TLSSession {
+        guard let session = tlsSessions[UInt32(slot)] else { preconditionFailure("a transport of TLS has a session") }
+        return session
+    }
+
+    // MARK: Beginning
+
+    /// Puts a dial under TLS; the other end's certificate must have `name`. Returns whether that was possible.
+    mutating func secureDial(_ slot: Int, name: String) -> Bool {
+        do throws(TLSError) {
+            guard let tlsContext else { throw TLSError(description: "TLS is not set up here") }
+            tlsSessions[UInt32(slot)] = try tlsContext.open(name: name)
+            connections[slot].transport = .tls
+            return true
+        } catch {
+            tlsFailures[id(slot).rawValue] = error.description
+            return false
+        }
+    }
+
+    /// Connected: the dialler speaks first.
+    mutating func beginHandshake(_ slot: Int) {
+        guard case .failed = session(slot).handshake() else { return markDirty(slot) }
+        end(slot, breakDown(slot))
+    }
+
+    /// The first bytes of an accepted connection: a handshake of TLS begins with 0x16, nothing else does here.
+    private mutating func decide(_ slot: Int, _ first: UnsafeRawBufferPointer) -> TransferResult {
+        guard unsafe first[0] == 0x16, let tlsContext else {
+            connections[slot].transport = .plain
+            return .bytes(first.count)
+        }
+        do throws(TLSError) {
+            let session = try tlsContext.open(name: nil)
+            // The receive buffer; copied.
+            unsafe session.feed(first)
+            session.isUndrained = true
+            tlsSessions[UInt32(slot)] = session
+            connections[slot].transport = .tls
+            startDeadline(slot, configuration.tlsHandshakeMilliseconds, .tlsTimedOut)
+            return tlsReceive(slot)
+        } catch {
+            tlsFailures[id(slot).rawValue] = error.description
+            return .broken(.tlsFailed)
+        }
+    }
+
+    // MARK: Reading
+
+    /// Reads of a connection that is not plain.
+    mutating func secureReceive(_ slot: Int) -> TransferResult {
+        if connections[slot].transport == .tls { return tlsReceive(slot) }
+        let result = plainReceive(slot)
+        guard case .bytes(let count) = result else { return result }
+        // Just filled.
+        return unsafe decide(slot, UnsafeRawBufferPointer(start: receiveBuffer.start, count: count))
+    }
+
+    private mutating func tlsReceive(_ slot: Int) -> TransferResult {
+        let session = session(slot)
+        if session.failure != nil { return .broken(breakDown(slot)) }
+        if !session.isUndrained {
+            switch plainReceive(slot) {
+            // Just filled; the session copies.
+            case .bytes(let count): unsafe session.feed(.init(start: receiveBuffer.start, count: count))
+            case .ended: return session.hasEnded ? .ended : .broken(truncate(slot))
+            case let other: return other
+            }
+        }
+        session.isUndrained = false
+        let result = session.isEstablished ? decrypt(slot, session) : goOn(slot, session)
+        // A read may want to write: a flight of the handshake, a change of keys.
+        if session.outputCount > 0 { markDirty(slot) }
+        return result
+    }
+
+    private mutating func goOn(_ slot: Int, _ session: TLSSession) -> TransferResult {
+        switch session.handshake() {
+        case .failed: return .broken(breakDown(slot))
+        case .blocked, .ended: return .blocked
+        case .bytes:
+            // The first bytes of the conversation may have come with the last ones of the handshake.
+            leaveUndrained(slot, session)
+            return .established
+        }
+    }
+
+    /// Fills the receive buffer, which the socket's bytes have left already, as far as there is something.
+    private mutating func decrypt(_ slot: Int, _ session: TLSSession) -> TransferResult {
+        var filled = 0
+        while true {
+            guard filled < receiveBuffer.capacity else {
+                leaveUndrained(slot, session)
+                return .bytes(filled)
+            }
+            // The rest of the slab.
+            let room = unsafe UnsafeMutableRawBufferPointer(
+                start: receiveBuffer.start + filled, count: receiveBuffer.capacity - filled)
+            switch unsafe session.read(into: room) {
+            case .bytes(let count): filled += count
+            case .blocked: return filled > 0 ? .bytes(filled) : .blocked
+            // What came before is shown first.
+            case .ended, .failed:
+                guard filled == 0 else {
+                    leaveUndrained(slot, session)
+                    return .bytes(filled)
+                }
+                return session.hasEnded ? .ended : .broken(breakDown(slot))
+            }
+        }
+    }
+
+    private mutating func leaveUndrained(_ slot: Int, _ session: TLSSession) {
+        session.isUndrained = true
+        listUndrained(slot)
+    }
+
+    /// Makes this turn or the next look inside a session in which bytes may wait.
+    mutating func listUndrained(_ slot: Int) {
+        let session = session(slot)
+        guard session.isUndrained, !session.isListed else { return }
+        session.isListed = true
+        undrained.append(id(slot).rawValue)
+    }
+
+    /// Takes a connection that was listed; nil if it has ended or wants no input now.
+    mutating func takeUndrained(_ word: UInt64) -> Int? {
+        guard let slot = live(ConnectionID(rawValue: word)) else { return nil }
+        session(slot).isListed = false
+        return session(slot).isUndrained && connections[slot].wantsInput ? slot : nil
+    }
+
+    // MARK: Breaking
+
+    private mutating func breakDown(_ slot: Int) -> CloseReason {
+        tlsFailures[id(slot).rawValue] = session(slot).failure
+        return .tlsFailed
+    }
+
+    private mutating func truncate(_ slot: Int) -> CloseReason {
+        let isEstablished = session(slot).isEstablished
+        tlsFailures[id(slot).rawValue] =
+            isEstablished ? "the connection was cut" : "the other end closed during the TLS handshake"
+        return isEstablished ? .tlsTruncated : .tlsFailed
+    }
+
+    // MARK: Writing
+
+    /// Ciphertext made before it is given to the kernel: four records for one send. More would only be copied back and
+    /// forth where the kernel takes less. A guess.
+    private static var sealedBytesMax: Int { 64 << 10 }
+
+    /// Writes as much as the kernel takes, in whole records.
+    mutating func tlsSend(_ slot: Int, _ bytes: UnsafeRawBufferPointer) -> TransferResult {
+        let session = session(slot)
+        guard session.isEstablished else { return .blocked }
+        var taken = 0
+        while true {
+            if let failure = push(slot, session) { return .failed(failure) }
+            if session.outputCount > 0 { return taken > 0 ? .sealed(taken) : .blocked }
+            if taken == bytes.count { return .bytes(taken) }
+            while taken < bytes.count, session.outputCount < Self.sealedBytesMax {
+                // Within the caller's bytes.
+                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[taken...])
+                guard case .bytes(let count) = unsafe session.write(rest) else {
+                    return .failed(SystemErrno.brokenProtocol)
+                }
+                taken += count
+            }
+        }
+    }
+
+    /// Gives the kernel what the session has for it. Returns the errno if that fails.
+    private mutating func push(_ slot: Int, _ session: TLSSession) -> Int32? {
+        while session.outputCount > 0 {
+            // OpenSSL's buffer stays during the send.
+            switch unsafe plainSend(slot, session.output) {
+            case .bytes(let count): session.consumeOutput(count)
+            case .failed(let code): return code
+            default: return nil
+            }
+        }
+        return nil
+    }
+
+    enum PushResult {
+        case done
+        /// The kernel takes no more now.
+        case blocked
+        case failed(Int32)
+    }
+
+    /// What must be written before anything else, if the transport has such bytes.
+    mutating func pushTransport(_ slot: Int) -> PushResult {
+        guard connections[slot].transport == .tls else { return .done }
+        let session = session(slot)
+        if let failure = push(slot, session) { return .failed(failure) }
+        return session.outputCount == 0 ? .done : .blocked
+    }
+
+    /// Whether bytes of the conversation can be written yet.
+    func isTransportReady(_ slot: Int) -> Bool {
+        connections[slot].transport != .tls || session(slot).isEstablished
+    }
+
+    /// Says the end of the stream in the session's own words. What is not taken at once has to be pushed.
+    mutating func endSession(_ slot: Int) {
+        if connections[slot].transport == .tls { session(slot).end() }
+    }
+
+    /// Bytes that the session has taken and the kernel has not.
+    func sealedBytes(_ slot: Int) -> Int { connections[slot].transport == .tls ? session(slot).outputCount : 0 }
+}

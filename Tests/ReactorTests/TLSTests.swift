@@ -1,0 +1,305 @@
+import CEpollShim
+import Glibc
+import Testing
+
+@testable import Reactor
+
+/// Certificates made by scripts/make-certs: two authorities (`one`, `two`), each with `red` and `blue`; `one` also has
+/// `old`, which has expired. Every certificate is good for its own name, `localhost` and 127.0.0.1.
+private enum Certificates {
+    static let directory: String? = {
+        let made = "/tmp/pando-tls-\(getpid())"
+        let root = String(#filePath.prefix(#filePath.count - "/Tests/ReactorTests/TLSTests.swift".count))
+        let script = "'\(root)/scripts/make-certs'"
+        let names = "--names localhost,127.0.0.1"
+        let steps = [
+            "\(script) \(names) \(made)/one red blue", "\(script) \(names) --days 0 \(made)/one old",
+            "\(script) \(names) \(made)/two red blue",
+        ]
+        atexit { system("rm -rf /tmp/pando-tls-\(getpid())") }
+        return steps.allSatisfy { system("\($0) 2>/dev/null") == 0 } ? made : nil
+    }()
+
+    static func context(_ name: String, trusting authority: String = "one") throws -> TLSContext {
+        let directory = try #require(directory, "scripts/make-certs works")
+        return try TLSContext(
+            certificate: "\(directory)/\(name).pem", key: "\(directory)/\(name).key",
+            authority: "\(directory)/\(authority)/ca.pem")
+    }
+}
+
+/// A reactor that dials and one that listens, turned by the test.
+private final class Ends {
+    let dialler: Harness
+    let acceptor: Harness
+    private(set) var dialled = ConnectionID(rawValue: 0)
+    /// What TLS said at the end of a connection.
+    private final class Texts { var dialler = "", acceptor = "" }
+    private let texts = Texts()
+
+    var diallerText: String { texts.dialler }
+    var acceptorText: String { texts.acceptor }
+    var accepted: ConnectionID { acceptor.handler.accepted.first ?? ConnectionID(rawValue: 0) }
+
+    init(
+        dialler: TLSContext?, acceptor: TLSContext?, name: String = "red",
+        _ change: (inout ReactorConfiguration) -> Void = { _ in }
+    ) throws {
+        self.dialler = try Harness(change)
+        self.acceptor = try Harness(change)
+        self.dialler.reactor.tlsContext = dialler
+        self.acceptor.reactor.tlsContext = acceptor
+        self.dialler.handler.onClosed = { [texts] id, reactor in texts.dialler = reactor.tlsFailure(of: id) ?? "" }
+        self.acceptor.handler.onClosed = { [texts] id, reactor in texts.acceptor = reactor.tlsFailure(of: id) ?? "" }
+        let listener = try self.acceptor.reactor.listen(on: .loopback(port: 0))
+        let address = self.acceptor.reactor.localAddress(of: listener)
+        dialled = try self.dialler.reactor.dial(
+            try #require(address), tlsName: dialler == nil ? nil : name, deadlineMilliseconds: 10_000)
+    }
+
+    func until(_ comment: Comment, _ condition: () -> Bool) throws {
+        let limit = SystemClock.monotonicNanoseconds + 20_000_000_000
+        while !condition() {
+            try #require(SystemClock.monotonicNanoseconds < limit, comment)
+            try dialler.turn(1)
+            try acceptor.turn(1)
+        }
+    }
+
+    var areSecured: Bool {
+        dialler.reactor.isSecured(dialled) && acceptor.reactor.isSecured(accepted)
+    }
+
+    var isOver: Bool { dialler.handler.closed[dialled] != nil && !acceptor.handler.closed.isEmpty }
+    var diallerReason: CloseReason? { dialler.handler.closed[dialled] }
+    var acceptorReason: CloseReason? { acceptor.handler.closed[accepted] }
+}
+
+private func secured(_ change: (inout ReactorConfiguration) -> Void = { _ in }) throws -> Ends {
+    let ends = try Ends(
+        dialler: try Certificates.context("one/blue"), acceptor: try Certificates.context("one/red"), change)
+    try ends.until("secured") { ends.areSecured }
+    return ends
+}
+
+@Suite struct TLSTests {
+    @Test func costsAPlainConnectionNoMemory() { #expect(MemoryLayout<Connection>.size == 72) }
+
+    @Test func agreesAndKnowsTheOtherEnd() throws {
+        let ends = try secured()
+        #expect(ends.dialler.handler.events == [.connected(ends.dialled)])
+        let names = (
+            ends.dialler.reactor.peerName(of: ends.dialled), ends.acceptor.reactor.peerName(of: ends.accepted)
+        )
+        #expect(names.0 == "red" && names.1 == "blue")
+        let keys = (
+            ends.dialler.reactor.exportedKey(of: ends.dialled, label: "EXPORTER-test"),
+            ends.acceptor.reactor.exportedKey(of: ends.accepted, label: "EXPORTER-test")
+        )
+        #expect(keys.0 != nil && keys.0 == keys.1)
+        let another = try secured()
+        let other = another.dialler.reactor.exportedKey(of: another.dialled, label: "EXPORTER-test")
+        #expect(other != nil && other != keys.0, "the key is of this channel alone")
+    }
+
+    @Test func carriesBytesAndTellsTheEnd() throws {
+        let ends = try secured()
+        ends.acceptor.handler.onReceived = { id, bytes, atEnd, reactor in
+            reactor.send(id, bytes)
+            if atEnd { reactor.finish(id, .peerEnded, lingerMilliseconds: 5_000, keepReading: false) }
+            return bytes.count
+        }
+        ends.dialler.reactor.send(ends.dialled, Array("hello\n".utf8))
+        ends.dialler.reactor.finish(ends.dialled, .finished, lingerMilliseconds: 10_000, keepReading: true)
+        try ends.until("over") { ends.isOver }
+        #expect(ends.dialler.handler.input[ends.dialled] == Array("hello\n".utf8))
+        #expect(ends.diallerReason == .finished && ends.acceptorReason == .peerEnded)
+        #expect(ends.diallerText == "" && ends.acceptorText == "")
+    }
+
+    @Test func servesPlainConnectionsOnTheSamePort() throws {
+        let ends = try Ends(dialler: nil, acceptor: try Certificates.context("one/red"))
+        try ends.until("connected") { ends.dialler.handler.events == [.connected(ends.dialled)] }
+        ends.dialler.reactor.send(ends.dialled, Array("plain\n".utf8))
+        try ends.until("received") { ends.acceptor.handler.input[ends.accepted] == Array("plain\n".utf8) }
+        #expect(!ends.areSecured)
+    }
+
+    // MARK: Refusals
+
+    @Test func theDiallerRefusesAnotherAuthority() throws {
+        let ends = try Ends(
+            dialler: try Certificates.context("one/blue", trusting: "two"),
+            acceptor: try Certificates.context("one/red"))
+        try ends.until("over") { ends.isOver }
+        #expect(ends.diallerReason == .tlsFailed && ends.acceptorReason == .tlsFailed)
+        #expect(ends.diallerText.contains("not accepted"), "\(ends.diallerText)")
+        #expect(ends.acceptorText.contains("the other end refuses"), "\(ends.acceptorText)")
+        #expect(!ends.dialler.handler.events.contains(.connected(ends.dialled)))
+    }
+
+    @Test func theAcceptorRefusesAnotherAuthority() throws {
+        let ends = try Ends(
+            dialler: try Certificates.context("two/blue", trusting: "one"),
+            acceptor: try Certificates.context("one/red"))
+        try ends.until("over") { ends.isOver }
+        #expect(ends.diallerReason == .tlsFailed && ends.acceptorReason == .tlsFailed)
+        #expect(ends.diallerText.contains("the other end refuses"), "\(ends.diallerText)")
+        #expect(ends.acceptorText.contains("not accepted"), "\(ends.acceptorText)")
+    }
+
+    @Test(arguments: [("green", true), ("127.0.0.2", true), ("localhost", false), ("127.0.0.1", false)])
+    func theNameMustBeTheDialledOne(_ name: String, isRefused: Bool) throws {
+        let ends = try Ends(
+            dialler: try Certificates.context("one/blue"), acceptor: try Certificates.context("one/red"), name: name)
+        try ends.until("settled") { isRefused ? ends.isOver : ends.areSecured }
+        guard isRefused else { return }
+        #expect(ends.diallerReason == .tlsFailed && ends.acceptorReason == .tlsFailed)
+        #expect(ends.diallerText.contains("mismatch"), "\(ends.diallerText)")
+        #expect(ends.acceptorText.contains("the other end refuses"), "\(ends.acceptorText)")
+    }
+
+    @Test func anExpiredCertificateIsRefused() throws {
+        let ends = try Ends(
+            dialler: try Certificates.context("one/blue"), acceptor: try Certificates.context("one/old"), name: "old")
+        try ends.until("over") { ends.isOver }
+        #expect(ends.diallerText.contains("expired") && ends.acceptorText.contains("expired"))
+    }
+
+    @Test func aDialledServerWithoutTLSIsRefused() throws {
+        let ends = try Ends(dialler: try Certificates.context("one/blue"), acceptor: nil)
+        ends.acceptor.handler.onReceived = { id, bytes, _, reactor in
+            reactor.send(id, Array(#"{"command":"INVALID_MESSAGE"}"#.utf8))
+            reactor.finish(id, .peerEnded, lingerMilliseconds: 100, keepReading: false)
+            return bytes.count
+        }
+        try ends.until("over") { ends.isOver }
+        #expect(ends.diallerReason == .tlsFailed)
+        #expect(ends.diallerText.contains("does not speak TLS"), "\(ends.diallerText)")
+    }
+
+    @Test func aHandshakeThatStandsStillIsOver() throws {
+        let harness = try Harness { $0.tlsHandshakeMilliseconds = 30 }
+        harness.reactor.tlsContext = try Certificates.context("one/red")
+        let (id, peer) = try harness.tcp()
+        try peer.write([0x16, 0x03])
+        try harness.until { harness.handler.closed[id] != nil }
+        #expect(harness.handler.closed[id] == .tlsTimedOut)
+        #expect(harness.reactor.tlsSessions.isEmpty)
+    }
+
+    @Test func anEndWithoutAWordIsACut() throws {
+        let ends = try secured()
+        // The dialler's end is closed behind its back, as if somebody on the way had forged the end of the stream.
+        _ = ces_shutdown_write(ends.dialler.reactor.connections[Int(ends.dialled.slot)].fd)
+        try ends.until("over") { !ends.acceptor.handler.closed.isEmpty }
+        #expect(ends.acceptorReason == .tlsTruncated)
+        #expect(ends.acceptorText.contains("cut"))
+        let wasShownAnEnd = ends.acceptor.handler.events.contains {
+            if case .received(_, _, _, true) = $0 { true } else { false }
+        }
+        #expect(!wasShownAnEnd)
+        #expect(ends.acceptor.reactor.tlsSessions.isEmpty && ends.acceptor.reactor.tlsFailures.isEmpty)
+    }
+
+    @Test func bytesThatWereChangedOnTheWayEndIt() throws {
+        let ends = try secured()
+        let fd = ends.dialler.reactor.connections[Int(ends.dialled.slot)].fd
+        let forged: [UInt8] = [0x17, 0x03, 0x03, 0x00, 0x20] + [UInt8](repeating: 7, count: 32)
+        #expect(ces_send(fd, forged, forged.count) == forged.count)
+        try ends.until("over") { !ends.acceptor.handler.closed.isEmpty }
+        #expect(ends.acceptorReason == .tlsFailed && ends.acceptor.handler.input.isEmpty)
+    }
+
+    // MARK: Amounts
+
+    /// A small receive buffer leaves bytes inside of the session, small buffers of the kernel make every write short.
+    @Test(arguments: [1_000, 64 << 10])
+    func carriesMuchBothWaysThroughNarrowPipes(readBudget: Int) throws {
+        let ends = try secured { configuration in
+            configuration.readBudget = readBudget
+            configuration.outputLimit = 16 << 20
+        }
+        for fd in [
+            ends.dialler.reactor.connections[Int(ends.dialled.slot)].fd,
+            ends.acceptor.reactor.connections[Int(ends.accepted.slot)].fd,
+        ] {
+            var size: Int32 = 4_096
+            setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+            setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        }
+        let count = 300_000
+        let there = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7 ^ $0 >> 8) }
+        let back = Array(there.reversed())
+        // The acceptor pauses after each read and is resumed by the test.
+        ends.acceptor.handler.onReceived = { id, bytes, _, reactor in
+            reactor.pauseReading(id)
+            return bytes.count
+        }
+        ends.dialler.reactor.send(ends.dialled, there)
+        ends.acceptor.reactor.send(ends.accepted, back)
+        try ends.until("all has come") {
+            ends.acceptor.reactor.resumeReading(ends.accepted)
+            return ends.acceptor.handler.input[ends.accepted]?.count == count
+                && ends.dialler.handler.input[ends.dialled]?.count == count
+        }
+        #expect(ends.acceptor.handler.input[ends.accepted] == there)
+        #expect(ends.dialler.handler.input[ends.dialled] == back)
+        #expect(ends.dialler.reactor.statistics.partialWrites > 0)
+        #expect(ends.dialler.unsent(ends.dialled) == 0)
+    }
+
+    @Test func aSubscriberUnderTLSFollowsTheRing() throws {
+        let ends = try secured()
+        let follows = ends.acceptor.reactor.subscribe(ends.accepted)
+        #expect(follows)
+        var expected: [UInt8] = []
+        for number in 0..<2_000 { expected += line(number) }
+        ends.acceptor.reactor.publish(expected)
+        try ends.until("all lines") { ends.dialler.handler.input[ends.dialled]?.count == expected.count }
+        #expect(ends.dialler.handler.input[ends.dialled] == expected)
+    }
+
+    @Test func bytesInsideOfAPausedSessionAreNotLost() throws {
+        let ends = try secured { $0.readBudget = 100 }
+        ends.acceptor.handler.onReceived = { id, bytes, _, reactor in
+            reactor.pauseReading(id)
+            return bytes.count
+        }
+        // One record: after the first read the socket is quiet for ever.
+        ends.dialler.reactor.send(ends.dialled, [UInt8](repeating: 0x61, count: 1_000))
+        try ends.until("the first part") { ends.acceptor.handler.input[ends.accepted]?.count == 100 }
+        for _ in 0..<5 { try ends.acceptor.turn() }
+        #expect(ends.acceptor.handler.input[ends.accepted]?.count == 100, "paused")
+        try ends.until("the rest") {
+            ends.acceptor.reactor.resumeReading(ends.accepted)
+            return ends.acceptor.handler.input[ends.accepted]?.count == 1_000
+        }
+    }
+
+    // MARK: Setting up
+
+    @Test func saysWhatIsWrongWithTheFiles() throws {
+        let directory = try #require(Certificates.directory)
+        func failure(_ certificate: String, _ key: String, _ authority: String) -> String {
+            do throws(TLSError) {
+                _ = try TLSContext(certificate: certificate, key: key, authority: authority)
+                return ""
+            } catch { return error.description }
+        }
+        let (red, blue, ca) = ("\(directory)/one/red", "\(directory)/one/blue", "\(directory)/one/ca.pem")
+        #expect(failure("\(red).pem", "\(red).key", ca) == "")
+        #expect(failure("\(red).pem", "\(blue).key", ca) == "\(blue).key: key values mismatch")
+        #expect(failure("/nowhere.pem", "\(red).key", ca).hasPrefix("/nowhere.pem: "))
+        #expect(failure("\(red).pem", "/nowhere.key", ca).hasPrefix("/nowhere.key: "))
+        #expect(failure("\(red).pem", "\(red).key", "\(red).key").hasPrefix("\(red).key: "))
+    }
+
+    @Test func knowsWhenTheCertificateExpires() throws {
+        let now = SystemClock.realtimeMilliseconds / 1000
+        let fresh = try #require(try Certificates.context("one/red").expirySeconds)
+        #expect(fresh > now + 300 * 86_400 && fresh < now + 400 * 86_400)
+        let old = try #require(try Certificates.context("one/old").expirySeconds)
+        #expect(old <= now)
+    }
+}
