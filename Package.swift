@@ -74,10 +74,19 @@ let package = Package(
             dependencies: ["CEpollShim", "Reactor", "Node", "Codecs", .product(name: "Logging", package: "swift-log")],
             swiftSettings: settings
         ),
+        // The events of a YAML text in a form that Swift can read. No policy.
+        .target(
+            name: "CYamlShim",
+            path: "Sources/CYamlShim",
+            cSettings: [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)],
+            linkerSettings: [.linkedLibrary("yaml")]
+        ),
+        // Options, environment and file: one table, one precedence. Knows no setting by name.
+        .target(name: "Configuration", dependencies: ["CYamlShim"], swiftSettings: settings),
         .executableTarget(
             name: "pando-server",
             dependencies: [
-                "Server", "Node", "Codecs",
+                "Configuration", "Server", "Node", "Codecs",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -140,6 +149,7 @@ let package = Package(
             dependencies: ["Load", "pando-load", "pando-server"],
             swiftSettings: testSettings
         ),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: testSettings),
         .testTarget(name: "ClientTests", dependencies: ["pando-client"], swiftSettings: testSettings),
         .testTarget(name: "NodeTests", dependencies: ["Node", "Codecs"], swiftSettings: testSettings),
         .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "pando-sim"], swiftSettings: testSettings),

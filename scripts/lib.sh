@@ -48,6 +48,7 @@ need_package() {
 prepare() {
     need_swift
     need_package libssl-dev /usr/include/openssl/ssl.h
+    need_package libyaml-dev /usr/include/yaml.h
     need_package util-linux /usr/bin/setpriv
     need_package openssl /usr/bin/openssl
     cd "$ROOT"

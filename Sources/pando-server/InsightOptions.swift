@@ -1,32 +1,32 @@
 /// What an operator sees.
-public import ArgumentParser
-public import Logging
-public import Server
-
-extension Logger.Level: @retroactive ExpressibleByArgument {}
-extension LogFormat: ExpressibleByArgument {}
+import ArgumentParser
+import Configuration
+import Logging
+import Server
 
 struct InsightOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Least level that is logged.", valueName: "level"))
-    var logLevel = Logger.Level.info
+    @Option(
+        help: ArgumentHelp(
+            "Least level that is logged: \(Kind<Logger.Level>.choice.expected).", valueName: "level"),
+        completion: .list(Logger.Level.allCases.map(\.rawValue)))
+    var logLevel = Given(standard: Logger.Level.info)
 
-    @Option(help: ArgumentHelp("Form of the log's lines.", valueName: "format"))
-    var logFormat = LogFormat.text
+    @Option(
+        help: ArgumentHelp("Form of the log's lines: \(Kind<LogFormat>.choice.expected).", valueName: "format"),
+        completion: .list(LogFormat.allCases.map(\.rawValue)))
+    var logFormat = Given(standard: LogFormat.text)
 
     @Option(
         help: ArgumentHelp(
-            "File for the statistics, a JSON object; replaced at each SIGUSR1 and at the end.", valueName: "path"))
+            "File for the statistics, a JSON object; replaced at each SIGUSR1 and at the end.", valueName: "path"),
+        completion: .file())
     var statisticsFile: String?
 
-    func validate() throws {
-        if let statisticsFile, statisticsFile.isEmpty || statisticsFile.hasSuffix("/") {
-            throw ValidationError("--statistics-file '\(statisticsFile)': a path of a file is needed.")
-        }
-    }
-
-    func apply(to configuration: inout ServerConfiguration) {
-        configuration.logLevel = logLevel
-        configuration.logFormat = logFormat
-        configuration.statisticsPath = statisticsFile
+    var settings: [ServerSetting] {
+        [
+            ServerSetting("log-level", logLevel.text, \.logLevel, .choice, isLive: true),
+            ServerSetting("log-format", logFormat.text, \.logFormat, .choice, isLive: true),
+            ServerSetting("statistics-file", statisticsFile, \.statisticsPath, Kind.path.orNone),
+        ]
     }
 }

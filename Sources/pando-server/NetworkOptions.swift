@@ -2,14 +2,14 @@
 /// have there, and where to listen.
 import ArgumentParser
 import Codecs
+import Configuration
 import Server
 
 struct NetworkOptions: ParsableArguments {
     @Option(
         name: [.customLong("lp", withSingleDash: true), .customLong("port")],
-        help: ArgumentHelp("Port to listen on; 0 takes a free one. (default: 3780)", valueName: "port"),
-        transform: parsePort)
-    var port = ServerConfiguration.defaultPort
+        help: ArgumentHelp("Port to listen on; 0 takes a free one.", valueName: "port"))
+    var port = Given(standard: ServerConfiguration.defaultPort)
 
     @Option(
         name: [.customLong("lh", withSingleDash: true), .customLong("host")],
@@ -25,8 +25,8 @@ struct NetworkOptions: ParsableArguments {
 
     @Option(
         name: [.customLong("rp", withSingleDash: true), .customLong("remote-port")],
-        help: ArgumentHelp("Port of that server. (default: 3780)", valueName: "port"), transform: parsePort)
-    var remotePort: UInt16?
+        help: ArgumentHelp("Port of that server. (default: 3780)", valueName: "port"))
+    var remotePort: String?
 
     // A secret may look like an option.
     @Option(
@@ -36,50 +36,80 @@ struct NetworkOptions: ParsableArguments {
     var secret: String?
 
     @Option(
+        help: ArgumentHelp("File whose first line is the network's secret.", valueName: "path"), completion: .file())
+    var secretFile: String?
+
+    @Option(
         help: ArgumentHelp(
             "IPv4 or IPv6 address to listen on. (default: all, IPv6 included where there is IPv6)",
             valueName: "address"))
     var bind: String?
 
-    func validate() throws {
-        if let host { try Self.check(host: host, "-lh") }
-        if let remoteHost { try Self.check(host: remoteHost, "-rh") }
-        if remoteHost == nil, remotePort != nil {
-            throw ValidationError("-rp is the port of the server that -rh names: give -rh as well.")
-        }
-        if remotePort == 0 { throw ValidationError("-rp 0: nobody listens on port 0.") }
-        if remoteHost != nil, secret == nil {
-            throw ValidationError(
-                "Joining a network needs its secret: give it with -s (see the first server's output).")
-        }
-        if let secret, secret.isEmpty { throw ValidationError("-s: the secret must not be empty.") }
-        if let bind, BindAddress(bind) == nil {
-            throw ValidationError("--bind \(bind): not an IPv4 or IPv6 address.")
-        }
+    private static let hostKind = Kind<String>(
+        "a name or address of 1 to \(PeerAddress.hostBytesMax) printable ASCII characters, without blanks",
+        read: { isHost($0) ? $0 : nil }, show: { $0 })
+    private static let secretKind = Kind<String>(
+        "a secret must not be empty", read: { $0.isEmpty ? nil : $0 }, show: { _ in nil })
+    private static let bindKind = Kind<BindAddress>(
+        "an IPv4 or IPv6 address of this host", read: { BindAddress($0) }, show: { $0.text })
+
+    var settings: [ServerSetting] {
+        [
+            ServerSetting("port", short: "-lp", port.text, \.port, .number(0...UInt16.max)),
+            ServerSetting(
+                "host", short: "-lh", host, \.host, Self.hostKind.orNone, otherwise: "found out, else localhost"),
+            ServerSetting("remote-host", short: "-rh", remoteHost, \.remoteHost, Self.hostKind.orNone),
+            ServerSetting(
+                "remote-port", short: "-rp", remotePort, \.remotePort, Kind.number(1...UInt16.max).orNone,
+                otherwise: "\(ServerConfiguration.defaultPort)"),
+            ServerSetting(
+                "secret", short: "-s", secret, \.secret, Self.secretKind.orNone,
+                otherwise: "drawn and printed by the first server", isSecret: true),
+            ServerSetting("secret-file", secretFile, \.secretPath, Kind.path.orNone),
+            ServerSetting("bind", bind, \.bind, Self.bindKind.orNone, otherwise: "all addresses"),
+        ]
     }
+
+    static let rules = [
+        ServerRule(
+            ["remote-port", "remote-host"],
+            "remote-port (-rp) is of the server that remote-host (-rh) names: give both."
+        ) { $0.target.remoteHost != nil || $0.target.remotePort == nil },
+        ServerRule(
+            ["remote-host", "secret", "secret-file"],
+            "joining a network needs its secret: give it with -s, \(prefixOfVariables)SECRET or secret-file (see the "
+                + "first server's output)."
+        ) { $0.target.remoteHost == nil || $0.target.secret != nil },
+    ]
 
     /// What other servers accept as a name (PeerAddress).
-    private static func check(host: String, _ option: String) throws {
-        guard (1...PeerAddress.hostBytesMax).contains(host.utf8.count) else {
-            throw ValidationError("\(option): a host has 1 to \(PeerAddress.hostBytesMax) characters.")
-        }
-        guard host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            throw ValidationError("\(option) \(host): a host is of printable ASCII characters, without blanks.")
-        }
-    }
-
-    func apply(to configuration: inout ServerConfiguration) {
-        configuration.port = port
-        configuration.host = host
-        configuration.remote = remoteHost.map {
-            PeerAddress(host: $0, port: remotePort ?? ServerConfiguration.defaultPort)
-        }
-        configuration.secret = secret
-        configuration.bind = bind.flatMap { BindAddress($0) }
+    private static func isHost(_ text: String) -> Bool {
+        (1...PeerAddress.hostBytesMax).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
     }
 }
 
-private func parsePort(_ text: String) throws -> UInt16 {
-    guard let port = UInt16(text) else { throw ValidationError("A port is a number from 0 to 65535.") }
-    return port
+/// A secret may be given itself or by a file's name: what is stronger holds, and then the other was not given.
+extension Resolution<ServerConfiguration> {
+    mutating func readSecret() {
+        guard let path = target.secretPath else { return }
+        let (own, file) = (origin("secret"), origin("secret-file"))
+        if own.rank == file.rank {
+            return blame(["secret", "secret-file"], "secret and secret-file: give one of them.")
+        }
+        if own.rank > file.rank {
+            target.secretPath = nil
+            return forget("secret-file")
+        }
+        forget("secret")
+        target.secret = nil
+        switch TextFile.read(path, bytesMax: ConfigurationFile.bytesMax) {
+        case .failure(let failure): blame(["secret-file"], "secret-file: \(failure)")
+        case .success(let bytes):
+            let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+            if line.isEmpty {
+                return blame(["secret-file"], "secret-file: '\(path)' begins with an empty line: put the secret there.")
+            }
+            target.secret = String(decoding: line, as: UTF8.self)
+        }
+    }
 }

@@ -1,5 +1,6 @@
 /// The program: options in, a running server out. The options are grouped in files of their own.
 import ArgumentParser
+import Configuration
 import Server
 
 @main
@@ -26,6 +27,11 @@ struct PandoServer: ParsableCommand {
               pando-server VERSION ready on ADDRESS:PORT as HOST:PORT id ID
             The log goes to the standard error stream.
 
+            CONFIGURATION
+              Each setting is an option, a variable of the environment and a line of the configuration file: \
+            --max-store-mb 64, PANDO_MAX_STORE_MB=64, max-store-mb: 64. An option wins over the environment, that over \
+            the file, the file over the default. The secret does not stand in the file; secret-file: PATH does.
+
             LIMITS
               The longest line of a client is 1 MiB (--max-line-bytes). Records for servers that are cut off are kept \
             up to 256 MiB (--max-store-mb), oldest given up first, counted and logged. A client may lag behind by \
@@ -34,36 +40,62 @@ struct PandoServer: ParsableCommand {
 
             SIGNALS
               SIGTERM, SIGINT: leave in order, within 3 s; a second one ends at once. SIGUSR1: write the statistics. \
-            SIGHUP: ignored, there is nothing to reload.
+            SIGHUP: read the configuration file again; what can change while it runs (log-level, log-format) changes, \
+            what needs a new start is named in the log, and one mistake leaves everything as it is.
 
             EXIT STATUS
               0 ended in order; 1 the network refuses this server (wrong secret, address taken); 64 wrong usage; \
             69 the address to listen on is taken or not of this host; 71 the operating system refused something else; \
-            77 listening there is forbidden.
+            77 listening there is forbidden; 78 a mistake in the configuration file or the environment.
             """,
         version: Server.version,
         // Without -h: the parser would find it inside -lh and -rh, and answer any wrong option beside them with the
         // help.
         helpNames: .long)
 
+    @OptionGroup(title: "Configuration") var source: SourceOptions
     @OptionGroup(title: "Network") var network: NetworkOptions
     @OptionGroup(title: "TLS between servers") var security: TLSOptions
     @OptionGroup(title: "Log and statistics") var insight: InsightOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Times (milliseconds)") var times: TimeOptions
 
+    /// The one table of all that can be set.
+    private var groups: [ServerSettings] {
+        [
+            ServerSettings("Network", network.settings),
+            ServerSettings("TLS between servers", security.settings),
+            ServerSettings("Log and statistics", insight.settings),
+            ServerSettings("Limits", limits.settings),
+            ServerSettings("Times (milliseconds)", times.settings),
+        ]
+    }
+
+    private static let rules = NetworkOptions.rules + TLSOptions.rules + LimitOptions.rules + TimeOptions.rules
+
     func run() throws {
-        var configuration = ServerConfiguration()
-        network.apply(to: &configuration)
-        security.apply(to: &configuration)
-        insight.apply(to: &configuration)
-        limits.apply(to: &configuration)
-        times.apply(to: &configuration)
+        let resolution = source.resolve(groups, Self.rules)
+        guard resolution.mistakes.isEmpty else {
+            source.tell(resolution.mistakes)
+            let isUsage = resolution.mistakes.allSatisfy { if case .option = $0.origin { true } else { false } }
+            throw ExitCode(isUsage ? ExitStatus.usage : ExitStatus.configuration)
+        }
+        if source.printConfig { return source.print(resolution, groups) }
+        if source.checkConfig { return source.tellThatAllIsWell() }
         do throws(ServerFailure) {
-            try Server.run(configuration)
+            let reader: Reload.Reader? = if source.path == nil { nil } else { { reload($0) } }
+            try Server.run(resolution.target, reload: reader)
         } catch {
             error.tell()
             throw ExitCode(error.exitStatus)
         }
+    }
+
+    /// Reads everything again; only the files can say something new.
+    private func reload(_ inForce: ServerConfiguration) -> Reload {
+        let resolution = source.resolve(groups, Self.rules)
+        guard resolution.mistakes.isEmpty else { return .refused(resolution.mistakes.map(\.description)) }
+        let change = resolution.change(from: inForce, groups)
+        return .accepted(change.target, changed: change.changed, waiting: change.waiting)
     }
 }

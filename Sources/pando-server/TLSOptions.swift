@@ -1,43 +1,50 @@
 /// TLS between servers.
 import ArgumentParser
+import Configuration
 import Server
-
-/// Which connections are under TLS.
-enum TLSPolicy: String, ExpressibleByArgument, CaseIterable {
-    case off, links
-}
 
 struct TLSOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Which connections are under TLS: off or links. (default: links if --tls-cert is given)",
-            valueName: "policy"))
-    var tls: TLSPolicy?
+            valueName: "policy"),
+        completion: .list(TLSPolicy.allCases.map(\.rawValue)))
+    var tls: String?
 
     @Option(
         help: ArgumentHelp(
             "This server's certificate with its chain, a PEM file. It must be valid for the name in -lh.",
-            valueName: "path"))
+            valueName: "path"), completion: .file())
     var tlsCert: String?
 
-    @Option(help: ArgumentHelp("The key of that certificate, a PEM file without a passphrase.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("The key of that certificate, a PEM file without a passphrase.", valueName: "path"),
+        completion: .file())
     var tlsKey: String?
 
     @Option(
         name: .customLong("tls-ca"),
         help: ArgumentHelp(
-            "The certificates of the authority by which other servers are judged, a PEM file.", valueName: "path"))
+            "The certificates of the authority by which other servers are judged, a PEM file.", valueName: "path"),
+        completion: .file())
     var tlsCA: String?
 
-    func validate() throws {
-        let given = [tlsCert, tlsKey, tlsCA].compactMap { $0 }.count
-        guard given == 3 || (given == 0 && tls != .links) else {
-            throw ValidationError("TLS needs --tls-cert, --tls-key and --tls-ca together.")
-        }
+    var settings: [ServerSetting] {
+        [
+            ServerSetting(
+                "tls", tls, \.tlsPolicy, Kind<TLSPolicy>.choice.orNone, otherwise: "links if there is a tls-cert"),
+            ServerSetting("tls-cert", tlsCert, \.tlsCertificate, Kind.path.orNone),
+            ServerSetting("tls-key", tlsKey, \.tlsKey, Kind.path.orNone),
+            ServerSetting("tls-ca", tlsCA, \.tlsAuthority, Kind.path.orNone),
+        ]
     }
 
-    func apply(to configuration: inout ServerConfiguration) {
-        guard tls != .off, let tlsCert, let tlsKey, let tlsCA else { return }
-        configuration.tls = ServerConfiguration.TLS(certificate: tlsCert, key: tlsKey, authority: tlsCA)
-    }
+    static let rules = [
+        ServerRule(
+            ["tls", "tls-cert", "tls-key", "tls-ca"], "TLS needs --tls-cert, --tls-key and --tls-ca together."
+        ) {
+            let files = [$0.target.tlsCertificate, $0.target.tlsKey, $0.target.tlsAuthority].compactMap { $0 }
+            return files.count == 3 || (files.isEmpty && $0.target.tlsPolicy != .links)
+        }
+    ]
 }

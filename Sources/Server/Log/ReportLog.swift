@@ -5,7 +5,8 @@ internal import Node
 
 /// The log, and how much of what comes in masses it takes.
 struct ReportLog {
-    let logger: Logger
+    /// Another one after a reload.
+    var logger: Logger
     private var throttle = ReportThrottle()
 
     init(logger: Logger) { self.logger = logger }

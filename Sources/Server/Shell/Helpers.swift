@@ -8,20 +8,20 @@ internal import Reactor
 struct Helpers {
     let hashes: HelperPool<HashResult>
     let names: HelperPool<NameResult>
-    /// Nil if there is nothing to write.
+    /// Nil if there is nothing to read or write.
     let files: HelperPool<FileResult>?
 
     /// Names looked up at the same time. The overlay dials a handful of servers; a silent name server takes ten
     /// seconds.
     private static let nameThreads = 2
     private static let nameLimit = 64
-    /// One document being written, one waiting.
+    /// One file being read or written, one waiting.
     private static let fileLimit = 2
 
-    init(hashThreads: Int, hashLimit: Int, writesFiles: Bool, waker: Waker) throws(SystemError) {
+    init(hashThreads: Int, hashLimit: Int, usesFiles: Bool, waker: Waker) throws(SystemError) {
         hashes = try HelperPool(threads: hashThreads, limit: hashLimit, waker: waker)
         names = try HelperPool(threads: Self.nameThreads, limit: Self.nameLimit, waker: waker)
-        files = writesFiles ? try HelperPool(threads: 1, limit: Self.fileLimit, waker: waker) : nil
+        files = usesFiles ? try HelperPool(threads: 1, limit: Self.fileLimit, waker: waker) : nil
     }
 }
 
@@ -50,7 +50,9 @@ struct NameResult: Sendable {
     let resolution: Resolution
 }
 
-/// A document that was written, or why not.
-struct FileResult: Sendable {
-    let failure: SystemError?
+/// What was done with files.
+enum FileResult: Sendable {
+    /// A document was written, or why not.
+    case statistics(SystemError?)
+    case reload(Reload)
 }

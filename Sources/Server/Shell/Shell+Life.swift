@@ -44,7 +44,7 @@ extension Shell {
         switch signal {
         case SIGTERM, SIGINT: life.isEnding ? endNow(in: &reactor) : end(in: &reactor)
         case SIGUSR1: writeStatistics(in: &reactor)
-        default: log.logger.notice("SIGHUP: there is nothing to reload yet")
+        default: reload()
         }
     }
 
@@ -76,17 +76,22 @@ extension Shell {
             return log.logger.notice("SIGUSR1: no statistics are written without --statistics-file")
         }
         let (document, number) = (statistics(of: reactor), file.nextNumber())
-        let ticket = files.submit { FileResult(failure: file.write(document, number: number)) }
+        let ticket = files.submit { .statistics(file.write(document, number: number)) }
         life.wantsStatistics = ticket == nil
     }
 
     mutating func drainFiles(in reactor: inout Reactor) {
         guard let files = helpers.files else { return }
         for result in files.drain() {
-            guard let failure = result.failure else { continue }
-            log.logger.warning("the statistics cannot be written", metadata: ["error": "\(failure)"])
+            switch result {
+            case .statistics(nil): break
+            case .statistics(let failure?):
+                log.logger.warning("the statistics cannot be written", metadata: ["error": "\(failure)"])
+            case .reload(let result): reloaded(result)
+            }
         }
         if life.wantsStatistics { writeStatistics(in: &reactor) }
+        if reloading.isWanted { reload() }
     }
 
     /// The last document, when the reactor has ended and waiting does no harm. One that a helper is still writing does

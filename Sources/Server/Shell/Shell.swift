@@ -9,8 +9,8 @@
 /// the end of the turn still gathers everything. Carrying out an output never calls the node: what follows from it at
 /// once (a dial that cannot even begin) is deferred to the next turn.
 ///
-/// `Shell+Events` is the way in, `Shell+Outputs` the way out; `Shell+Dialling`, `Shell+Intake` and `Shell+Life` are the
-/// three things that take more than a line.
+/// `Shell+Events` is the way in, `Shell+Outputs` the way out; `Shell+Dialling`, `Shell+Intake`, `Shell+Life` and
+/// `Shell+Reload` are the things that take more than a line.
 internal import Codecs
 internal import Logging
 internal import Node
@@ -41,6 +41,7 @@ struct Shell: ~Copyable {
     var intake = Intake()
     var admission: Admission
     var life = Life()
+    var reloading: Reloading
 
     /// An input of the node that is given to it in the next turn.
     enum DeferredInput {
@@ -48,11 +49,12 @@ struct Shell: ~Copyable {
         case hashed(HashID)
     }
 
-    init(node: Node, settings: ShellSettings, helpers: Helpers, logger: Logger) {
+    init(node: Node, settings: ShellSettings, helpers: Helpers, reloading: Reloading) {
         self.node = node
         self.settings = settings
         self.helpers = helpers
-        log = ReportLog(logger: logger)
+        self.reloading = reloading
+        log = ReportLog(logger: reloading.makeLogger(reloading.inForce))
         connections = ConnectionTable(capacity: settings.connectionsMax)
         admission = Admission(capacity: settings.connectionsMax)
     }

@@ -11,8 +11,11 @@ public enum Server {
 
     /// Runs a server until it is told to end or cannot go on. To be called on the main thread, once.
     ///
+    /// - Parameter reload: reads the settings again at SIGHUP; nil if there is nothing that could have changed.
     /// - Throws: why it could not start, or why it had to end.
-    public static func run(_ configuration: ServerConfiguration) throws(ServerFailure) {
+    public static func run(
+        _ configuration: ServerConfiguration, reload: Reload.Reader? = nil
+    ) throws(ServerFailure) {
         // Before anything else can open a descriptor.
         StandardStream.occupyAll()
         let statisticsFile = try checkedStatisticsFile(configuration)
@@ -24,26 +27,29 @@ public enum Server {
         defer { sink.flush(milliseconds: LogSink.lastMilliseconds) }
         let output = try system { () throws(SystemError) in try LogSink(.output) }
         defer { output.flush(milliseconds: LogSink.lastMilliseconds) }
-        let logger = Logger(label: "pando-server") { _ in
-            LineLogHandler(level: configuration.logLevel, format: configuration.logFormat, sink: sink)
+        let reloading = Reloading(read: reload, inForce: configuration) { configuration in
+            Logger(label: "pando-server") { _ in
+                LineLogHandler(level: configuration.logLevel, format: configuration.logFormat, sink: sink)
+            }
         }
+        let logger = reloading.makeLogger(configuration)
         reactor.tlsContext = try makeTLS(configuration, logger)
         let (listener, bound) = try listen(configuration, in: &reactor)
         logger.info(
             "limits of this process",
             metadata: ["descriptors": "\(descriptors)", "connections": "\(reactor.configuration.capacity)"])
-        let helpers = try makeHelpers(configuration, waker: reactor.waker)
+        let helpers = try makeHelpers(configuration, reloads: reload != nil, waker: reactor.waker)
         let settings = makeSettings(
             configuration, listener, bound, connectionsMax: reactor.configuration.capacity, statisticsFile, output)
         let node = makeNode(configuration, settings)
-        var shell = Shell(node: node, settings: settings, helpers: helpers, logger: logger)
+        var shell = Shell(node: node, settings: settings, helpers: helpers, reloading: reloading)
         shell.counts.certificateExpirySeconds = Int(reactor.tlsContext?.expirySeconds ?? 0)
         shell.start(in: &reactor)
         let outcome = Result { () throws(SystemError) in try reactor.run(&shell) }
         shell.writeLastStatistics(of: reactor)
         if let failure = shell.life.failure { throw failure }
         try system { () throws(SystemError) in try outcome.get() }
-        logger.notice("ended", metadata: ["in_order": "\(reactor.statistics.open == 0)"])
+        shell.log.logger.notice("ended", metadata: ["in_order": "\(reactor.statistics.open == 0)"])
     }
 
     /// A failure of the operating system that has no better explanation.
@@ -125,12 +131,12 @@ public enum Server {
     }
 
     private static func makeHelpers(
-        _ configuration: ServerConfiguration, waker: Waker
+        _ configuration: ServerConfiguration, reloads: Bool, waker: Waker
     ) throws(ServerFailure) -> Helpers {
         try system { () throws(SystemError) in
             try Helpers(
                 hashThreads: configuration.helperThreads ?? max(1, processors - 1),
-                hashLimit: configuration.limits.hashJobs, writesFiles: configuration.statisticsPath != nil,
+                hashLimit: configuration.limits.hashJobs, usesFiles: reloads || configuration.statisticsPath != nil,
                 waker: waker)
         }
     }
@@ -154,6 +160,8 @@ public enum Server {
         var settings = NodeConfiguration(address: shell.advertised, secret: Array(secret.utf8))
         settings.bootstrap = configuration.remote
         settings.timing = configuration.timing
+        // More often than the regular announcement is what a gap allows, so it is never the longer of the two.
+        settings.timing.announceGap = min(configuration.timing.announceGap, configuration.timing.announceInterval)
         settings.limits = configuration.limits
         settings.limits.deliveryBytes = configuration.deliveryBytes
         settings.allowsHugeIntegers = configuration.allowsHugeIntegers

@@ -4,6 +4,11 @@ public import Logging
 public import Node
 internal import Reactor
 
+/// Which connections are under TLS.
+public enum TLSPolicy: String, CaseIterable, Sendable {
+    case off, links
+}
+
 /// All settings of a server process.
 public struct ServerConfiguration: Sendable {
     /// The address to listen on; nil is every address, IPv6 included where there is IPv6.
@@ -13,12 +18,20 @@ public struct ServerConfiguration: Sendable {
     /// The name or address told to others and to clients; nil finds one.
     public var host: String?
     /// A server of the network to join; nil starts a new one.
-    public var remote: PeerAddress?
+    public var remoteHost: String?
+    /// Its port; nil is the default one.
+    public var remotePort: UInt16?
     /// The network's secret; nil draws one, which is possible only for the first server.
     public var secret: String?
+    /// The file that the secret was read from.
+    public var secretPath: String?
 
-    /// TLS on the links between servers; nil: they are plain.
-    public var tls: TLS?
+    /// TLS on the links between servers; nil: if there is a certificate.
+    public var tlsPolicy: TLSPolicy?
+    /// Files in PEM form.
+    public var tlsCertificate: String?
+    public var tlsKey: String?
+    public var tlsAuthority: String?
 
     public var timing = NodeConfiguration.Timing()
     public var limits = NodeConfiguration.Limits()
@@ -36,6 +49,16 @@ public struct ServerConfiguration: Sendable {
     public var statisticsPath: String?
 
     public init() {}
+
+    /// The server to join.
+    public var remote: PeerAddress? { remoteHost.map { PeerAddress(host: $0, port: remotePort ?? Self.defaultPort) } }
+    /// The files of TLS; nil if links are plain.
+    public var tls: TLS? {
+        guard tlsPolicy != .off, let certificate = tlsCertificate, let key = tlsKey, let authority = tlsAuthority else {
+            return nil
+        }
+        return TLS(certificate: certificate, key: key, authority: authority)
+    }
 
     /// Files in PEM form.
     public struct TLS: Hashable, Sendable {

@@ -52,6 +52,8 @@ public enum ExitStatus {
     public static let unavailable: Int32 = 69
     /// The operating system refused something else: memory, descriptors, threads (EX_OSERR).
     public static let system: Int32 = 71
+    /// A wrong value in the configuration file or the environment (EX_CONFIG).
+    public static let configuration: Int32 = 78
     /// The address to listen on is forbidden, as ports below 1024 are (EX_NOPERM).
     public static let forbidden: Int32 = 77
 }
