@@ -8,10 +8,15 @@ import Testing
 /// and as many as one likes, are what `pando-sim` runs. Some states are met by one or two of a hundred worlds only, so
 /// a part of the set is drawn where they are more frequent.
 @Suite struct RandomWorldTests {
-    static let seeds: ClosedRange<UInt64> = 1...140
+    static let seeds: [UInt64] = Array(1...140) + rare
+
+    /// Small worlds as they are drawn, in which a record waits in vain for the one that its sender sent before it.
+    private static let rare: [UInt64] = [204_030, 215_741, 216_370, 219_516, 219_998, 222_732]
 
     private static func world(seed: UInt64) -> RandomWorld {
         var world = RandomWorld(seed: seed)
+        world.traces = .digest
+        if rare.contains(seed) { return world }
         switch seed {
         case 1...80: world.servers = 2 + Int(seed % 5)
         case 81...120:
@@ -26,7 +31,6 @@ import Testing
             world.faults = [.storm, .large, .partition, .readersBehind, .burst]
         }
         world.seconds = 9
-        world.traces = .digest
         return world
     }
 
@@ -35,7 +39,7 @@ import Testing
         let lock = NSLock()
         nonisolated(unsafe) var outcomes: [UInt64: RandomWorld.Outcome] = [:]
         DispatchQueue.concurrentPerform(iterations: seeds.count) { index in
-            let outcome = world(seed: seeds.lowerBound + UInt64(index)).run()
+            let outcome = world(seed: seeds[index]).run()
             lock.withLock { outcomes[outcome.seed] = outcome }
         }
         return seeds.compactMap { outcomes[$0] }
@@ -60,14 +64,14 @@ import Testing
         let count = Self.outcomes.reduce(0) { sum, outcome in
             sum + (outcome.rareStates.first { $0.name == state.rawValue }?.count ?? 0)
         }
-        #expect(count > 0, "\(state) never occurs in seeds \(Self.seeds)")
+        #expect(count > 0, "\(state) never occurs")
     }
 
     @Test func `worlds differ, and each is the same again`() {
         #expect(Set(Self.outcomes.map(\.parameters)).count == Self.outcomes.count)
         for seed in [3, 8] as [UInt64] {
             let again = Self.world(seed: seed).run()
-            let first = Self.outcomes[Int(seed - Self.seeds.lowerBound)]
+            let first = Self.outcomes[Int(seed) - 1]
             #expect(again.traceDigest == first.traceDigest && again.story == first.story)
         }
     }
