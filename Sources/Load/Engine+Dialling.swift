@@ -127,8 +127,28 @@ extension Engine {
             ces_send(slots[index].fd, $0.baseAddress ?? UnsafeRawPointer(buffer), $0.count)
         }
         // A broken connection shows when it is read.
-        precondition(sent < 0 || sent == bytes.count, "a login that does not fit into an empty socket")
+        guard sent >= 0, sent < bytes.count else { return }
+        fail(LoadFailure(.unavailable, "client \(slots[index].client) could not send: its server reads nothing"))
     }
+
+    /// Answers what a server asked at any time: behind what a sender's socket has not taken yet, never inside it.
+    private mutating func answer(_ index: Int, _ bytes: [UInt8]) {
+        let sender = Int(slots[index].sender)
+        guard sender >= 0, let rest = senders[sender].rest else { return say(index, bytes) }
+        let count = senders[sender].restCount
+        guard count <= Self.restBytesMax else {
+            return fail(LoadFailure(.unavailable, "client \(slots[index].client): its server asks and reads nothing"))
+        }
+        let longer = UnsafeMutableRawPointer.allocate(byteCount: count + bytes.count, alignment: 8)
+        longer.copyMemory(from: rest, byteCount: count)
+        (longer + count).copyMemory(from: bytes, byteCount: bytes.count)
+        rest.deallocate()
+        senders[sender].rest = longer
+        senders[sender].restCount = count + bytes.count
+    }
+
+    /// A sender's batch and many answers: beyond it the server is not what it should be.
+    private static var restBytesMax: Int { 16 << 20 }
 
     // MARK: What servers say
 
@@ -140,7 +160,7 @@ extension Engine {
         slots[index].step = step
         switch reaction {
         case .none: break
-        case .answer(let bytes): say(index, bytes)
+        case .answer(let bytes): answer(index, bytes)
         case .ready: loggedIn(index)
         case .redirect(let place): redirect(index, to: place)
         case .refused(let text):
