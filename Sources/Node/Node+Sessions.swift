@@ -50,6 +50,7 @@ extension Node {
         guard let slot = sessions.slot(of: id) else { return }
         abandonJob(of: slot)
         leave(slot)
+        endMove(of: slot)
         sessions.close(slot)
     }
 
@@ -167,6 +168,7 @@ extension Node {
             return invalid("the activity is larger than \(RecordHeader.payloadBytesMax) bytes", slot)
         }
         broadcast(object, size: size, line: line, user: user)
+        noteActivity(ofMove: slot)
     }
 
     /// Makes the record of an activity: rendered once, for every client of every server.
@@ -228,6 +230,7 @@ extension Node {
         let wasLive = sessions.sessions[slot].state == .live
         if wasLive { outbox.append(.unfollow(id)) }
         sessions.setState(keepsReading ? .redirected : .closing, of: slot)
+        if !keepsReading { endMove(of: slot) }
         if wasLive { loadChanged() }
         outbox.append(.finish(id, reason, linger: configuration.timing.linger, keepsReading: keepsReading))
     }
