@@ -7,7 +7,7 @@ extension Node {
     static let ticketAttempts = 3
 
     /// Logged-in clients, and those that were given leave to come.
-    var load: UInt32 { UInt32(sessions.liveCount + tickets.unusedCount) }
+    var load: UInt32 { UInt32(sessions.presentCount + tickets.unusedCount) }
 
     /// To be called after each change of `load`.
     mutating func loadChanged() {
@@ -65,7 +65,7 @@ extension Node {
     }
 
     /// Where a client goes that logs in here, if not to stay.
-    func redirectTarget(besides tried: [ServerID]) -> ServerID? {
+    func redirectTarget(besides tried: [ServerID] = []) -> ServerID? {
         // One that stops is left for any other.
         let own = isDraining ? nil : Burden(load: UInt64(load) + 1, weight: configuration.weight)
         return bestTarget(for: own, besides: tried)

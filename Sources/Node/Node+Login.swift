@@ -53,8 +53,8 @@ extension Node {
         }
         let secret = secretText.decoded(in: line)
         // Longer ones cannot have been registered anywhere.
-        if name.count > Claim.Limit.userNameBytes { return refuse(slot, .unknownUser(username: name.span)) }
-        if secret.count > Claim.Limit.secretBytes { return refuse(slot, .wrongSecretAtLogin) }
+        if name.count > Claim.Limit.userNameBytes { return refuseLogin(slot, .unknownUser(username: name.span)) }
+        if secret.count > Claim.Limit.secretBytes { return refuseLogin(slot, .wrongSecretAtLogin) }
         var job = SessionJob(
             session: sessions.id(of: slot), kind: .login, stage: .lookingUp, name: name, secret: secret)
         if let claim = knownClaim(of: name) {
@@ -104,10 +104,10 @@ extension Node {
             counters.loginsFailed += 1
             return
         }
-        refuse(slot, reply)
+        refuseLogin(slot, reply)
     }
 
-    mutating func refuse(_ slot: Int, _ reply: ServerReply) {
+    private mutating func refuseLogin(_ slot: Int, _ reply: ServerReply) {
         counters.loginsFailed += 1
         leave(slot)
         self.reply(reply, to: slot)
@@ -228,10 +228,10 @@ extension Node {
     private mutating func loggedIn(_ slot: Int, user: Int32) {
         counters.logins += 1
         hasServed = true
-        let wasLive = sessions.sessions[slot].state == .live
+        let wasPresent = sessions.sessions[slot].isPresent
         sessions.setUser(user, of: slot)
         // A second LOGIN on a connection changes who it is, not where.
-        guard !wasLive else { return succeed(slot) }
+        guard !wasPresent else { return succeed(slot) }
         if tickets.unusedCount > 0, let ticket = tickets.use(ticketHolder(slot)) { return arrive(slot, with: ticket) }
         let job = SessionJob(
             session: sessions.id(of: slot), kind: .login, stage: .ticketing, name: [], secret: [])
@@ -242,7 +242,7 @@ extension Node {
     /// The client found no better place.
     private mutating func stay(_ slot: Int) {
         guard isDraining else { return succeed(slot) }
-        refuse(slot, .loginFailed("this server is about to stop, try another one"))
+        refuseLogin(slot, .loginFailed("this server is about to stop, try another one"))
     }
 
     func ticketHolder(_ slot: Int) -> Unicast.TicketHolder {

@@ -357,6 +357,7 @@ extension Node {
             }
         }
         resendLacked()
+        endFloors()
         releaseStable()
         forgetEnded()
     }

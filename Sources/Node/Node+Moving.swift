@@ -44,8 +44,9 @@ extension Node {
     }
 
     /// Begins to move sessions of one holder.
-    mutating func move(_ slots: [Int], _ holder: Unicast.TicketHolder, to target: ServerID, _ cause: Unicast.TicketCause)
-    {
+    mutating func move(
+        _ slots: [Int], _ holder: Unicast.TicketHolder, to target: ServerID, _ cause: Unicast.TicketCause
+    ) {
         precondition(!slots.isEmpty && slots.count <= Int(UInt16.max), "a move has sessions")
         let source = UInt32(clamping: ownBurden.load)
         nextJob += 1
@@ -68,6 +69,7 @@ extension Node {
         let present = move.sessions.filter { session in
             guard let slot = sessions.slot(of: session), sessions.move(of: slot) == id else { return false }
             return sessions.sessions[slot].isPresent && ticketHolder(slot) == move.holder
+                && !sessions.sessions[slot].hasJob
         }
         let going = phase == .serving ? Array(present.prefix(granted)) : []
         for session in move.sessions where !going.contains(session) { forgetMove(of: session, id) }
@@ -212,11 +214,11 @@ extension Node {
     }
 
     mutating func noteMoved(_ ticket: UInt64, after positions: [StreamPosition], source: ServerID) -> Bool {
-        for index in arrivals.indices where arrivals[index].source == source && arrivals[index].ticket == ticket {
-            arrivals[index].after = positions
+        for index in newcomers.indices where newcomers[index].source == source && newcomers[index].ticket == ticket {
+            newcomers[index].after = positions
         }
         let isNoted = tickets.noteMoved(ticket, after: positions, source: source)
-        settleArrivals()
+        settleNewcomers()
         return isNoted
     }
 
@@ -230,13 +232,13 @@ extension Node {
         let job = SessionJob(session: sessions.id(of: slot), kind: .login, stage: .arriving, name: [], secret: [])
         let id = begin(job, slot: slot)
         let deadline = now.adding(milliseconds: Self.arrivalPatience)
-        arrivals.append(
-            Arrival(job: id, source: ticket.source, ticket: ticket.request, after: ticket.after, deadline: deadline))
-        timers.set(.arrivals, at: deadline)
+        newcomers.append(
+            Newcomer(job: id, source: ticket.source, ticket: ticket.request, after: ticket.after, deadline: deadline))
+        timers.set(.newcomers, at: deadline)
     }
 
     /// A client that came with a ticket, whose last words at the other server are waited for.
-    struct Arrival: Sendable {
+    struct Newcomer: Sendable {
         var job: UInt64
         var source: ServerID
         var ticket: UInt64
@@ -251,20 +253,20 @@ extension Node {
 
     /// Lets those speak whose words at the other server have all been delivered here, and those who waited too long.
     /// To be called when something was delivered, at the end of each turn.
-    mutating func settleArrivals() {
-        guard !arrivals.isEmpty else { return }
-        var waiting: [Arrival] = []
-        for arrival in arrivals where jobs[arrival.job] != nil {
-            let isDone = isAllDelivered(arrival.after)
-            if !isDone, arrival.deadline > now {
-                waiting.append(arrival)
+    mutating func settleNewcomers() {
+        guard !newcomers.isEmpty else { return }
+        var waiting: [Newcomer] = []
+        for newcomer in newcomers where jobs[newcomer.job] != nil {
+            let isDone = isAllDelivered(newcomer.after)
+            if !isDone, newcomer.deadline > now {
+                waiting.append(newcomer)
             } else {
                 if !isDone { counters.arrivalsExpired += 1 }
-                _ = end(arrival.job)
+                _ = end(newcomer.job)
             }
         }
-        arrivals = waiting
-        if let next = arrivals.first?.deadline { timers.set(.arrivals, at: next) }
+        newcomers = waiting
+        if let next = newcomers.first?.deadline { timers.set(.newcomers, at: next) }
     }
 
     // MARK: Time

@@ -72,6 +72,10 @@ public struct Node: Sendable {
     var registry: Registry
     var reservations: Reservations
     var sessions = SessionTable()
+    /// The sessions that are catching up.
+    var feeding = FeedTable()
+    /// Streams that were forgotten last, with their ends.
+    var recentlyForgotten: [StreamPosition] = []
     var jobs: [UInt64: SessionJob] = [:]
     var nextJob: UInt64 = 0
     /// Registrations that wait for a second holder, in order of their record.
@@ -99,7 +103,7 @@ public struct Node: Sendable {
     /// not matter.
     var moves: [UInt64: Move] = [:]
     /// Sessions that have come and may not speak yet, in the order of their deadlines.
-    var arrivals: [Arrival] = []
+    var newcomers: [Newcomer] = []
     /// Since when some server has had so much fewer clients that sessions are to be moved there; nil if none has.
     var unevenSince: Instant?
     /// What was told last of who has how many clients, and when.
@@ -242,7 +246,7 @@ public struct Node: Sendable {
         case .request(let id): retryRequest(id)
         case .registration(let job): claimAcknowledgementExpired(job)
         case .tickets: expireTickets()
-        case .arrivals: settleArrivals()
+        case .newcomers: settleNewcomers()
         case .rebalance: rebalance()
         case .drain: drainFurther()
         case .drainEnds: endDraining()
@@ -263,8 +267,9 @@ public struct Node: Sendable {
     public mutating func turnEnding(at now: Instant, mayDeliver: Bool = true) {
         self.now = now
         deliverPostponed(bytes: mayDeliver ? configuration.limits.deliveryBytes : 0)
+        feedSessions()
         if overlayIsDirty { updateOverlay() }
-        settleArrivals()
+        settleNewcomers()
         pushRecords()
         if phase == .leaving { closeLevelLinks(besidesOwing: true) }
         advanced.removeAll(keepingCapacity: true)
@@ -291,6 +296,7 @@ public struct Node: Sendable {
         precondition(members.count == capacity && store.streams.count == capacity, "tables grow together")
         missedOrigins.remove(id)
         recall(index)
+        feeding.begin(index, of: id, at: store.streams[index].delivered)
         return index
     }
 
@@ -321,7 +327,8 @@ public struct Node: Sendable {
         statistics.serversKnown = servers.count
         statistics.tombstones = tombstones.count
         statistics.links = links.count { $0.isOpen }
-        statistics.sessions = sessions.liveCount
+        statistics.sessions = sessions.presentCount
+        statistics.sessionsCatchingUp = feeding.count
         statistics.claims = registry.claims.count
         statistics.registryDigest = registry.digest
         statistics.storeRecords = store.recordCount

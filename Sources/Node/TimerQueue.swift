@@ -14,7 +14,7 @@ enum NodeTimer: Hashable, Sendable {
     case request(UInt64)
     case registration(UInt64)
     case tickets
-    case arrivals
+    case newcomers
     case rebalance
     case drain
     case drainEnds

@@ -189,6 +189,7 @@ extension SimulatedServer {
         readySlots = []
         dialResults = []
         hashResults = []
+        fedSessions = []
         digests = [:]
         log = []
         readers = []

@@ -216,8 +216,8 @@ private struct Adversary {
             .handOver(
                 Unicast.HandOver(
                     ticket: seq(), verifier: nil,
-                    floor: Floor([StreamPosition(origin: self.id(), seq: seq())]))),
-            .moved(ticket: seq(), after: [StreamPosition(origin: self.id(), seq: seq())]),
+                    floor: Floor([StreamPosition(origin: server(), seq: seq())]))),
+            .moved(ticket: seq(), after: [StreamPosition(origin: server(), seq: seq())]),
             .noted(number(2) == 0), .withdraw(ticket: seq()),
         ]
         return Unicast(

@@ -156,7 +156,8 @@ import Testing
                         source: Peers.id(1), destination: desk.node.id, request: request, hopLimit: 3,
                         body: .requestTicket(
                             Unicast.TicketRequest(
-                                holder: .claim(Peers.claim("ada", stamp: request).id), cause: .login, sourceLoad: 100)))), over: link)
+                                holder: .claim(Peers.claim("ada", stamp: request).id), cause: .login, sourceLoad: 100)))
+                ), over: link)
         }
         #expect(desk.node.statistics.ticketsGranted == 1)
         #expect(desk.node.statistics.ticketsRefused == 1)

@@ -30,7 +30,9 @@ import Testing
         return wires.login(name, at: target)
     }
 
-    @Test func `a session is moved with its ticket, its floor, its verifier and its last words, and nothing else`() throws {
+    @Test func `a session is moved with its ticket, its floor, its verifier and its last words, and nothing else`()
+        throws
+    {
         let (wires, ada) = world()
         wires.post("1", as: "ada", by: ada)
         var said: [String] = []
@@ -50,7 +52,7 @@ import Testing
         wires.say(#"{"command":"LOGOUT"}"#, by: ada)
         #expect(said == ["moved", "noted true"])
         #expect(wires.nodes.map(\.statistics.sessions) == [0, 1])
-        #expect(wires.nodes.allSatisfy { $0.moves.isEmpty && $0.arrivals.isEmpty && $0.tickets.unusedCount == 0 })
+        #expect(wires.nodes.allSatisfy { $0.moves.isEmpty && $0.newcomers.isEmpty && $0.tickets.unusedCount == 0 })
     }
 
     @Test func `what the client says at the target waits for what it still says at the source`() throws {
@@ -78,7 +80,7 @@ import Testing
         wires.pass(milliseconds: 200)
         #expect(wires.texts(there) == ["1"])
         #expect(wires.nodes[1].statistics.arrivalsExpired == 1)
-        #expect(wires.nodes[1].arrivals.isEmpty)
+        #expect(wires.nodes[1].newcomers.isEmpty)
     }
 
     @Test func `activities of all sides during the move come once, in the order of their senders`() throws {
