@@ -53,7 +53,12 @@ public struct Floor: Hashable, Sendable {
         positions.reserveCapacity(count)
         for _ in 0..<count {
             let origin = try reader.serverID()
-            positions.append(StreamPosition(origin: origin, seq: try reader.integer()))
+            let seq: UInt64 = try reader.integer()
+            // One form only.
+            guard seq > 0, positions.last.map({ $0.origin < origin }) ?? true else {
+                throw .invalidValue(field: "position of a floor", value: seq)
+            }
+            positions.append(StreamPosition(origin: origin, seq: seq))
         }
         self.init(positions)
     }
