@@ -243,6 +243,11 @@ struct Network {
         for _ in 0..<stalled { queue.plan(.arrival(connection: index, side: side), at: arrival) }
     }
 
+    /// Nothing is under way on it.
+    func isQuiet(_ connection: Int) -> Bool {
+        connections[connection][towards: .dialler].isEmpty && connections[connection][towards: .acceptor].isEmpty
+    }
+
     // MARK: Faults
 
     /// Whether something passes between two servers in both directions.

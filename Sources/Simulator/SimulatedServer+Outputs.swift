@@ -109,6 +109,7 @@ extension SimulatedServer {
     private func follow(_ id: SessionID, in world: World) {
         guard let slot = liveSlot(id.slot, id.generation) else { return }
         note(in: world, "> \(name(slot)) follow")
+        sockets[slot]?.isFed = true
         guard let socket = sockets[slot], socket.presence == nil, case .client(let index) = peer(slot, in: world),
             world.clients[index].listens(to: socket.connection)
         else { return }
@@ -131,6 +132,7 @@ extension SimulatedServer {
     private func stopFollowing(_ slot: Int, in world: World) {
         takeFromLog(slot)
         sockets[slot]?.cursor = nil
+        sockets[slot]?.isFed = false
         if let presence = sockets[slot]?.presence { world.history.endPresence(presence, time: world.now) }
         sockets[slot]?.presence = nil
     }

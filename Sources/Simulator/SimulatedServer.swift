@@ -9,6 +9,8 @@ public final class SimulatedServer {
     public let address: PeerAddress
     /// The server that it is told of when it starts.
     var bootstrap: Int?
+    /// Its share of the clients, relative to other servers.
+    var weight: UInt32 = 100
     /// Counts the starts.
     var life = 0
     var isUp = false
@@ -150,6 +152,8 @@ final class ServerSocket {
     var cursor: Int?
     /// Its number in the history while it follows.
     var presence: Int?
+    /// The node feeds it, whether somebody listens or not.
+    var isFed = false
 
     init(connection: Int, side: Side, generation: UInt32, role: Role) {
         self.connection = connection

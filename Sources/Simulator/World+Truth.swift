@@ -229,7 +229,10 @@ extension World {
         var found = violations + checks.violations(in: history)
         found += checks.limited(keptLosers())
         found += checks.limited(registryRepairs())
-        if checks.expectsLevel { found += checks.limited(digestViolations() + levelViolations() + debts()) }
+        if checks.expectsLevel {
+            found += checks.limited(digestViolations() + levelViolations() + debts())
+            found += checks.limited(miscountedSessions())
+        }
         return found
     }
 
