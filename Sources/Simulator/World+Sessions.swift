@@ -89,7 +89,10 @@ extension World {
             }
         }
         for client in clients where client.isLoggedIn && places[client.index] != 1 {
-            guard let connection = client.connection, network.isQuiet(connection) else { continue }
+            // Of a machine that is off nobody is told.
+            guard let connection = client.connection, network.isQuiet(connection), let server = client.server,
+                servers[server].isUp
+            else { continue }
             note("client \(client.index) is logged in, and fed by \(places[client.index]) servers")
         }
         return found
