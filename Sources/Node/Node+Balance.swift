@@ -63,7 +63,7 @@ extension Node {
     static let loadDifference: UInt32 = 2
 
     /// Logged-in clients, and those that were given leave to come.
-    var load: UInt32 { UInt32(sessions.liveCount + tickets.unusedCount) }
+    var load: UInt32 { UInt32(sessions.presentCount + tickets.unusedCount) }
 
     /// To be called after each change of `load`.
     mutating func loadChanged() {

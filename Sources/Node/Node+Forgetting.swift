@@ -34,6 +34,8 @@ extension Node {
                     announcement: members[index].announcementNumber))
         }
         counters.originsForgotten += 1
+        noteForgotten(StreamPosition(origin: servers[index], seq: store.streams[index].held))
+        feeding.end(index)
         for link in links.indices { links[link].clear(index) }
         for queue in queues.indices { queues[queue].clear(index) }
         queues[index] = StoreAndForwardQueue()

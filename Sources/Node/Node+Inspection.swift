@@ -266,7 +266,10 @@ extension Node {
 
     private func checkSessions(_ broken: inout BrokenInvariants) {
         let live = sessions.sessions.count { $0.state == .live }
-        broken.unless(live == sessions.liveCount, "the load is the number of live sessions: \(live)")
+        broken.unless(live == sessions.liveCount, "live sessions are counted: \(live)")
+        let present = sessions.sessions.count { $0.isPresent }
+        broken.unless(present == sessions.presentCount, "the load is the number of present sessions: \(present)")
+        broken.unless(present - live == feeding.count, "who is catching up is fed: \(present - live)")
         for session in sessions.sessions.indices where sessions.sessions[session].hasJob {
             let job = sessions.job(of: session).flatMap { jobs[$0] }
             broken.unless(job?.session == sessions.id(of: session), "session \(session) knows its job")

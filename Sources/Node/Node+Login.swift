@@ -226,10 +226,10 @@ extension Node {
     private mutating func loggedIn(_ slot: Int, user: Int32) {
         counters.logins += 1
         hasServed = true
-        let wasLive = sessions.sessions[slot].state == .live
+        let wasPresent = sessions.sessions[slot].isPresent
         sessions.setUser(user, of: slot)
         // A second LOGIN on a connection changes who it is, not where.
-        guard !wasLive else { return succeed(slot) }
+        guard !wasPresent else { return succeed(slot) }
         if tickets.unusedCount > 0, tickets.use(ticketHolder(slot)) {
             counters.ticketsUsed += 1
             return succeed(slot)
@@ -249,10 +249,8 @@ extension Node {
     /// LOGIN_SUCCESS; from here on the client gets every activity.
     private mutating func succeed(_ slot: Int) {
         reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
-        guard sessions.sessions[slot].state != .live else { return }
-        sessions.setState(.live, of: slot)
-        outbox.append(.follow(sessions.id(of: slot)))
-        loadChanged()
+        guard !sessions.sessions[slot].isPresent else { return }
+        begin(slot)
     }
 
     // MARK: Going elsewhere

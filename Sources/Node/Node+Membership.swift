@@ -356,6 +356,7 @@ extension Node {
             }
         }
         resendLacked()
+        endFloors()
         releaseStable()
         forgetEnded()
     }

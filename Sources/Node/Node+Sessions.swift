@@ -213,22 +213,31 @@ extension Node {
 
     /// The session counts no more: it has logged out, or its connection has ended.
     mutating func leave(_ slot: Int) {
-        let wasLive = sessions.sessions[slot].state == .live
-        if wasLive {
-            outbox.append(.unfollow(sessions.id(of: slot)))
+        if sessions.sessions[slot].isPresent {
+            stopShowing(slot)
             sessions.setState(.new, of: slot)
             loadChanged()
         }
         sessions.setUser(nil, of: slot)
     }
 
+    /// The session gets no more activities than those so far.
+    private mutating func stopShowing(_ slot: Int) {
+        let id = sessions.id(of: slot)
+        switch sessions.sessions[slot].state {
+        case .live: outbox.append(.unfollow(id))
+        case .catchingUp: _ = feeding.remove(id)
+        case .free, .new, .redirected, .closing: break
+        }
+    }
+
     /// Ends the connection after what was sent. With `keepsReading` its activities still count until it closes.
     mutating func finish(_ slot: Int, _ reason: SessionCloseReason, keepsReading: Bool) {
         let id = sessions.id(of: slot)
-        let wasLive = sessions.sessions[slot].state == .live
-        if wasLive { outbox.append(.unfollow(id)) }
+        let wasPresent = sessions.sessions[slot].isPresent
+        stopShowing(slot)
         sessions.setState(keepsReading ? .redirected : .closing, of: slot)
-        if wasLive { loadChanged() }
+        if wasPresent { loadChanged() }
         outbox.append(.finish(id, reason, linger: configuration.timing.linger, keepsReading: keepsReading))
     }
 }

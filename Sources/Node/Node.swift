@@ -72,6 +72,10 @@ public struct Node: Sendable {
     var registry: Registry
     var reservations: Reservations
     var sessions = SessionTable()
+    /// The sessions that are catching up.
+    var feeding = FeedTable()
+    /// Streams that were forgotten last, with their ends.
+    var recentlyForgotten: [StreamPosition] = []
     var jobs: [UInt64: SessionJob] = [:]
     var nextJob: UInt64 = 0
     /// Registrations that wait for a second holder, in order of their record.
@@ -244,6 +248,7 @@ public struct Node: Sendable {
     public mutating func turnEnding(at now: Instant, mayDeliver: Bool = true) {
         self.now = now
         deliverPostponed(bytes: mayDeliver ? configuration.limits.deliveryBytes : 0)
+        feedSessions()
         if overlayIsDirty { updateOverlay() }
         pushRecords()
         if phase == .leaving { closeLevelLinks(besidesOwing: true) }
@@ -271,6 +276,7 @@ public struct Node: Sendable {
         precondition(members.count == capacity && store.streams.count == capacity, "tables grow together")
         missedOrigins.remove(id)
         recall(index)
+        feeding.begin(index, of: id, at: store.streams[index].delivered)
         return index
     }
 
@@ -301,7 +307,8 @@ public struct Node: Sendable {
         statistics.serversKnown = servers.count
         statistics.tombstones = tombstones.count
         statistics.links = links.count { $0.isOpen }
-        statistics.sessions = sessions.liveCount
+        statistics.sessions = sessions.presentCount
+        statistics.sessionsCatchingUp = feeding.count
         statistics.claims = registry.claims.count
         statistics.registryDigest = registry.digest
         statistics.storeRecords = store.recordCount

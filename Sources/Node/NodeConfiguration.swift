@@ -101,6 +101,11 @@ public struct NodeConfiguration: Sendable {
         public var hashJobs = 16_384
         /// Tickets out at a time.
         public var tickets = 4096
+        /// Sessions that are catching up at a time.
+        public var catchingUp = 4096
+        /// Bytes that are fed to a session that is catching up before the driver has sent them: a few round trips'
+        /// worth on a good line.
+        public var feedBytes = 64 << 10
         /// Registered users.
         public var claims = 16 << 20
 

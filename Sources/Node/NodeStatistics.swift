@@ -13,6 +13,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var links = 0
     /// Logged-in clients.
     public var sessions = 0
+    /// Of them, those that are fed from a floor.
+    public var sessionsCatchingUp = 0
     public var claims = 0
     public var registryDigest = RegistryDigest()
     public var storeRecords: UInt64 = 0
@@ -115,6 +117,19 @@ public struct NodeStatistics: Hashable, Sendable {
     public var claimsLookedUp: UInt64 = 0
     /// Logins by the secret of a claim that lost.
     public var loginsOfLosers: UInt64 = 0
+
+    // Sessions that survive.
+    /// Sessions that began at a floor, and those of them that found too many others catching up.
+    public var floorsUsed: UInt64 = 0
+    public var floorsRefused: UInt64 = 0
+    /// Sessions that turned live after catching up.
+    public var sessionsCaughtUp: UInt64 = 0
+    /// Activities fed to sessions that were catching up.
+    public var recordsFed: UInt64 = 0
+    /// Records that a session was owed and that were not held any more.
+    public var recordsMissed: UInt64 = 0
+    /// Streams of which a session was shown more elsewhere than anybody who can be reached has.
+    public var floorsEnded: UInt64 = 0
 
     public var queues: [Queue] = []
 

@@ -46,6 +46,9 @@ public enum Output: Hashable, Sendable {
     case dial(DialID, PeerAddress)
     /// A private line for one client: between two lines of the log, never inside one.
     case reply(SessionID, Range<Int>)
+    /// Lines for one client that does not follow the log: sent as private ones are. Answer with `clientHasRoom` when
+    /// they have been sent.
+    case feed(SessionID, Range<Int>)
     /// A line for all clients that follow the log.
     case publish(Range<Int>)
     /// The client follows the log from its present end, after the replies before this output.
@@ -121,6 +124,8 @@ public enum Report: Hashable, Sendable {
     case givenUp(StreamPosition, records: UInt64)
     /// Records of a stream were stepped over because the sender did not hold them any more.
     case gap(StreamPosition, records: UInt64)
+    /// Records that a session was owed were not held any more.
+    case floorGap(StreamPosition, records: UInt64)
     /// A neighbour's network time is so many milliseconds ahead of this server's: claims of the two are compared by it.
     case clockOffset(ServerID, PeerAddress, milliseconds: Int64)
     /// A neighbour's registry differed although it had the same records: the state is transferred again.

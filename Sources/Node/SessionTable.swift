@@ -7,8 +7,10 @@ struct SessionTable: Sendable {
         /// No client has this slot.
         case free
         case new
-        /// Logged in and fed from the log. (A session that is fed from a floor will be a state of its own here.)
+        /// Logged in and fed from the log.
         case live
+        /// Logged in and fed record by record, from a floor (`Node.feeding`).
+        case catchingUp
         /// Sent elsewhere: its activities still count until it closes.
         case redirected
         /// Got its last reply: what still comes is ignored.
@@ -28,6 +30,9 @@ struct SessionTable: Sendable {
         /// Network address, 16 bytes.
         var addressHigh: UInt64 = 0
         var addressLow: UInt64 = 0
+
+        /// It is logged in, and gets activities.
+        var isPresent: Bool { state == .live || state == .catchingUp }
     }
 
     /// A user with sessions here; shared by all of them.
@@ -48,8 +53,10 @@ struct SessionTable: Sendable {
     private(set) var users: [User] = [User(name: Array("anonymous".utf8), claim: nil, verifier: [])]
     private var userOf: [ClaimID: Int32] = [:]
     private var freeUsers: [Int32] = []
-    /// Live sessions: this server's load.
+    /// Sessions that follow the log.
     private(set) var liveCount = 0
+    /// Sessions that get activities: this server's load.
+    private(set) var presentCount = 0
 
     // MARK: Sessions
 
@@ -91,8 +98,10 @@ struct SessionTable: Sendable {
 
     mutating func setState(_ state: State, of slot: Int) {
         if sessions[slot].state == .live { liveCount -= 1 }
-        if state == .live { liveCount += 1 }
+        if sessions[slot].isPresent { presentCount -= 1 }
         sessions[slot].state = state
+        if sessions[slot].state == .live { liveCount += 1 }
+        if sessions[slot].isPresent { presentCount += 1 }
     }
 
     /// The job of a session; nil if it has none.

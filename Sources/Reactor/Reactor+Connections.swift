@@ -29,6 +29,12 @@ extension Reactor {
         return Int(connections[slot].output.count) + ringLag(slot) + sealedBytes(slot)
     }
 
+    /// Bytes of private output that the kernel has not taken yet.
+    public func privateOutput(_ id: ConnectionID) -> Int {
+        guard let slot = live(id) else { return 0 }
+        return Int(connections[slot].output.count)
+    }
+
     // MARK: Dialling
 
     /// Begins to connect. `connected` or `closed` (with a reason that begins with `dial`) follows, never within this

@@ -72,6 +72,14 @@ extension SimulatedServer {
         }
     }
 
+    func showRoom(in world: World) {
+        let sessions = fedSessions
+        fedSessions = []
+        for id in sessions where liveSlot(id.slot, id.generation) != nil {
+            core?.node.clientHasRoom(id, at: instant(world.now))
+        }
+    }
+
     /// Shows what a connection brought.
     func show(_ slot: Int, in world: World) {
         guard sockets.indices.contains(slot), let socket = sockets[slot], socket.isReady else { return }

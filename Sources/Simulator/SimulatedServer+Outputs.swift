@@ -34,6 +34,7 @@ extension SimulatedServer {
         case .closeLink(let id, let reason): closeLink(id, reason, in: world)
         case .dial(let dial, let address): self.dial(dial, address, in: world)
         case .reply(let id, let range): reply(id, Array(bytes[range]), in: world)
+        case .feed(let id, let range): feed(id, bytes[range], in: world)
         case .publish(let range): publish(Array(bytes[range]), in: world)
         case .follow(let id): follow(id, in: world)
         case .unfollow(let id): unfollow(id, in: world)
@@ -103,6 +104,15 @@ extension SimulatedServer {
         guard let slot = liveSlot(id.slot, id.generation) else { return }
         note(in: world, "> \(name(slot)) \(ServerLine(line))")
         write(line, to: slot)
+    }
+
+    /// The network takes all of it at once: there is room in the next turn.
+    private func feed(_ id: SessionID, _ lines: ArraySlice<UInt8>, in world: World) {
+        guard let slot = liveSlot(id.slot, id.generation) else { return }
+        note(in: world, "> \(name(slot)) fed \(lines.count) bytes \(Trace.mark(lines))")
+        write(lines, to: slot)
+        fedSessions.append(id)
+        planTurn(in: world)
     }
 
     /// A client that listens no longer, although this server does not know it yet, follows nothing.

@@ -57,6 +57,8 @@ public final class SimulatedServer {
     // Inputs that wait for the turn.
     var dialResults: [(dial: DialID, result: DialResult)] = []
     var hashResults: [(id: HashID, digest: [UInt8])] = []
+    /// Clients that were fed.
+    var fedSessions: [SessionID] = []
     var readySlots: [Int] = []
     /// Those of the present turn.
     private var shownSlots: [Int] = []
@@ -174,6 +176,7 @@ extension SimulatedServer {
         let instant = instant(world.now)
         showDialResults(in: world)
         showHashResults(in: world)
+        showRoom(in: world)
         swap(&readySlots, &shownSlots)
         for slot in shownSlots { show(slot, in: world) }
         shownSlots.removeAll(keepingCapacity: true)

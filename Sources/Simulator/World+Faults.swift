@@ -190,6 +190,7 @@ extension SimulatedServer {
         readySlots = []
         dialResults = []
         hashResults = []
+        fedSessions = []
         digests = [:]
         log = []
         readers = []

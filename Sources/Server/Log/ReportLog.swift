@@ -76,6 +76,10 @@ extension Report {
             Entry(
                 level: .warning, message: "records skipped: nobody holds them any more",
                 metadata: .position(position, records: records))
+        case .floorGap(let position, let records):
+            Entry(
+                level: .warning, message: "records that a resumed session was owed are not held any more",
+                metadata: .position(position, records: records))
         case .claimConflict(let name, let loser):
             Entry(
                 level: .warning, message: "a name was claimed twice; the older claim stays",

@@ -83,8 +83,10 @@ extension Shell: ReactorHandler {
             isTimeDue = false
             node.timeReached(at: now)
         }
+        noteFed(in: &reactor)
         node.turnEnding(at: now, mayDeliver: mayDeliver(in: &reactor))
         carryOut(in: &reactor)
+        if !fed.isEmpty { reactor.setTimer(TimerToken.feeding, afterMilliseconds: 1) }
         setNodeTimer(in: &reactor)
         releaseIntake(in: &reactor)
         if !deferred.isEmpty { reactor.setTimer(TimerToken.deferred, afterMilliseconds: 0) }

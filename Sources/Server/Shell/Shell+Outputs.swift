@@ -25,6 +25,7 @@ extension Shell {
             let run = outbox.run(from: index)
             send(outbox, run, in: &reactor)
             return run.next
+        case .feed(let id, let range): feed(id, outbox.bytes.span.extracting(range), in: &reactor)
         case .closeLink(let id, let reason): close(id, reason, in: &reactor)
         case .dial(let id, let address): dial(id, address, in: &reactor)
         case .follow(let id): if !reactor.subscribe(ConnectionID(id)) { counts.followsRefused += 1 }
@@ -52,6 +53,29 @@ extension Shell {
                 return tell(.limitReached("the length of a line in the activity log"), in: &reactor)
             }
             reactor.publish(outbox.bytes.span.extracting(run.bytes))
+        }
+    }
+
+    /// One of the longest lines goes beyond what a client's private output may hold otherwise.
+    private mutating func feed(_ id: SessionID, _ bytes: Span<UInt8>, in reactor: inout Reactor) {
+        let id = ConnectionID(id)
+        reactor.setOutputLimit(id, bytes: reactor.configuration.outputLimit + settings.publishBytes)
+        reactor.send(id, bytes)
+        fed.append(id)
+    }
+
+    /// Tells the node which of the clients that it feeds have been sent everything. There is no event for it: who is
+    /// fed is looked at in each turn, and a turn comes within a millisecond.
+    mutating func noteFed(in reactor: inout Reactor) {
+        guard !fed.isEmpty else { return }
+        let ids = fed
+        fed = []
+        for id in ids where reactor.isOpen(id) {
+            if reactor.privateOutput(id) > 0 {
+                fed.append(id)
+            } else {
+                node.clientHasRoom(SessionID(id), at: instant(of: reactor))
+            }
         }
     }
 

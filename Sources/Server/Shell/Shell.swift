@@ -33,6 +33,8 @@ struct Shell: ~Copyable {
     var hashes: [HashID: JobTicket] = [:]
     /// Inputs that came about while outputs were carried out.
     var deferred: [DeferredInput] = []
+    /// Clients that were fed and may not have been sent all of it.
+    var fed: [ConnectionID] = []
     /// When the node's timer is set to fire; nil if it is not set.
     var deadline: Instant?
     var isTimeDue = false
@@ -72,6 +74,8 @@ enum TimerToken {
     static let suppressed: UInt64 = 4
     /// Input waits for the fan-out: the timer only makes a turn happen.
     static let intake: UInt64 = 5
+    /// Clients are being fed: the timer only makes a turn happen.
+    static let feeding: UInt64 = 6
 }
 
 /// What the shell is told at its start and never changes.

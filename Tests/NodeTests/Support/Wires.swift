@@ -41,6 +41,10 @@ final class Wires {
     private(set) var waiting: [(from: Int, to: Int, link: LinkID, bytes: [UInt8])] = []
     /// Called with every output before it is carried out.
     var watch: (_ node: Int, _ output: Output) -> Void = { _, _ in }
+    /// What was fed to sessions that were catching up.
+    private(set) var fed: [(node: Int, id: SessionID, byteCount: Int)] = []
+    /// Clients that are fed take it at once; else a test says `clientHasRoom`.
+    var takesFed = true
     private var wires: [Wire] = []
     private var nextSlot: UInt32 = 0
     private var seeds: UInt64 = 0
@@ -289,6 +293,10 @@ final class Wires {
             if let index = wires.firstIndex(where: { $0.ends.contains { $0.link == link } }) { closeWire(index) }
         case .dial(let dial, let address): open(dial, to: address, of: node)
         case .reply(let id, let range): give(bytes[range], to: client(id, of: node))
+        case .feed(let id, let range):
+            fed.append((node, id, bytes[range].count))
+            for line in bytes[range].split(separator: 0x0A) { give(line + [0x0A], to: client(id, of: node)) }
+            if takesFed { nodes[node].clientHasRoom(id, at: now) }
         case .publish(let range):
             for index in clients.indices where clients[index].node == node && clients[index].isFollowing {
                 give(bytes[range], to: index)
