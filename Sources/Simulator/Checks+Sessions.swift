@@ -69,13 +69,13 @@ extension History {
         lives.contains { isExcused(record, for: $0) || self.lives[$0].hasGivenUp(record) }
     }
 
-    /// Whether what came on a visit was wrong only if another visit is taken for the same session, and need not be.
+    /// Whether what came on a visit is wrong only if another visit is taken for the same session, and need not be.
     func isExcused(_ reception: FaultyReception) -> Bool {
         let mark = ActivityMark(sender: reception.sender, number: reception.number)
         guard let record = activity(mark)?.record else { return false }
         if reception.fault == .old { return mayBeOwed(record.time, on: reception.visit, of: reception.client) }
         guard let earlier = reception.earlierVisit else { return false }
-        return !areTied(earlier, to: reception.visit, of: reception.client, at: record.time)
+        return !areTied(earlier, to: reception.visit, of: reception.client, for: mark)
     }
 
     /// Whether the server was emptying itself, which takes no account of when a client was moved last.

@@ -226,6 +226,8 @@ extension SimulatedClient {
             return
         }
         self.connection = connection
+        let delay = world.network.connections[connection].delay
+        world.history.noteRoundTrip(of: index, 2 * delay * (1000 + world.options.jitterPermille) / 1000)
         if logsInAgain {
             write(ClientLine.login(name: name, secret: secret), in: world)
         } else {

@@ -110,26 +110,37 @@ extension SimulatedServer {
     private func feed(_ id: SessionID, _ lines: ArraySlice<UInt8>, in world: World) {
         guard let slot = liveSlot(id.slot, id.generation) else { return }
         note(in: world, "> \(name(slot)) fed \(lines.count) bytes \(Trace.mark(lines))")
+        beginPresence(slot, readsBytes: true, in: world)
+        if let presence = sockets[slot]?.presence {
+            for line in lines.split(separator: 0x0A) {
+                guard case .broadcast(let mark, _) = world.reader.read(Array(line)) else { continue }
+                world.history.noteFed(mark, on: presence, at: world.now)
+            }
+        }
         write(lines, to: slot)
         fedSessions.append(id)
         planTurn(in: world)
     }
 
-    /// A client that listens no longer, although this server does not know it yet, follows nothing.
     private func follow(_ id: SessionID, in world: World) {
         guard let slot = liveSlot(id.slot, id.generation) else { return }
         note(in: world, "> \(name(slot)) follow")
-        sockets[slot]?.isFed = true
+        sockets[slot]?.followsLog = true
+        guard case .client(let index) = peer(slot, in: world) else { return }
+        beginPresence(slot, readsBytes: world.clients[index].readsBytes, in: world)
+        guard let presence = sockets[slot]?.presence, world.history.presences[presence].readsBytes else { return }
+        sockets[slot]?.cursor = log.count
+        if !readers.contains(slot) { readers.append(slot) }
+    }
+
+    /// The client is fed from now on, if it is not yet. One that listens no longer, although this server does not know
+    /// it, is not present.
+    private func beginPresence(_ slot: Int, readsBytes: Bool, in world: World) {
         guard let socket = sockets[slot], socket.presence == nil, case .client(let index) = peer(slot, in: world),
             world.clients[index].listens(to: socket.connection)
         else { return }
-        let client = world.clients[index]
-        if client.readsBytes {
-            sockets[slot]?.cursor = log.count
-            if !readers.contains(slot) { readers.append(slot) }
-        }
         sockets[slot]?.presence = world.history.beginPresence(
-            of: index, at: witness.life, session: client.session, readsBytes: client.readsBytes,
+            of: index, at: witness.life, session: world.clients[index].session, readsBytes: readsBytes,
             delay: world.network.connections[socket.connection].delay, time: world.now)
     }
 
@@ -142,7 +153,7 @@ extension SimulatedServer {
     private func stopFollowing(_ slot: Int, in world: World) {
         takeFromLog(slot)
         sockets[slot]?.cursor = nil
-        sockets[slot]?.isFed = false
+        sockets[slot]?.followsLog = false
         if let presence = sockets[slot]?.presence { world.history.endPresence(presence, time: world.now) }
         sockets[slot]?.presence = nil
     }

@@ -154,8 +154,8 @@ final class ServerSocket {
     var cursor: Int?
     /// Its number in the history while it follows.
     var presence: Int?
-    /// The node feeds it, whether somebody listens or not.
-    var isFed = false
+    /// It is to follow the log, whether somebody listens or not.
+    var followsLog = false
 
     init(connection: Int, side: Side, generation: UInt32, role: Role) {
         self.connection = connection

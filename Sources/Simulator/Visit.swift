@@ -25,6 +25,8 @@ public struct Visit: Sendable {
     public var end: (how: Ending, time: UInt64)?
     /// Its presence in the history; nil if it was sent on, or left, before it was fed.
     public var presence: Int?
+    /// From the client's last byte on its way to the server until an answer could be back, at most; in nanoseconds.
+    public var roundTrip: UInt64 = 0
 
     public init(server: Int, isRedirected: Bool, start: UInt64) {
         self.server = server
@@ -46,16 +48,36 @@ extension History {
         visits[client][last].welcomedAt = time
     }
 
+    mutating func noteRoundTrip(of client: Int, _ time: UInt64) {
+        guard let last = visits[client].indices.last else { return }
+        visits[client][last].roundTrip = time
+    }
+
     /// What ends it first is how it ended.
     mutating func endVisit(of client: Int, _ how: Visit.Ending, at time: UInt64) {
         guard let last = visits[client].indices.last, visits[client][last].end == nil else { return }
         visits[client][last].end = (how, time)
     }
 
-    /// A presence has begun on the visit of this number.
+    /// A presence has begun on the visit of this number: the first one, unless its server meant to send it elsewhere
+    /// and could not.
     mutating func notePresence(_ presence: Int, of client: Int, visit number: Int) {
-        guard visits[client].indices.contains(number - 1) else { return }
+        guard visits[client].indices.contains(number - 1), visits[client][number - 1].presence == nil else { return }
         visits[client][number - 1].presence = presence
+    }
+
+    /// An activity is sent to one client alone, which lacks it.
+    mutating func noteFed(_ mark: ActivityMark, on presence: Int, at time: UInt64) {
+        guard let activity = activity(mark) else { return }
+        fed[presence, default: [:]][activity.ordinal] = time
+    }
+
+    /// When a client was shown an activity on a visit, if it was.
+    private func shownAt(_ mark: ActivityMark, on number: Int, of client: Int) -> UInt64? {
+        guard let presence = visits[client][number - 1].presence, let activity = activity(mark),
+            let record = activity.record
+        else { return nil }
+        return fed[presence]?[activity.ordinal] ?? lives[presences[presence].life].deliveredAt(record)
     }
 }
 
@@ -68,8 +90,8 @@ extension History {
         case none
         /// The server need not have known in time; it may have.
         case loose
-        /// Nothing is lost. What the first server handed out since the time may come again: it died, and what it
-        /// announced last is all that was known.
+        /// Nothing is lost. What the first server handed out since the time may come again: the connection broke before
+        /// it was acknowledged; or the server died, and what it had announced last is all that was known.
         case repeating(since: UInt64)
         /// Nothing is lost, nothing comes twice, order holds.
         case exact
@@ -99,7 +121,9 @@ extension History {
         if let death = lives[life].end, death <= present.start {
             return tieAfterCrash(of: life, at: death, from: visits[client][earlier - 1], to: present)
         }
-        return isCalm(from: end.time, to: welcome, changesMax: 0, among: [life, present.life]) ? .exact : .loose
+        guard isCalm(from: end.time, to: welcome, changesMax: 0, among: [life, present.life]) else { return .loose }
+        guard end.how == .broke else { return .exact }
+        return .repeating(since: end.time - min(end.time, 2 * visits[client][earlier - 1].roundTrip))
     }
 
     /// The first server died and nothing else happened: what it announced last is known.
@@ -161,17 +185,16 @@ extension History {
         return false
     }
 
-    /// Whether all visits from one to another are tied so that an activity handed out at a time comes on one of them
-    /// only.
-    func areTied(_ earlier: Int, to later: Int, of client: Int, at time: UInt64) -> Bool {
+    /// Whether all visits from one to another are tied so that an activity that was shown on the first one cannot come
+    /// on the last one.
+    func areTied(_ earlier: Int, to later: Int, of client: Int, for mark: ActivityMark) -> Bool {
         var present = later
         while present > earlier {
-            switch tie(of: present, of: client) {
-            case .none, .loose: return false
-            case .repeating(let since): if time >= since { return false }
-            case .exact: break
+            let tie = tie(of: present, of: client)
+            guard tie != .none, tie != .loose, let before = visitBefore(present, of: client) else { return false }
+            if before == earlier, case .repeating(let since) = tie {
+                return (shownAt(mark, on: earlier, of: client) ?? 0) < since
             }
-            guard let before = visitBefore(present, of: client) else { return false }
             present = before
         }
         return present == earlier

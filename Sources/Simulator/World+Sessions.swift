@@ -71,7 +71,8 @@ extension World {
         }.joined(separator: ", ")
     }
 
-    /// Each client that is logged in is counted at one server, and each server counts those that it feeds.
+    /// When nothing happens any more each client that is logged in is counted at one server, and each server counts
+    /// those that it feeds: all have caught up.
     func miscountedSessions() -> [Violation] {
         var found: [Violation] = []
         func note(_ text: String) {
@@ -80,9 +81,9 @@ extension World {
         var places = [Int](repeating: 0, count: clients.count)
         for server in livingServers {
             let followers = server.followers(in: self)
-            let counted = server.statistics?.sessions ?? 0
-            if followers.count != counted {
-                note("server \(server.index) counts \(counted) sessions and feeds \(followers.count)")
+            let statistics = server.statistics ?? NodeStatistics()
+            if followers.count != statistics.sessions {
+                note("server \(server.index) counts \(statistics.sessions) sessions and feeds \(followers.count)")
             }
             for (client, connection) in followers where clients[client].listens(to: connection) {
                 places[client] += 1
@@ -103,7 +104,7 @@ extension SimulatedServer {
     /// The clients that it feeds, with their connections; some of them may be gone without its knowing.
     fileprivate func followers(in world: World) -> [(client: Int, connection: Int)] {
         sockets.indices.compactMap { slot in
-            guard let socket = sockets[slot], socket.isFed, case .client(let client) = peer(slot, in: world) else {
+            guard let socket = sockets[slot], socket.followsLog, case .client(let client) = peer(slot, in: world) else {
                 return nil
             }
             return (client, socket.connection)

@@ -38,6 +38,7 @@ struct SessionChecksTests {
             history.beginVisit(of: 1, to: 0, isRedirected: false, at: second / 2)
             _ = history.beginPresence(of: 1, at: 0, session: 1, readsBytes: true, delay: 0, time: second)
             history.noteWelcome(of: 1, at: second)
+            history.noteRoundTrip(of: 1, second / 10)
             for number in 0..<3 {
                 let time = [2 * second, 4 * second + 900_000_000, 7 * second][number]
                 let mark = ActivityMark(sender: 0, number: number)
@@ -94,6 +95,7 @@ struct SessionChecksTests {
         #expect(Story(end: .broke, isRedirected: false).kinds == [])
         #expect(Story(end: .broke, isRedirected: false, second: [2]).kinds == [.lostOnTheWay])
         #expect(Story(end: .fellSilent, isRedirected: false, first: [0, 1]).kinds == [.repeated])
+        #expect(Story(end: .broke, isRedirected: false, first: [0, 1]).kinds == [], "it may not be known that it came")
         #expect(Story(name: nil, end: .broke, isRedirected: false, second: [2]).kinds == [], "nobody knows who it is")
         #expect(
             Story(end: .broke, isRedirected: false, welcome: 70 * Self.second, second: []).kinds == [],
