@@ -128,7 +128,11 @@ extension SimulatedServer {
         sockets[slot]?.followsLog = true
         guard case .client(let index) = peer(slot, in: world) else { return }
         beginPresence(slot, readsBytes: world.clients[index].readsBytes, in: world)
-        guard let presence = sockets[slot]?.presence, world.history.presences[presence].readsBytes else { return }
+        guard let presence = sockets[slot]?.presence else { return }
+        guard world.history.presences[presence].readsBytes else {
+            sockets[slot]?.followedFrom = publishedBytes
+            return
+        }
         sockets[slot]?.cursor = log.count
         if !readers.contains(slot) { readers.append(slot) }
     }
@@ -154,6 +158,7 @@ extension SimulatedServer {
         takeFromLog(slot)
         sockets[slot]?.cursor = nil
         sockets[slot]?.followsLog = false
+        sockets[slot]?.followedFrom = nil
         if let presence = sockets[slot]?.presence { world.history.endPresence(presence, time: world.now) }
         sockets[slot]?.presence = nil
     }
@@ -196,6 +201,7 @@ extension SimulatedServer {
 
     private func publish(_ line: [UInt8], in world: World) {
         publishedLines += 1
+        publications.append((world.now, publishedBytes + UInt64(line.count)))
         var lines = [line]
         switch world.options.defect {
         case .losesLine(let every) where publishedLines % every == 0: lines = []
@@ -247,6 +253,7 @@ extension SimulatedServer {
         guard let socket = sockets[slot], !socket.outgoing.isEmpty else { return }
         let bytes = socket.outgoing
         socket.outgoing = []
+        socket.sentBytes += UInt64(bytes.count)
         world.network.send(
             bytes, on: socket.connection, from: socket.side, at: world.now, in: &world.queue)
     }

@@ -78,6 +78,8 @@ public final class SimulatedServer {
     /// Slots with output to be flushed.
     var written: [Int] = []
     var witness = Witness()
+    /// What was published in this life: where each line ends, and when it was sent.
+    var publications: [(time: UInt64, end: UInt64)] = []
     var publishedLines = 0
     /// The node had no leave to publish since the turn before this one.
     var hadNoLeave = false
@@ -150,10 +152,14 @@ final class ServerSocket {
     var isPaused = false
     var closing = Closing.no
     var outgoing: [UInt8] = []
+    /// Bytes ever sent to a client.
+    var sentBytes: UInt64 = 0
     /// Where the log goes on for this client; nil if it follows none.
     var cursor: Int?
     /// Its number in the history while it follows.
     var presence: Int?
+    /// Where in all that was published it began to follow, if it reads no bytes.
+    var followedFrom: UInt64?
     /// It is to follow the log, whether somebody listens or not.
     var followsLog = false
 

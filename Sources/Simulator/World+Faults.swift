@@ -193,6 +193,7 @@ extension SimulatedServer {
         fedSessions = []
         digests = [:]
         log = []
+        publications = []
         readers = []
         written = []
         heldLine = nil
