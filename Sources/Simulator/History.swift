@@ -196,7 +196,8 @@ extension History {
                 broken.fault, mark, presence: presences[presence], visit: session, earlier: broken.earlierVisit,
                 at: time)
         }
-        noteIfOld(activity, mark, presence: presences[presence], at: time)
+        guard let record = activity.record, record.time < presences[presence].start else { return }
+        noteIfOld(record, mark, presence: presences[presence], at: time)
     }
 
     private mutating func noteFault(
@@ -213,8 +214,7 @@ extension History {
 
     /// A client is not shown what was sent before its login. A server cannot know when something was sent that comes to
     /// it late; but what it had delivered before the login is over.
-    private mutating func noteIfOld(_ activity: Activity, _ mark: ActivityMark, presence: Presence, at time: UInt64) {
-        guard let record = activity.record, record.time < presence.start else { return }
+    private mutating func noteIfOld(_ record: RecordPlace, _ mark: ActivityMark, presence: Presence, at time: UInt64) {
         guard let delivered = lives[presence.life].deliveredAt(record), delivered < presence.start else { return }
         noteFault(.old, mark, presence: presence, visit: presence.session, at: time)
     }

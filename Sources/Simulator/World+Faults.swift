@@ -199,6 +199,7 @@ extension SimulatedServer {
         heldLine = nil
         isTurnPlanned = false
         plannedDeadline = nil
+        nextDeadline = nil
         dueAgain = 0
     }
 }
