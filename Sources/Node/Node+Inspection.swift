@@ -268,7 +268,8 @@ extension Node {
         broken.unless(live == sessions.liveCount, "live sessions are counted: \(live)")
         let present = sessions.sessions.count { $0.isPresent }
         broken.unless(present == sessions.presentCount, "the load is the number of present sessions: \(present)")
-        broken.unless(present - live == feeding.count, "who is catching up is fed: \(present - live)")
+        let away = sessions.sessions.count { $0.state == .away }
+        broken.unless(present - live - away == feeding.count, "who is catching up is fed: \(present - live - away)")
         for session in sessions.sessions.indices where sessions.sessions[session].hasJob {
             let job = sessions.job(of: session).flatMap { jobs[$0] }
             broken.unless(job?.session == sessions.id(of: session), "session \(session) knows its job")

@@ -29,10 +29,11 @@ extension Node {
         let own = Announcement(
             id: id, number: members[Self.ownIndex].announcementNumber + 1, rank: ownRank,
             address: configuration.address,
-            weight: configuration.weight, load: load, loadClock: loadClock, isServing: phase == .serving,
+            weight: configuration.weight, load: load, loadClock: loadClock, isServing: phase == .serving && !isDraining,
             isLeaving: phase == .leaving, registryDigest: registry.digest,
             neighbours: links.filter(\.isOpen).map { servers[$0.neighbour] },
-            held: takeVector(isWhole: isWhole), isWhole: isWhole, ended: takeEndedToTell())
+            held: takeVector(isWhole: isWhole), isWhole: isWhole, ended: takeEndedToTell(),
+            isDraining: isDraining)
         members[Self.ownIndex].announcement = own
         counters.announcementsSent += 1
         broadcast(own, of: Self.ownIndex, as: .pushed, besides: nil)

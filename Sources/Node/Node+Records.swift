@@ -240,7 +240,7 @@ extension Node {
         }
     }
 
-    private func isDelivered(_ position: StreamPosition) -> Bool {
+    func isDelivered(_ position: StreamPosition) -> Bool {
         guard let index = servers.index(of: position.origin) else {
             return tombstones.mayHaveForgotten(position.origin) || missedOrigins.contains(position.origin)
                 || tombstones[position.origin].map { position.seq <= $0.held } ?? false

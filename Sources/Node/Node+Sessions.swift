@@ -50,6 +50,7 @@ extension Node {
         guard let slot = sessions.slot(of: id) else { return }
         abandonJob(of: slot)
         leave(slot)
+        endMove(of: slot)
         sessions.close(slot)
     }
 
@@ -167,6 +168,7 @@ extension Node {
             return invalid("the activity is larger than \(RecordHeader.payloadBytesMax) bytes", slot)
         }
         broadcast(object, size: size, line: line, user: user)
+        noteActivity(ofMove: slot)
     }
 
     /// Makes the record of an activity: rendered once, for every client of every server.
@@ -222,12 +224,12 @@ extension Node {
     }
 
     /// The session gets no more activities than those so far.
-    private mutating func stopShowing(_ slot: Int) {
+    mutating func stopShowing(_ slot: Int) {
         let id = sessions.id(of: slot)
         switch sessions.sessions[slot].state {
         case .live: outbox.append(.unfollow(id))
         case .catchingUp: _ = feeding.remove(id)
-        case .free, .new, .redirected, .closing: break
+        case .free, .new, .away, .redirected, .closing: break
         }
     }
 
@@ -237,6 +239,7 @@ extension Node {
         let wasPresent = sessions.sessions[slot].isPresent
         stopShowing(slot)
         sessions.setState(keepsReading ? .redirected : .closing, of: slot)
+        if !keepsReading { endMove(of: slot) }
         if wasPresent { loadChanged() }
         outbox.append(.finish(id, reason, linger: configuration.timing.linger, keepsReading: keepsReading))
     }

@@ -87,7 +87,7 @@ public struct Node: Sendable {
     var lastActivity: [ClaimID: StreamPosition] = [:]
     /// Unknown origins of dependencies that were waited for in vain. Looked up, never iterated.
     var missedOrigins: Set<ServerID> = []
-    /// Key of the digests of users' secrets: of this process alone.
+    /// Key of the digests of users' secrets: of this network alone.
     let verifierKey: [UInt8]
 
     /// Limits that are reached now, as reported.
@@ -99,6 +99,19 @@ public struct Node: Sendable {
     var nextRequest: UInt64 = 0
     var tickets = Tickets()
     var loadClock: UInt64 = 0
+    /// Sessions on their way elsewhere, by the number of their job. Looked up; where it is gone through, the order does
+    /// not matter.
+    var moves: [UInt64: Move] = [:]
+    /// Sessions that have come and may not speak yet, in the order of their deadlines.
+    var newcomers: [Newcomer] = []
+    /// Since when some server has had so much fewer clients that sessions are to be moved there; nil if none has.
+    var unevenSince: Instant?
+    /// What was told last of who has how many clients, and when.
+    var loadsTold: (loads: [NodeStatistics.ServerLoad], at: Instant)?
+    /// No new clients are taken, and those that are here are moved.
+    var isDraining = false
+    /// It is done, or its time is up: the driver was told.
+    var isDrainingOver = false
 
     enum Phase: Sendable {
         /// The state transfer is not in: clients wait.
@@ -127,7 +140,8 @@ public struct Node: Sendable {
                 min: timing.redialMin, max: timing.redialMax, remembered: timing.departedRedial))
         random = SplitMix64(seed: seed)
         id = ServerID(startStamp: wallClock, random: random.next())
-        verifierKey = random.bytes(32)
+        // The same at all servers: so a verifier can go with a session that moves.
+        verifierKey = cryptography.hmac(configuration.secret, Array("pando verifier".utf8))
         started = now
         networkTimeBase = wallClock
         tombstones = Tombstones(limit: configuration.limits.tombstones)
@@ -223,6 +237,7 @@ public struct Node: Sendable {
             treeLag.beginPeriod()
             vector.isDue = true
             announce()
+            tellLoads()
         case .announceSoon: announce()
         case .dial: overlayIsDirty = true
         case .joinPatience: serve(alone: false)
@@ -233,6 +248,10 @@ public struct Node: Sendable {
         case .request(let id): retryRequest(id)
         case .registration(let job): claimAcknowledgementExpired(job)
         case .tickets: expireTickets()
+        case .newcomers: settleNewcomers()
+        case .rebalance: rebalance()
+        case .drain: drainFurther()
+        case .drainEnds: endDraining()
         case .reservations: expireReservations()
         case .dependency: expireDependencies()
         case .leave: closeLevelLinks(besidesOwing: false)
@@ -260,6 +279,7 @@ public struct Node: Sendable {
         deliverPostponed(bytes: mayDeliver ? configuration.limits.deliveryBytes : 0)
         feedSessions()
         if overlayIsDirty { updateOverlay() }
+        settleNewcomers()
         pushRecords()
         if phase == .leaving { closeLevelLinks(besidesOwing: true) }
         advanced.removeAll(keepingCapacity: true)
@@ -326,6 +346,7 @@ public struct Node: Sendable {
         statistics.storeBytes = store.byteCount
         statistics.isServing = phase == .serving
         statistics.queues = queueStatistics
+        statistics.servers = serverLoads
         return statistics
     }
 }

@@ -101,6 +101,13 @@ public struct NodeStatistics: Hashable, Sendable {
     public var ticketsGranted: UInt64 = 0
     public var ticketsRefused: UInt64 = 0
     public var ticketsUsed: UInt64 = 0
+    /// Live sessions that were sent to another server; moves that came to nothing because the target was gone.
+    public var sessionsMoved: UInt64 = 0
+    public var movesFailed: UInt64 = 0
+    /// Clients with a place to begin that were expected here and did not come in time.
+    public var movedNeverCame: UInt64 = 0
+    /// Moved clients that spoke here before all that they had said at the other server was known.
+    public var arrivalsExpired: UInt64 = 0
     /// Registrations answered before a second server was known to hold the claim.
     public var claimsUnconfirmed: UInt64 = 0
     /// Requests to other servers that nobody answered in time.
@@ -132,6 +139,19 @@ public struct NodeStatistics: Hashable, Sendable {
     public var floorsEnded: UInt64 = 0
 
     public var queues: [Queue] = []
+    /// Every server that can be reached, this one first.
+    public var servers: [ServerLoad] = []
+
+    /// Who is connected where.
+    public struct ServerLoad: Hashable, Sendable {
+        public var id: ServerID
+        public var address: PeerAddress
+        /// Logged-in clients, and those that were given leave to come.
+        public var load: UInt32
+        public var weight: UInt32
+        public var isServing: Bool
+        public var isDraining: Bool
+    }
 
     /// One neighbour's store-and-forward queue.
     public struct Queue: Hashable, Sendable {

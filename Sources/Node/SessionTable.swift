@@ -11,6 +11,8 @@ struct SessionTable: Sendable {
         case live
         /// Logged in and fed record by record, from a floor (`Node.feeding`).
         case catchingUp
+        /// Logged in and shown nothing more: it goes elsewhere when the other server knows from where on.
+        case away
         /// Sent elsewhere: its activities still count until it closes.
         case redirected
         /// Got its last reply: what still comes is ignored.
@@ -27,12 +29,17 @@ struct SessionTable: Sendable {
         fileprivate(set) var hasJob = false
         /// Its input waits until this server serves.
         var isHeld = false
+        /// It is about to go elsewhere: `move(of:)`.
+        fileprivate(set) var hasMove = false
+        /// When it came from another server that had more clients: seconds since the start and one more; 0 if it did
+        /// not.
+        fileprivate(set) var moved: UInt32 = 0
         /// Network address, 16 bytes.
         var addressHigh: UInt64 = 0
         var addressLow: UInt64 = 0
 
-        /// It is logged in, and gets activities.
-        var isPresent: Bool { state == .live || state == .catchingUp }
+        /// It is logged in here.
+        var isPresent: Bool { state == .live || state == .catchingUp || state == .away }
     }
 
     /// A user with sessions here; shared by all of them.
@@ -50,6 +57,7 @@ struct SessionTable: Sendable {
     private(set) var sessions: [Session] = []
     /// The jobs of the sessions that have one, by slot.
     private var jobs: [Int: UInt64] = [:]
+    private var moves: [Int: UInt64] = [:]
     private(set) var users: [User] = [User(name: Array("anonymous".utf8), claim: nil, verifier: [])]
     private var userOf: [ClaimID: Int32] = [:]
     private var freeUsers: [Int32] = []
@@ -111,6 +119,16 @@ struct SessionTable: Sendable {
         sessions[slot].hasJob = job != nil
         jobs[slot] = job
     }
+
+    /// The move of a session; nil if it stays.
+    func move(of slot: Int) -> UInt64? { sessions[slot].hasMove ? moves[slot] : nil }
+
+    mutating func setMove(_ move: UInt64?, of slot: Int) {
+        sessions[slot].hasMove = move != nil
+        moves[slot] = move
+    }
+
+    mutating func setMoved(at seconds: UInt32, of slot: Int) { sessions[slot].moved = seconds + 1 }
 
     mutating func setHeld(_ isHeld: Bool, of slot: Int) { sessions[slot].isHeld = isHeld }
 

@@ -14,6 +14,10 @@ enum NodeTimer: Hashable, Sendable {
     case request(UInt64)
     case registration(UInt64)
     case tickets
+    case newcomers
+    case rebalance
+    case drain
+    case drainEnds
     case reservations
     case dependency
     case leave

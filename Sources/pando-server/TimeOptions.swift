@@ -97,6 +97,12 @@ struct TimeOptions: ParsableArguments {
     var linger = Given(standard: defaults.linger)
 
     @Option(
+        name: .customLong("drain-grace-ms"),
+        help: ArgumentHelp(
+            "How long SIGTERM may take to move the clients elsewhere; 0 closes them at once.", valueName: "ms"))
+    var drainGrace = Given(standard: ServerConfiguration().drainGrace)
+
+    @Option(
         name: .customLong("surplus-grace-ms"),
         help: ArgumentHelp("How long a link that neither end wants is kept.", valueName: "ms"))
     var surplusGrace = Given(standard: defaults.surplusGrace)
@@ -138,6 +144,7 @@ struct TimeOptions: ParsableArguments {
             ServerSetting("ticket-ms", ticket.text, \.timing.ticket, Self.milliseconds),
             ServerSetting("join-patience-ms", joinPatience.text, \.timing.joinPatience, Self.milliseconds),
             ServerSetting("linger-ms", linger.text, \.timing.linger, Self.milliseconds),
+            ServerSetting("drain-grace-ms", drainGrace.text, \.drainGrace, .number(0...Self.longest, "ms")),
             ServerSetting("surplus-grace-ms", surplusGrace.text, \.timing.surplusGrace, Self.milliseconds),
             ServerSetting("departure-ms", departure.text, \.timing.departure, Self.milliseconds),
             ServerSetting("departed-redial-ms", departedRedial.text, \.timing.departedRedial, Self.milliseconds),

@@ -65,7 +65,7 @@ import Testing
         .unicast(
             Unicast(
                 source: Peers.id(1), destination: desk.node.id, request: request, hopLimit: 3,
-                body: .ticket(isGranted: isGranted, load: 1, loadClock: 9)))
+                body: .ticket(granted: isGranted ? 1 : 0, load: 1, loadClock: 9)))
     }
 
     private let success = #"{"command":"LOGIN_SUCCESS","info":"logged in as user anonymous"}"#
@@ -118,10 +118,11 @@ import Testing
             .unicast(
                 Unicast(
                     source: Peers.id(1), destination: desk.node.id, request: request, hopLimit: 3,
-                    body: .requestTicket(holder, sourceLoad: load))), over: link)
+                    body: .requestTicket(
+                        Unicast.TicketRequest(holder: holder, cause: .login, sourceLoad: load)))), over: link)
         return desk.heard(over: link).compactMap { said in
-            if case .frame(.unicast(let unicast)) = said, case .ticket(let isGranted, _, _) = unicast.body {
-                isGranted
+            if case .frame(.unicast(let unicast)) = said, case .ticket(let granted, _, _) = unicast.body {
+                granted == 1
             } else {
                 nil
             }

@@ -154,7 +154,10 @@ import Testing
                 .unicast(
                     Unicast(
                         source: Peers.id(1), destination: desk.node.id, request: request, hopLimit: 3,
-                        body: .requestTicket(.claim(Peers.claim("ada").id), sourceLoad: 100))), over: link)
+                        body: .requestTicket(
+                            Unicast.TicketRequest(
+                                holder: .claim(Peers.claim("ada", stamp: request).id), cause: .login, sourceLoad: 100)))
+                ), over: link)
         }
         #expect(desk.node.statistics.ticketsGranted == 1)
         #expect(desk.node.statistics.ticketsRefused == 1)

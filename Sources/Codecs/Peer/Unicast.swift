@@ -26,10 +26,69 @@ public struct Unicast: Hashable, Sendable {
         /// To an arbiter: who holds this name?
         case lookUp(name: [UInt8])
         case found(Claim?)
-        /// To the target of a redirect: may a client come? `sourceLoad` is the asker's load if it keeps the client.
-        case requestTicket(TicketHolder, sourceLoad: UInt32)
-        /// `load` and `loadClock` as in `Announcement`, after the decision.
-        case ticket(isGranted: Bool, load: UInt32, loadClock: UInt64)
+        /// To the target of a redirect: may clients come?
+        case requestTicket(TicketRequest)
+        /// Leave for so many of them. `load` and `loadClock` as in `Announcement`, after the decision.
+        case ticket(granted: UInt16, load: UInt32, loadClock: UInt64)
+        /// Where the sessions of a ticket are to begin, before their clients are told to come.
+        case handOver(HandOver)
+        /// The sessions of a ticket (the number of its request) have ended at the source: nothing more comes from them
+        /// there, and what their user has sent before ends with these records.
+        case moved(ticket: UInt64, after: [StreamPosition])
+        /// Answer to the two before; false if the ticket is not there any more.
+        case noted(Bool)
+        /// The clients of a ticket stay at the source. Not answered.
+        case withdraw(ticket: UInt64)
+    }
+
+    /// A request to take clients.
+    public struct TicketRequest: Hashable, Sendable {
+        public var holder: TicketHolder
+        public var cause: TicketCause
+        /// How many clients: those of one holder that go together.
+        public var count: UInt16
+        /// The asker's load if it keeps the clients, and its weight.
+        public var sourceLoad: UInt32
+        public var sourceWeight: UInt32
+
+        public init(
+            holder: TicketHolder, cause: TicketCause, count: UInt16 = 1, sourceLoad: UInt32, sourceWeight: UInt32 = 100
+        ) {
+            self.holder = holder
+            self.cause = cause
+            self.count = count
+            self.sourceLoad = sourceLoad
+            self.sourceWeight = sourceWeight
+        }
+    }
+
+    /// Why a client is sent elsewhere.
+    public enum TicketCause: UInt8, Hashable, Sendable {
+        /// It logs in where there are more than elsewhere.
+        case login = 0
+        /// Its server has more clients than others.
+        case balance = 1
+        /// Its server is about to stop.
+        case drain = 2
+    }
+
+    /// What the target of a move must know before the clients come.
+    public struct HandOver: Hashable, Sendable {
+        /// The number of the ticket's request.
+        public var ticket: UInt64
+        /// The keyed digest of the user's secret, so that it is not hashed again; nil for anonymous clients.
+        public var verifier: [UInt8]?
+        /// What the sessions were shown, of each stream.
+        public var floor: Floor
+
+        public init(ticket: UInt64, verifier: [UInt8]?, floor: Floor) {
+            self.ticket = ticket
+            self.verifier = verifier
+            self.floor = floor
+        }
+
+        /// Bytes of a verifier.
+        public static let verifierBytes = 32
     }
 
     public enum Verdict: UInt8, Hashable, Sendable {
@@ -52,6 +111,8 @@ public struct Unicast: Hashable, Sendable {
     private enum Kind: UInt8 {
         case reserve = 1
         case reserved, release, lookUp, found, requestTicket, ticket
+        case handOver = 16
+        case moved, noted, withdraw
     }
 
     func encode(into bytes: inout [UInt8]) {
@@ -76,15 +137,34 @@ public struct Unicast: Hashable, Sendable {
             bytes.append(Kind.found.rawValue)
             bytes.appendBoolean(claim != nil)
             claim?.encode(into: &bytes)
-        case .requestTicket(let holder, let sourceLoad):
+        case .requestTicket, .ticket, .handOver, .moved, .noted, .withdraw: encodeMoving(into: &bytes)
+        }
+    }
+
+    private func encodeMoving(into bytes: inout [UInt8]) {
+        switch body {
+        case .requestTicket(let request):
             bytes.append(Kind.requestTicket.rawValue)
-            holder.encode(into: &bytes)
-            bytes.appendInteger(sourceLoad)
-        case .ticket(let isGranted, let load, let loadClock):
+            request.encode(into: &bytes)
+        case .ticket(let granted, let load, let loadClock):
             bytes.append(Kind.ticket.rawValue)
-            bytes.appendBoolean(isGranted)
+            bytes.appendInteger(granted)
             bytes.appendInteger(load)
             bytes.appendInteger(loadClock)
+        case .handOver(let handOver):
+            bytes.append(Kind.handOver.rawValue)
+            handOver.encode(into: &bytes)
+        case .moved(let ticket, let positions):
+            bytes.append(Kind.moved.rawValue)
+            bytes.appendInteger(ticket)
+            bytes.appendPositions(positions)
+        case .noted(let isThere):
+            bytes.append(Kind.noted.rawValue)
+            bytes.appendBoolean(isThere)
+        case .withdraw(let ticket):
+            bytes.append(Kind.withdraw.rawValue)
+            bytes.appendInteger(ticket)
+        case .reserve, .reserved, .release, .lookUp, .found: preconditionFailure("encoded by the caller")
         }
     }
 
@@ -112,14 +192,59 @@ public struct Unicast: Hashable, Sendable {
             return .release(id, name: try reader.short("user name", limit: Claim.Limit.userNameBytes))
         case .lookUp: return .lookUp(name: try reader.short("user name", limit: Claim.Limit.userNameBytes))
         case .found: return .found(try reader.boolean("found") ? try Claim(from: &reader) : nil)
-        case .requestTicket:
-            let holder = try TicketHolder(from: &reader)
-            return .requestTicket(holder, sourceLoad: try reader.integer())
+        case .requestTicket: return .requestTicket(try TicketRequest(from: &reader))
         case .ticket:
-            let isGranted = try reader.boolean("granted")
+            let granted: UInt16 = try reader.integer()
             let load: UInt32 = try reader.integer()
-            return .ticket(isGranted: isGranted, load: load, loadClock: try reader.integer())
+            return .ticket(granted: granted, load: load, loadClock: try reader.integer())
+        case .handOver: return .handOver(try HandOver(from: &reader))
+        case .moved:
+            let ticket: UInt64 = try reader.integer()
+            return .moved(ticket: ticket, after: try reader.positions("moved"))
+        case .noted: return .noted(try reader.boolean("noted"))
+        case .withdraw: return .withdraw(ticket: try reader.integer())
         }
+    }
+}
+
+extension Unicast.TicketRequest {
+    func encode(into bytes: inout [UInt8]) {
+        holder.encode(into: &bytes)
+        bytes.append(cause.rawValue)
+        bytes.appendInteger(count)
+        bytes.appendInteger(sourceLoad)
+        bytes.appendInteger(sourceWeight)
+    }
+
+    init(from reader: inout WireReader) throws(FrameFault) {
+        holder = try Unicast.TicketHolder(from: &reader)
+        let raw: UInt8 = try reader.integer()
+        guard let cause = Unicast.TicketCause(rawValue: raw) else {
+            throw .invalidValue(field: "ticket cause", value: UInt64(raw))
+        }
+        self.cause = cause
+        count = try reader.integer()
+        guard count > 0 else { throw .invalidValue(field: "ticket count", value: 0) }
+        sourceLoad = try reader.integer()
+        sourceWeight = try reader.integer()
+    }
+}
+
+extension Unicast.HandOver {
+    func encode(into bytes: inout [UInt8]) {
+        bytes.appendInteger(ticket)
+        bytes.appendBoolean(verifier != nil)
+        if let verifier {
+            precondition(verifier.count == Self.verifierBytes, "a verifier is 32 bytes")
+            bytes.append(contentsOf: verifier)
+        }
+        floor.encode(into: &bytes)
+    }
+
+    init(from reader: inout WireReader) throws(FrameFault) {
+        ticket = try reader.integer()
+        verifier = try reader.boolean("verifier") ? try reader.fixed(Self.verifierBytes) : nil
+        floor = try Floor(from: &reader)
     }
 }
 

@@ -87,6 +87,7 @@ extension Shell: ReactorHandler {
         node.turnEnding(at: now, mayDeliver: mayDeliver(in: &reactor))
         carryOut(in: &reactor)
         if !fed.isEmpty { reactor.setTimer(TimerToken.feeding, afterMilliseconds: 1) }
+        if life.isDrained, !life.isEnding { end(in: &reactor) }
         setNodeTimer(in: &reactor)
         releaseIntake(in: &reactor)
         if !deferred.isEmpty { reactor.setTimer(TimerToken.deferred, afterMilliseconds: 0) }

@@ -130,6 +130,7 @@ extension Shell {
         log.tell(report, at: reactor.now)
         switch report {
         case .ready: announceReady()
+        case .drained: life.isDrained = true
         case .joinRefused(let address, let refusal, let text):
             life.failure = .joinRefused(address, refusal, text)
             reactor.stop()

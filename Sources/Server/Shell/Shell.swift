@@ -97,6 +97,8 @@ struct ShellSettings {
     var dialMilliseconds: Int
     /// How often a link is read at least, in milliseconds, however far behind the fan-out is.
     var breathMilliseconds: UInt64
+    /// How long SIGTERM may take to move the clients elsewhere; 0 closes them at once.
+    var drainMilliseconds: UInt64
     var statisticsFile: StatisticsFile?
     /// Where the ready line goes.
     var output: LogSink
@@ -105,6 +107,8 @@ struct ShellSettings {
     static let preambleMilliseconds = 10_000
     /// How long the last words on a link may take. Short: the other end has nothing to say to them.
     static let linkLingerMilliseconds = 500
+    /// How long SIGUSR2 may take to move the clients elsewhere, if SIGTERM may not.
+    static let drainMilliseconds: UInt64 = 30_000
     /// How long an orderly end may take.
     static let shutdownMilliseconds = 3000
     /// Room for a frame that is being gathered.

@@ -152,13 +152,15 @@ public enum Server {
             linkOutputBytes: 2 * configuration.limits.linkWindowBytes + PeerFrame.Limit.provenBytes,
             publishBytes: configuration.deliveryBytes,
             dialMilliseconds: Int(clamping: configuration.timing.handshake),
-            breathMilliseconds: configuration.timing.silence / 4, statisticsFile: statisticsFile, output: output)
+            breathMilliseconds: configuration.timing.silence / 4, drainMilliseconds: configuration.drainGrace,
+            statisticsFile: statisticsFile, output: output)
     }
 
     private static func makeNode(_ configuration: ServerConfiguration, _ shell: ShellSettings) -> Node {
         let secret = secret(configuration, output: shell.output)
         var settings = NodeConfiguration(address: shell.advertised, secret: Array(secret.utf8))
         settings.bootstrap = configuration.remote
+        settings.weight = configuration.weight
         settings.timing = configuration.timing
         // More often than the regular announcement is what a gap allows, so it is never the longer of the two.
         settings.timing.announceGap = min(configuration.timing.announceGap, configuration.timing.announceInterval)

@@ -33,6 +33,10 @@ public struct ServerConfiguration: Sendable {
     public var tlsKey: String?
     public var tlsAuthority: String?
 
+    /// Share of the clients relative to other servers.
+    public var weight: UInt32 = 100
+    /// How long SIGTERM may take to move the clients elsewhere, in milliseconds; 0 closes them at once.
+    public var drainGrace: UInt64 = 0
     public var timing = NodeConfiguration.Timing()
     public var limits = NodeConfiguration.Limits()
     public var allowsHugeIntegers = false

@@ -41,6 +41,8 @@ final class Wires {
     private(set) var waiting: [(from: Int, to: Int, link: LinkID, bytes: [UInt8])] = []
     /// Called with every output before it is carried out.
     var watch: (_ node: Int, _ output: Output) -> Void = { _, _ in }
+    /// Called with every frame but records that arrives.
+    var watchFrames: ((PeerFrame) -> Void)?
     /// What was fed to sessions that were catching up.
     private(set) var fed: [(node: Int, id: SessionID, byteCount: Int)] = []
     /// Clients that are fed take it at once; else a test says `clientHasRoom`.
@@ -277,6 +279,11 @@ final class Wires {
             offset = range.upperBound
             guard let kind = PeerFrame.Kind(rawValue: header.kind) else { continue }
             frames[kind, default: 0] += 1
+            if let watchFrames, kind != .records,
+                let frame = try? PeerFrame.decode(kind, body: Array(bytes[range.dropFirst(5)]))
+            {
+                watchFrames(frame)
+            }
             if kind == .records, let prefix = try? RecordsFrame.prefix(of: bytes.span, frame: range) {
                 recordFrames.append((from, to, prefix, header.size - RecordsFrame.headerBytes))
             }
@@ -402,6 +409,24 @@ extension Wires {
     func texts(_ client: Int) -> [String] {
         clients[client].lines.filter { $0.contains("ACTIVITY_BROADCAST") }.compactMap { line in
             line.split(separator: #"{"text":""#).last?.split(separator: "\"").first.map(String.init)
+        }
+    }
+}
+
+extension Wires {
+    /// Tells of each unicast that is sent, the retried and the forwarded included, in words.
+    func watchUnicasts(_ tell: @escaping (String) -> Void) {
+        watchFrames = { frame in
+            guard case .unicast(let unicast) = frame else { return }
+            switch unicast.body {
+            case .requestTicket: tell("request ticket")
+            case .ticket(let granted, _, _): tell("ticket \(granted)")
+            case .handOver: tell("hand over")
+            case .moved: tell("moved")
+            case .noted(let isThere): tell("noted \(isThere)")
+            case .withdraw: tell("withdraw")
+            default: tell("other")
+            }
         }
     }
 }

@@ -1,0 +1,280 @@
+import Codecs
+
+/// Sessions of one holder on their way from here to another server.
+///
+/// Leave is asked for while they go on. When it is there they are shown nothing more, and the target is told up to where
+/// they have been shown everything: the floor. When it has that, their clients are sent there. What these still say
+/// here counts; when the last connection has ended, the target is told which records hold their last words.
+struct Move: Sendable {
+    enum Stage: Sendable {
+        case asking
+        case handingOver
+        /// The clients are told to go, and may still say something.
+        case leaving
+        /// They have gone, and the target is told.
+        case ending
+    }
+
+    var holder: Unicast.TicketHolder
+    var cause: Unicast.TicketCause
+    var target: ServerID
+    var stage: Stage
+    var sessions: [SessionID]
+    /// The number of the ticket's request.
+    var ticket: UInt64 = 0
+    var floor: Floor?
+    /// This server's last record that may be of these sessions.
+    var lastSeq: UInt64 = 0
+    /// The login under way, if the client is sent on at its login.
+    var isLogin = false
+}
+
+/// Moving sessions, as the source and as the target. Nothing is lost, nothing comes twice, order holds, and the client
+/// needs nothing but to follow a REDIRECT.
+extension Node {
+    /// How long what a moved client says first may wait for what it said last at the other server: longer than that one
+    /// listens to it.
+    static let arrivalPatience: UInt64 = 3000
+
+    // MARK: As the source
+
+    /// Sessions that are as good as gone: the load counts them still.
+    var sessionsOnTheirWay: Int {
+        moves.values.reduce(0) { $0 + ($1.isLogin || !$1.isBeforeRedirect ? 0 : $1.sessions.count) }
+    }
+
+    /// Begins to move sessions of one holder.
+    mutating func move(
+        _ slots: [Int], _ holder: Unicast.TicketHolder, to target: ServerID, _ cause: Unicast.TicketCause
+    ) {
+        precondition(!slots.isEmpty && slots.count <= Int(UInt16.max), "a move has sessions")
+        let source = UInt32(clamping: ownBurden.load)
+        nextJob += 1
+        let id = nextJob
+        moves[id] = Move(
+            holder: holder, cause: cause, target: target, stage: .asking, sessions: slots.map { sessions.id(of: $0) })
+        for slot in slots { sessions.setMove(id, of: slot) }
+        noteTicketsAsked(of: target, count: slots.count)
+        request(
+            .requestTicket(
+                Unicast.TicketRequest(
+                    holder: holder, cause: cause, count: UInt16(slots.count), sourceLoad: source,
+                    sourceWeight: configuration.weight)), of: target, for: id)
+    }
+
+    /// The target has answered, or not in time (0).
+    mutating func moveAnswered(_ granted: Int, ticket: UInt64, move id: UInt64) {
+        guard let move = moves[id], move.stage == .asking else { return }
+        // Who has gone, or is somebody else by now, is out of it.
+        let present = move.sessions.filter { session in
+            guard let slot = sessions.slot(of: session), sessions.move(of: slot) == id else { return false }
+            return sessions.sessions[slot].isPresent && ticketHolder(slot) == move.holder
+                && !sessions.sessions[slot].hasJob
+        }
+        let going = phase == .serving ? Array(present.prefix(granted)) : []
+        for session in move.sessions where !going.contains(session) { forgetMove(of: session, id) }
+        moves[id]?.sessions = going
+        moves[id]?.ticket = ticket
+        guard !going.isEmpty else {
+            if granted > 0 { withdraw(id) } else { moves[id] = nil }
+            return
+        }
+        // Of several sessions, which follow the log, all have been shown the same.
+        var floor: Floor?
+        for session in going {
+            guard let slot = sessions.slot(of: session) else { continue }
+            floor = floor?.union(self.floor(of: slot)) ?? self.floor(of: slot)
+            stopShowing(slot)
+            sessions.setState(.away, of: slot)
+        }
+        moves[id]?.floor = floor
+        handOver(id)
+    }
+
+    /// A client is sent on at its login: it begins there with what is new from now on.
+    mutating func moveLogin(_ id: UInt64, _ slot: Int, ticket: UInt64, to target: ServerID) {
+        moves[id] = Move(
+            holder: ticketHolder(slot), cause: .login, target: target, stage: .asking,
+            sessions: [sessions.id(of: slot)], ticket: ticket, floor: floor(of: slot), isLogin: true)
+        sessions.setMove(id, of: slot)
+        handOver(id)
+    }
+
+    private mutating func handOver(_ id: UInt64) {
+        guard let move = moves[id], let floor = move.floor,
+            let slot = move.sessions.first.flatMap({ sessions.slot(of: $0) })
+        else { return }
+        moves[id]?.stage = .handingOver
+        let user = sessions.user(of: slot)
+        request(
+            .handOver(
+                Unicast.HandOver(
+                    ticket: move.ticket, verifier: user.claim == nil ? nil : user.verifier, floor: floor)),
+            of: move.target, for: id)
+    }
+
+    /// The target knows where the sessions are to begin (or has not said so in time): their clients may go.
+    mutating func handedOver(_ isNoted: Bool, move id: UInt64) {
+        guard let move = moves[id], move.stage == .handingOver else { return }
+        moves[id]?.stage = .leaving
+        moves[id]?.lastSeq = store.streams[Self.ownIndex].held
+        if move.isLogin { return loginHandedOver(isNoted, move: id) }
+        guard isNoted, phase == .serving, let server = servers.index(of: move.target) else { return moveFailed(id) }
+        guard !move.sessions.isEmpty else { return withdraw(id) }
+        for session in move.sessions {
+            guard let slot = sessions.slot(of: session) else { continue }
+            counters.sessionsMoved += 1
+            redirect(slot, to: server)
+        }
+    }
+
+    /// Nobody goes.
+    private mutating func withdraw(_ id: UInt64) {
+        guard let move = moves.removeValue(forKey: id) else { return }
+        post(.withdraw(ticket: move.ticket), to: move.target, request: 0)
+    }
+
+    private mutating func loginHandedOver(_ isNoted: Bool, move id: UInt64) {
+        guard let move = moves[id], let (_, slot) = end(id) else { return withdraw(id) }
+        guard isNoted, phase == .serving, let server = servers.index(of: move.target) else {
+            forgetMove(of: sessions.id(of: slot), id)
+            moves[id] = nil
+            return succeed(slot)
+        }
+        reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
+        redirect(slot, to: server)
+    }
+
+    /// The client goes; what it still says counts.
+    mutating func redirect(_ slot: Int, to server: Int) {
+        counters.redirects += 1
+        let address = members[server].address
+        reply(.redirect(hostname: Array(address.host.utf8), port: address.port), to: slot)
+        finish(slot, .redirected, keepsReading: true)
+    }
+
+    /// The target is gone, or knows of no ticket: the sessions go on here from where they were.
+    private mutating func moveFailed(_ id: UInt64) {
+        guard let move = moves[id] else { return }
+        counters.movesFailed += 1
+        withdraw(id)
+        for session in move.sessions {
+            guard let slot = sessions.slot(of: session), sessions.move(of: slot) == id else { continue }
+            forgetMove(of: session, id)
+            guard sessions.sessions[slot].state == .away else { continue }
+            sessions.setState(.new, of: slot)
+            begin(slot, at: move.floor)
+        }
+    }
+
+    private mutating func forgetMove(of session: SessionID, _ id: UInt64) {
+        guard let slot = sessions.slot(of: session), sessions.move(of: slot) == id else { return }
+        sessions.setMove(nil, of: slot)
+    }
+
+    /// A session of a move has said something: the target will have to wait for it.
+    mutating func noteActivity(ofMove slot: Int) {
+        guard let id = sessions.move(of: slot) else { return }
+        moves[id]?.lastSeq = store.streams[Self.ownIndex].held
+    }
+
+    /// The session says nothing more here.
+    mutating func endMove(of slot: Int) {
+        guard let id = sessions.move(of: slot) else { return }
+        let session = sessions.id(of: slot)
+        sessions.setMove(nil, of: slot)
+        moves[id]?.sessions.removeAll { $0 == session }
+        endMoveIfEmpty(id)
+    }
+
+    /// When the last session of a move has ended, the target may let them speak.
+    private mutating func endMoveIfEmpty(_ id: UInt64) {
+        guard let move = moves[id], move.stage == .leaving, move.sessions.isEmpty else { return }
+        // Anonymous clients have no order to be kept.
+        guard case .claim(let claim) = move.holder else {
+            moves[id] = nil
+            return
+        }
+        moves[id]?.stage = .ending
+        var after = [StreamPosition(origin: self.id, seq: move.lastSeq)]
+        if let earlier = lastActivity[claim] { after.append(earlier) }
+        request(.moved(ticket: move.ticket, after: after), of: move.target, for: id)
+    }
+
+    // MARK: As the target
+
+    mutating func noteHandOver(_ handOver: Unicast.HandOver, source: ServerID) -> Bool {
+        let expires = now.adding(milliseconds: configuration.timing.ticket)
+        timers.set(.tickets, at: expires)
+        return tickets.note(handOver, source: source, until: expires)
+    }
+
+    mutating func noteWithdrawn(_ ticket: UInt64, source: ServerID) {
+        if tickets.withdraw(ticket, source: source) { loadChanged() }
+    }
+
+    mutating func noteMoved(_ ticket: UInt64, after positions: [StreamPosition], source: ServerID) -> Bool {
+        for index in newcomers.indices where newcomers[index].source == source && newcomers[index].ticket == ticket {
+            newcomers[index].after = positions
+        }
+        let isNoted = tickets.noteMoved(ticket, after: positions, source: source)
+        settleNewcomers()
+        return isNoted
+    }
+
+    /// A client has come with a ticket: it begins where it was, and waits with what it says.
+    mutating func arrive(_ slot: Int, with ticket: Tickets.Ticket) {
+        counters.ticketsUsed += 1
+        if ticket.cause == .balance { sessions.setMoved(at: seconds, of: slot) }
+        guard let handOver = ticket.handOver else { return succeed(slot) }
+        succeed(slot, from: handOver.floor)
+        guard case .claim = ticket.holder, !isAllDelivered(ticket.after) else { return }
+        let job = SessionJob(session: sessions.id(of: slot), kind: .login, stage: .arriving, name: [], secret: [])
+        let id = begin(job, slot: slot)
+        let deadline = now.adding(milliseconds: Self.arrivalPatience)
+        newcomers.append(
+            Newcomer(job: id, source: ticket.source, ticket: ticket.request, after: ticket.after, deadline: deadline))
+        timers.set(.newcomers, at: deadline)
+    }
+
+    /// A client that came with a ticket, whose last words at the other server are waited for.
+    struct Newcomer: Sendable {
+        var job: UInt64
+        var source: ServerID
+        var ticket: UInt64
+        var after: [StreamPosition]?
+        var deadline: Instant
+    }
+
+    private func isAllDelivered(_ positions: [StreamPosition]?) -> Bool {
+        guard let positions else { return false }
+        return positions.allSatisfy { isDelivered($0) }
+    }
+
+    /// Lets those speak whose words at the other server have all been delivered here, and those who waited too long.
+    /// To be called when something was delivered, at the end of each turn.
+    mutating func settleNewcomers() {
+        guard !newcomers.isEmpty else { return }
+        var waiting: [Newcomer] = []
+        for newcomer in newcomers where jobs[newcomer.job] != nil {
+            let isDone = isAllDelivered(newcomer.after)
+            if !isDone, newcomer.deadline > now {
+                waiting.append(newcomer)
+            } else {
+                if !isDone { counters.arrivalsExpired += 1 }
+                _ = end(newcomer.job)
+            }
+        }
+        newcomers = waiting
+        if let next = newcomers.first?.deadline { timers.set(.newcomers, at: next) }
+    }
+
+    // MARK: Time
+
+    /// Seconds since the start.
+    var seconds: UInt32 { UInt32(truncatingIfNeeded: now.milliseconds(since: started) / 1000) }
+}
+
+extension Move {
+    var isBeforeRedirect: Bool { stage == .asking || stage == .handingOver }
+}
