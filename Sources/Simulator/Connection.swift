@@ -85,6 +85,8 @@ struct Pipe {
     var stalledSince: UInt64 = 0
     /// Bytes in the buffer of a reader that stands still.
     var unread = 0
+    /// What came of what was written; nil if nobody asks.
+    var receipts: Receipts?
     /// The writer has shut down, closed or is dead.
     var isShut = false
     /// The reader has closed: what still comes is answered by a reset.

@@ -3,8 +3,8 @@ import Node
 
 /// Carrying out what a node asks for. Nothing here calls the node back: results come as inputs of a later turn.
 extension SimulatedServer {
-    func carryOutputs(in world: World) {
-        guard let core, !core.node.outbox.isEmpty else { return }
+    func carryOutputs(of core: Core, in world: World) {
+        guard !core.node.outbox.isEmpty else { return }
         // The node gets a new outbox before the old one is read: reading it in place would lock the node.
         var outbox = Outbox()
         swap(&outbox, &core.node.outbox)
@@ -14,8 +14,8 @@ extension SimulatedServer {
     }
 
     /// Without leave nothing is published but what would be lost: with a gap, or at a bound.
-    func checkLeave(in world: World) {
-        guard isBehind, hadNoLeave, let outputs = core?.node.outbox.outputs else { return }
+    func checkLeave(of outputs: [Output], in world: World) {
+        guard isBehind, hadNoLeave else { return }
         var lines = 0
         for output in outputs {
             switch output {
@@ -110,25 +110,41 @@ extension SimulatedServer {
     private func feed(_ id: SessionID, _ lines: ArraySlice<UInt8>, in world: World) {
         guard let slot = liveSlot(id.slot, id.generation) else { return }
         note(in: world, "> \(name(slot)) fed \(lines.count) bytes \(Trace.mark(lines))")
+        beginPresence(slot, readsBytes: true, in: world)
+        if let presence = sockets[slot]?.presence {
+            for line in lines.split(separator: 0x0A) {
+                guard case .broadcast(let mark, _) = world.reader.read(Array(line)) else { continue }
+                world.history.noteFed(mark, on: presence, at: world.now)
+            }
+        }
         write(lines, to: slot)
         fedSessions.append(id)
         planTurn(in: world)
     }
 
-    /// A client that listens no longer, although this server does not know it yet, follows nothing.
     private func follow(_ id: SessionID, in world: World) {
         guard let slot = liveSlot(id.slot, id.generation) else { return }
         note(in: world, "> \(name(slot)) follow")
+        sockets[slot]?.followsLog = true
+        guard case .client(let index) = peer(slot, in: world) else { return }
+        beginPresence(slot, readsBytes: world.clients[index].readsBytes, in: world)
+        guard let presence = sockets[slot]?.presence else { return }
+        guard world.history.presences[presence].readsBytes else {
+            sockets[slot]?.followedFrom = publishedBytes
+            return
+        }
+        sockets[slot]?.cursor = log.count
+        if !readers.contains(slot) { readers.append(slot) }
+    }
+
+    /// The client is fed from now on, if it is not yet. One that listens no longer, although this server does not know
+    /// it, is not present.
+    private func beginPresence(_ slot: Int, readsBytes: Bool, in world: World) {
         guard let socket = sockets[slot], socket.presence == nil, case .client(let index) = peer(slot, in: world),
             world.clients[index].listens(to: socket.connection)
         else { return }
-        let client = world.clients[index]
-        if client.readsBytes {
-            sockets[slot]?.cursor = log.count
-            if !readers.contains(slot) { readers.append(slot) }
-        }
         sockets[slot]?.presence = world.history.beginPresence(
-            of: index, at: witness.life, session: client.session, readsBytes: client.readsBytes,
+            of: index, at: witness.life, session: world.clients[index].session, readsBytes: readsBytes,
             delay: world.network.connections[socket.connection].delay, time: world.now)
     }
 
@@ -141,6 +157,8 @@ extension SimulatedServer {
     private func stopFollowing(_ slot: Int, in world: World) {
         takeFromLog(slot)
         sockets[slot]?.cursor = nil
+        sockets[slot]?.followsLog = false
+        sockets[slot]?.followedFrom = nil
         if let presence = sockets[slot]?.presence { world.history.endPresence(presence, time: world.now) }
         sockets[slot]?.presence = nil
     }
@@ -183,6 +201,7 @@ extension SimulatedServer {
 
     private func publish(_ line: [UInt8], in world: World) {
         publishedLines += 1
+        publications.append((world.now, publishedBytes + UInt64(line.count)))
         var lines = [line]
         switch world.options.defect {
         case .losesLine(let every) where publishedLines % every == 0: lines = []
@@ -234,6 +253,7 @@ extension SimulatedServer {
         guard let socket = sockets[slot], !socket.outgoing.isEmpty else { return }
         let bytes = socket.outgoing
         socket.outgoing = []
+        socket.sentBytes += UInt64(bytes.count)
         world.network.send(
             bytes, on: socket.connection, from: socket.side, at: world.now, in: &world.queue)
     }

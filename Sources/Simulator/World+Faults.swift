@@ -152,6 +152,7 @@ extension SimulatedServer {
         clockOffset = 1_000_000_000 + random.below(100_000_000_000)
         var configuration = NodeConfiguration(address: address, secret: Array("simulated network".utf8))
         configuration.bootstrap = bootstrap.map { world.servers[$0].address }
+        configuration.weight = weight
         configuration.timing = world.options.timing
         configuration.limits = world.options.limits
         configuration.defect = world.options.nodeDefect
@@ -192,11 +193,13 @@ extension SimulatedServer {
         fedSessions = []
         digests = [:]
         log = []
+        publications = []
         readers = []
         written = []
         heldLine = nil
         isTurnPlanned = false
         plannedDeadline = nil
+        nextDeadline = nil
         dueAgain = 0
     }
 }

@@ -82,6 +82,9 @@ extension ScenarioReader {
             scenario.topology = topology
         }
         if let latency = try file.latency() { scenario.world.latencyMilliseconds = latency }
+        if let weights = try file.list("weights", of: "shares, one for each server") {
+            scenario.weights = try weights.map { UInt32(try file.number($0, "weights", in: 1...10_000)) }
+        }
         if let node = file.take("absent") {
             scenario.absent = Set(try file.servers(node, below: scenario.servers))
         }
@@ -165,6 +168,9 @@ extension ScenarioReader {
         var section = try Section(node, in: path, of: "the expectations")
         if let seconds = try section.number("whole-within", in: 0.001...86_400) {
             scenario.wholeLimitSeconds = seconds
+        }
+        if let seconds = try section.number("even-within", in: 0.001...86_400) {
+            scenario.evenLimitSeconds = seconds
         }
         if let most = try section.number("redundancy", in: 0...1000) { scenario.redundancyMax = most }
         try section.end()
