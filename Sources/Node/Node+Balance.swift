@@ -67,7 +67,7 @@ extension Node {
     /// Where a client goes that logs in here, if not to stay.
     func redirectTarget(besides tried: [ServerID] = []) -> ServerID? {
         // One that stops is left for any other.
-        let own = isDraining ? nil : Burden(load: UInt64(load) + 1, weight: configuration.weight)
+        let own = isDraining ? nil : Burden(load: ownBurden.load + 1, weight: configuration.weight)
         return bestTarget(for: own, besides: tried)
     }
 

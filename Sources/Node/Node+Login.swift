@@ -262,7 +262,8 @@ extension Node {
         guard let job = jobs[id], let slot = sessions.slot(of: job.session) else { return }
         noteTicketsAsked(of: target)
         let ticket = Unicast.TicketRequest(
-            holder: ticketHolder(slot), cause: isDraining ? .drain : .login, sourceLoad: load + 1,
+            holder: ticketHolder(slot), cause: isDraining ? .drain : .login,
+            sourceLoad: UInt32(clamping: ownBurden.load + 1),
             sourceWeight: configuration.weight)
         request(.requestTicket(ticket), of: target, for: id)
     }
@@ -278,12 +279,13 @@ extension Node {
                 return askTicket(of: next, job: id)
             }
         }
-        if isGranted, let slot = sessions.slot(of: job.session), sessions.user(of: slot).claim != nil || isDraining {
-            return moveLogin(id, slot, ticket: ticket, to: target)
-        }
         guard let (_, slot) = end(id) else { return }
         guard isGranted, phase == .serving, let server = servers.index(of: target) else { return stay(slot) }
         reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
-        redirect(slot, to: server)
+        if sessions.user(of: slot).claim != nil || isDraining {
+            moveNewcomer(slot, ticket: ticket, to: target)
+        } else {
+            redirect(slot, to: server)
+        }
     }
 }

@@ -25,8 +25,6 @@ struct Move: Sendable {
     var floor: Floor?
     /// This server's last record that may be of these sessions.
     var lastSeq: UInt64 = 0
-    /// The login under way, if the client is sent on at its login.
-    var isLogin = false
 }
 
 /// Moving sessions, as the source and as the target. Nothing is lost, nothing comes twice, order holds, and the client
@@ -40,7 +38,7 @@ extension Node {
 
     /// Sessions that are as good as gone: the load counts them still.
     var sessionsOnTheirWay: Int {
-        moves.values.reduce(0) { $0 + ($1.isLogin || !$1.isBeforeRedirect ? 0 : $1.sessions.count) }
+        moves.values.reduce(0) { $0 + ($1.isBeforeRedirect ? $1.sessions.count : 0) }
     }
 
     /// Begins to move sessions of one holder.
@@ -91,13 +89,16 @@ extension Node {
         handOver(id)
     }
 
-    /// A client is sent on at its login: it begins there with what is new from now on.
-    mutating func moveLogin(_ id: UInt64, _ slot: Int, ticket: UInt64, to target: ServerID) {
-        moves[id] = Move(
+    /// A client that has just got its LOGIN_SUCCESS is sent on at once: it begins there with what is new from now on.
+    mutating func moveNewcomer(_ slot: Int, ticket: UInt64, to target: ServerID) {
+        nextJob += 1
+        moves[nextJob] = Move(
             holder: ticketHolder(slot), cause: .login, target: target, stage: .asking,
-            sessions: [sessions.id(of: slot)], ticket: ticket, floor: floor(of: slot), isLogin: true)
-        sessions.setMove(id, of: slot)
-        handOver(id)
+            sessions: [sessions.id(of: slot)], ticket: ticket, floor: floor(of: slot))
+        sessions.setMove(nextJob, of: slot)
+        sessions.setState(.away, of: slot)
+        loadChanged()
+        handOver(nextJob)
     }
 
     private mutating func handOver(_ id: UInt64) {
@@ -118,12 +119,11 @@ extension Node {
         guard let move = moves[id], move.stage == .handingOver else { return }
         moves[id]?.stage = .leaving
         moves[id]?.lastSeq = store.streams[Self.ownIndex].held
-        if move.isLogin { return loginHandedOver(isNoted, move: id) }
         guard isNoted, phase == .serving, let server = servers.index(of: move.target) else { return moveFailed(id) }
         guard !move.sessions.isEmpty else { return withdraw(id) }
         for session in move.sessions {
             guard let slot = sessions.slot(of: session) else { continue }
-            counters.sessionsMoved += 1
+            if move.cause != .login { counters.sessionsMoved += 1 }
             redirect(slot, to: server)
         }
     }
@@ -132,17 +132,6 @@ extension Node {
     private mutating func withdraw(_ id: UInt64) {
         guard let move = moves.removeValue(forKey: id) else { return }
         post(.withdraw(ticket: move.ticket), to: move.target, request: 0)
-    }
-
-    private mutating func loginHandedOver(_ isNoted: Bool, move id: UInt64) {
-        guard let move = moves[id], let (_, slot) = end(id) else { return withdraw(id) }
-        guard isNoted, phase == .serving, let server = servers.index(of: move.target) else {
-            forgetMove(of: sessions.id(of: slot), id)
-            moves[id] = nil
-            return succeed(slot)
-        }
-        reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
-        redirect(slot, to: server)
     }
 
     /// The client goes; what it still says counts.
