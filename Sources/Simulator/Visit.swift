@@ -113,6 +113,8 @@ extension History {
         if end.how == .loggedOut || end.how == .refused { return .none }
         let patience = max(isMoved ? ticketTime : 0, clientNames[client] == nil ? 0 : resumeWindow)
         guard patience > 0 else { return isMoved ? .loose : .none }
+        // An anonymous client that was sent on at its login begins with what is new.
+        if clientNames[client] == nil, visits[client][earlier - 1].presence == nil { return .loose }
         guard let welcome = visit.welcomedAt, let present = visit.presence.map({ presences[$0] }),
             let life = life(of: visits[client][earlier - 1])
         else { return .loose }
