@@ -16,7 +16,7 @@ extension History {
     private func isLost(_ record: RecordPlace, for life: Int) -> Bool {
         lives.allSatisfy { holder in
             guard holder.hasHeld(record) else { return true }
-            guard let end = holder.end, let held = holder.heldAt(record) else { return false }
+            guard let end = holder.end, !holder.hasLeft, let held = holder.heldAt(record) else { return false }
             return !hasCalm(of: Self.lossPatience, from: max(held, lives[life].start), to: end)
         }
     }

@@ -47,11 +47,11 @@ extension Checks {
                         note(.redirectedTooOften, "for the \(atLogin). time at one login")
                     }
                 } else {
-                    if let movedAt, end.time < movedAt + history.restTime, !history.wasDraining(visit.server, end.time)
-                    {
+                    let wasDraining = history.wasDraining(visit.server, end.time)
+                    if let movedAt, end.time < movedAt + history.restTime, !wasDraining {
                         note(.redirectedTooOften, "as another one had done at \(Trace.stamp(movedAt))")
                     }
-                    (atLogin, movedAt) = (0, end.time)
+                    (atLogin, movedAt) = (0, wasDraining ? nil : end.time)
                 }
             }
             return found
@@ -73,13 +73,16 @@ extension History {
     func isExcused(_ reception: FaultyReception) -> Bool {
         let mark = ActivityMark(sender: reception.sender, number: reception.number)
         guard let record = activity(mark)?.record else { return false }
-        if reception.fault == .old { return mayBeOwed(record.time, on: reception.visit, of: reception.client) }
+        if reception.fault == .old { return mayBeOwed(record, on: reception.visit, of: reception.client) }
         guard let earlier = reception.earlierVisit else { return false }
         return !areTied(earlier, to: reception.visit, of: reception.client, for: mark)
     }
 
     /// Whether the server was emptying itself, which takes no account of when a client was moved last.
     func wasDraining(_ server: Int, _ time: UInt64) -> Bool {
-        drains.contains { $0.server == server && $0.time <= time }
+        drains.contains { drain in
+            drain.server == server && drain.time <= time
+                && !lives.contains { $0.server == server && drain.time < $0.start && $0.start <= time }
+        }
     }
 }

@@ -189,14 +189,21 @@ extension History {
     /// The client got the line of an activity from the server that it listens to.
     mutating func noteReception(_ mark: ActivityMark, by client: Int, session: Int, at time: UInt64) {
         guard let activity = activity(mark) else { return }
-        let broken = views[client].see(mark, ordinal: activity.ordinal, session: session)
+        let acceptedAt = activity.acceptedAt ?? .max
+        noteReception(mark, activity.ordinal, acceptedAt: acceptedAt, by: client, session: session, at: time)
+    }
+
+    private mutating func noteReception(
+        _ mark: ActivityMark, _ ordinal: Int, acceptedAt: UInt64, by client: Int, session: Int, at time: UInt64
+    ) {
+        let broken = views[client].see(mark, ordinal: ordinal, session: session)
         guard let presence = presentNumbers[client] else { return }
         if let broken {
             noteFault(
                 broken.fault, mark, presence: presences[presence], visit: session, earlier: broken.earlierVisit,
                 at: time)
         }
-        guard let record = activity.record, record.time < presences[presence].start else { return }
+        guard acceptedAt < presences[presence].start, let record = activity(mark)?.record else { return }
         noteIfOld(record, mark, presence: presences[presence], at: time)
     }
 
@@ -269,8 +276,10 @@ extension History {
             let line = lives[presence.life].log[cursor]
             guard time == .max || line.time + presence.delay <= time else { break }
             cursor += 1
+            guard line.ordinal >= 0 else { continue }
             noteReception(
-                line.mark, by: presence.client, session: presence.session, at: line.time + presence.delay)
+                line.mark, line.ordinal, acceptedAt: line.acceptedAt, by: presence.client, session: presence.session,
+                at: line.time + presence.delay)
         }
         presences[number].cursor = cursor
     }
@@ -296,7 +305,7 @@ extension History {
     }
 
     mutating func notePublication(_ mark: ActivityMark, by life: Int, at time: UInt64) {
-        lives[life].log.append(LogLine(mark: mark, time: time))
+        lives[life].log.append(LogLine(mark: mark, activity: activity(mark), time: time))
     }
 }
 
@@ -304,13 +313,21 @@ extension History {
 public struct LogLine: Sendable {
     private let sender: Int32
     private let number: Int32
+    private let place: Int32
     let time: UInt64
+    /// When the activity became a record, so that those who read the log need not look it up.
+    let acceptedAt: UInt64
 
-    init(mark: ActivityMark, time: UInt64) {
+    /// `activity` is nil for what nobody sent.
+    init(mark: ActivityMark, activity: History.Activity?, time: UInt64) {
         sender = Int32(truncatingIfNeeded: mark.sender)
         number = Int32(truncatingIfNeeded: mark.number)
+        place = activity.map { Int32(truncatingIfNeeded: $0.ordinal) } ?? -1
+        acceptedAt = activity?.acceptedAt ?? .max
         self.time = time
     }
 
     var mark: ActivityMark { ActivityMark(sender: Int(sender), number: Int(number)) }
+    /// The activity's place among all of the history; negative for what nobody sent.
+    var ordinal: Int { Int(place) }
 }

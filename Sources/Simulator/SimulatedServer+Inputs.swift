@@ -80,6 +80,18 @@ extension SimulatedServer {
         }
     }
 
+    /// What its operator wants.
+    func showEnd(to node: inout Node, in world: World) {
+        if let time = drainWithin.take() {
+            note(in: world, "< drain within \(time) ms")
+            node.drain(within: time, at: instant(world.now))
+        }
+        guard isToLeave else { return }
+        isToLeave = false
+        note(in: world, "< shutdown")
+        node.shutdown(at: instant(world.now))
+    }
+
     /// Shows what a connection brought.
     func show(_ slot: Int, to node: inout Node, in world: World) {
         guard sockets.indices.contains(slot), let socket = sockets[slot], socket.isReady else { return }

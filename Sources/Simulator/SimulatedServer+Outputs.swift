@@ -53,6 +53,7 @@ extension SimulatedServer {
             note(in: world, "> report \(report)")
             world.tell(report, by: self)
             note(report, in: world)
+            if case .drained(let count) = report { world.leave(index, sessionsLeft: count) }
         }
     }
 

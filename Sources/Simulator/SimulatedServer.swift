@@ -29,6 +29,12 @@ public final class SimulatedServer {
         public var report: Report
     }
 
+    /// It is to empty itself within so many milliseconds, and then to leave: its node has yet to be told.
+    var drainWithin: UInt64?
+    var isToLeave = false
+    /// It was told to empty itself.
+    var isDraining = false
+
     /// Nil while it is down.
     var core: Core?
 
@@ -197,6 +203,7 @@ extension SimulatedServer {
         showDialResults(to: &node, in: world)
         showHashResults(to: &node, in: world)
         showRoom(to: &node, in: world)
+        showEnd(to: &node, in: world)
         swap(&readySlots, &shownSlots)
         for slot in shownSlots { show(slot, to: &node, in: world) }
         shownSlots.removeAll(keepingCapacity: true)

@@ -111,8 +111,10 @@ extension History {
         let visit = visits[client][number - 1]
         let isMoved = visit.isRedirected && earlier == number - 1
         if end.how == .loggedOut || end.how == .refused { return .none }
-        let patience = clientNames[client] == nil ? (isMoved ? ticketTime : 0) : resumeWindow
+        let patience = max(isMoved ? ticketTime : 0, clientNames[client] == nil ? 0 : resumeWindow)
         guard patience > 0 else { return isMoved ? .loose : .none }
+        // An anonymous client that was sent on at its login begins with what is new.
+        if clientNames[client] == nil, visits[client][earlier - 1].presence == nil { return .loose }
         guard let welcome = visit.welcomedAt, let present = visit.presence.map({ presences[$0] }),
             let life = life(of: visits[client][earlier - 1])
         else { return .loose }
@@ -172,14 +174,16 @@ extension History {
         }
     }
 
-    /// Whether a client may be shown on a visit what was sent at a time before it: it may have been there then, for all
-    /// that its server knows.
-    func mayBeOwed(_ time: UInt64, on number: Int, of client: Int) -> Bool {
+    /// Whether a client may be shown on a visit what its server had delivered before it came: on an earlier visit, to
+    /// which this one is tied for all that the server knows, it could still expect it.
+    func mayBeOwed(_ record: RecordPlace, on number: Int, of client: Int) -> Bool {
         var present = number
         while tie(of: present, of: client) != .none, let earlier = visitBefore(present, of: client) {
             let visit = visits[client][earlier - 1]
-            let start = visit.presence.map { presences[$0].start } ?? visit.welcomedAt ?? .max
-            if min(start, visit.welcomedAt ?? .max) <= time { return true }
+            let start = visit.presence.map { presences[$0].start } ?? visit.start
+            guard let life = life(of: visit), let delivered = lives[life].deliveredAt(record), delivered < start else {
+                return true
+            }
             present = earlier
         }
         return false

@@ -29,6 +29,32 @@ extension World {
         network.setFrozen(.server(index), false, at: now, in: &queue)
     }
 
+    /// The server is to move all its clients elsewhere, within a time; then it leaves in order.
+    public func drain(_ index: Int, withinMilliseconds time: UInt64) {
+        guard servers[index].isUp, !servers[index].isDraining else { return }
+        trace.note(now, "world drains s\(index) within \(time) ms")
+        tellLife(of: servers[index], "is drained")
+        history.drains.append((index, now))
+        servers[index].isDraining = true
+        servers[index].drainWithin = time
+        servers[index].planTurn(in: self)
+    }
+
+    /// It says that its clients are gone, but for some: it says goodbye to its neighbours, and ends.
+    func leave(_ index: Int, sessionsLeft count: Int) {
+        let life = servers[index].life
+        rareStates[count == 0 ? .drained : .drainedInVain] += 1
+        history.lives[servers[index].witness.life].hasLeft = count == 0
+        servers[index].isToLeave = true
+        servers[index].planTurn(in: self)
+        at(milliseconds: now / 1_000_000 + Self.farewellMilliseconds) { world in
+            if world.servers[index].life == life { world.kill(index, .process) }
+        }
+    }
+
+    /// From its last client until it is gone. (As the real shell has it.)
+    static let farewellMilliseconds: UInt64 = 3000
+
     /// The process stands still, as by SIGSTOP, until `goOn`: it does nothing, and its kernel takes in what comes as
     /// far as its buffers have room, connections too.
     public func pause(_ index: Int) {
@@ -144,6 +170,7 @@ extension SimulatedServer {
         isUp = true
         isPaused = false
         isBehind = false
+        (isDraining, drainWithin, isToLeave) = (false, nil, false)
         hadNoLeave = false
         startTime = world.now
         beginLife(in: world)
