@@ -13,6 +13,7 @@ extension Node {
     mutating func loadChanged() {
         loadClock += 1
         announceSoon()
+        considerRebalancing()
     }
 
     /// How many clients a server has, and which share it should have.

@@ -103,6 +103,7 @@ extension Node {
         let hasRisen = announcement.rank > members[origin].rank
         members[origin].rank = max(members[origin].rank, announcement.rank)
         members[origin].noteLoad(announcement.load, clock: announcement.loadClock)
+        considerRebalancing()
         if arrival == .pushed { noteBeginning(announcement, of: origin) }
         acknowledge(announcement, of: origin)
         compareRegistry(with: announcement, of: origin)

@@ -129,6 +129,7 @@ extension Node {
             requests[unicast.request] = nil
             if let server = servers.index(of: request.destination) {
                 members[server].noteLoad(load, clock: loadClock)
+                considerRebalancing()
             }
             ticketsAnswered(min(granted, asked.count), of: asked, request: request, id: unicast.request)
         case (.handOver, .noted(let isNoted)):
