@@ -124,8 +124,9 @@ extension Node {
 
     /// Whether this server has delivered everything that the session was shown.
     private func isReached(_ index: Int) -> Bool {
-        feeding.feeds[index].unknown.isEmpty
-            && servers.indices.allSatisfy { feeding.feeds[index].shown[$0] <= store.streams[$0].delivered }
+        configuration.defect == .liveBeforeFloor
+            || feeding.feeds[index].unknown.isEmpty
+                && servers.indices.allSatisfy { feeding.feeds[index].shown[$0] <= store.streams[$0].delivered }
     }
 
     /// Feeds records of one stream, up to one whose sender's activity before it, from elsewhere, is still owed. Returns

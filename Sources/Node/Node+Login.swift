@@ -232,7 +232,9 @@ extension Node {
         sessions.setUser(user, of: slot)
         // A second LOGIN on a connection changes who it is, not where.
         guard !wasPresent else { return succeed(slot) }
-        if tickets.unusedCount > 0, let ticket = tickets.use(ticketHolder(slot)) { return arrive(slot, with: ticket) }
+        if tickets.unusedCount > 0, let ticket = tickets.use(ticketHolder(slot), defect: configuration.defect) {
+            return arrive(slot, with: ticket)
+        }
         let job = SessionJob(
             session: sessions.id(of: slot), kind: .login, stage: .ticketing, name: [], secret: [])
         guard requests.count < configuration.limits.requests, let target = redirectTarget() else { return stay(slot) }

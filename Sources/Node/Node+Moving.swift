@@ -218,6 +218,7 @@ extension Node {
         guard let handOver = ticket.handOver else { return succeed(slot) }
         succeed(slot, from: handOver.floor)
         guard case .claim = ticket.holder, !isAllDelivered(ticket.after) else { return }
+        if configuration.defect == .arrivalNotAwaited { return }
         let job = SessionJob(session: sessions.id(of: slot), kind: .login, stage: .arriving, name: [], secret: [])
         let id = begin(job, slot: slot)
         let deadline = now.adding(milliseconds: Self.arrivalPatience)

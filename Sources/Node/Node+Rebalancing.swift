@@ -22,7 +22,9 @@ extension Node {
 
     /// What this server would have without the sessions that are about to go.
     var ownBurden: Burden {
-        Burden(load: UInt64(max(0, Int(load) - sessionsOnTheirWay)), weight: configuration.weight)
+        let own = UInt64(max(0, Int(load) - sessionsOnTheirWay))
+        let isHasty = configuration.defect == .movesBackAndForth && own > 0
+        return Burden(load: isHasty ? own + 1 : own, weight: configuration.weight)
     }
 
     /// To be called when this server's load or another one's may have changed.

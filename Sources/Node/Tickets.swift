@@ -101,8 +101,12 @@ struct Tickets: Sendable {
     }
 
     /// Uses the oldest ticket of the holder; nil if there is none.
-    mutating func use(_ holder: Unicast.TicketHolder) -> Ticket? {
-        guard let index = tickets.firstIndex(where: { $0.isReady && $0.holder == holder }) else { return nil }
+    mutating func use(_ holder: Unicast.TicketHolder, defect: NodeDefect? = nil) -> Ticket? {
+        let isAnyones = defect == .floorOfAnother
+        guard let index = tickets.firstIndex(where: { $0.isReady && (isAnyones || $0.holder == holder) }) else {
+            return nil
+        }
+        if defect == .floorUsedTwice { return tickets[index] }
         tickets[index].unused -= 1
         unusedCount -= 1
         return tickets[index]

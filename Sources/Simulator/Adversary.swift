@@ -388,6 +388,8 @@ extension Adversary {
         for server in world.servers.indices {
             world.goOn(server)
             world.setBehind(server, false)
+            // Who is about to leave would be missed.
+            if world.servers[server].isDraining { world.kill(server, .process) }
         }
         for (first, second, quality) in changedPaths { world.setPath(first, second, quality) }
         for client in frozenClients { world.setReading(client: client, true) }
