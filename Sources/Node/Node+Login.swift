@@ -13,6 +13,8 @@ struct SessionJob: Sendable {
         case recorded
         /// Asking another server to take the client.
         case ticketing
+        /// Looking for an older session of the claim whose connection has broken.
+        case resuming
     }
 
     enum Kind: Sendable { case register, login }
@@ -32,6 +34,10 @@ struct SessionJob: Sendable {
     var tried: [ServerID] = []
     /// The hash that was asked for last.
     var hash: HashID?
+    /// Sessions of the claim that may have lost their connection: here, elsewhere, and the one that is asked for now.
+    var suspects: [SessionID] = []
+    var places: [Whereabouts.Place] = []
+    var place: Whereabouts.Place?
 }
 
 /// LOGIN: who is it, is it them, and should they be here?
@@ -226,19 +232,23 @@ extension Node {
     private mutating func loggedIn(_ slot: Int, user: Int32) {
         counters.logins += 1
         hasServed = true
-        let wasPresent = sessions.sessions[slot].isPresent
+        if sessions.sessions[slot].isPresent {
+            // A second LOGIN on a connection changes who it is, not where.
+            closeSession(slot)
+            sessions.setUser(user, of: slot)
+            openSession(slot, at: floor(of: slot))
+            return succeed(slot)
+        }
         sessions.setUser(user, of: slot)
-        // A second LOGIN on a connection changes who it is, not where.
-        guard !wasPresent else { return succeed(slot) }
         if tickets.unusedCount > 0, tickets.use(ticketHolder(slot)) {
             counters.ticketsUsed += 1
-            return succeed(slot)
+            return stay(slot)
         }
         let job = SessionJob(
             session: sessions.id(of: slot), kind: .login, stage: .ticketing, name: [], secret: [])
         guard requests.count < configuration.limits.requests,
             let target = redirectTarget(ownLoad: load + 1, besides: [])
-        else { return succeed(slot) }
+        else { return stay(slot) }
         askTicket(of: target, job: begin(job, slot: slot))
     }
 
@@ -246,11 +256,11 @@ extension Node {
         sessions.user(of: slot).claim.map { .claim($0) } ?? .address(sessions.address(of: slot))
     }
 
-    /// LOGIN_SUCCESS; from here on the client gets every activity.
-    private mutating func succeed(_ slot: Int) {
+    /// LOGIN_SUCCESS; from here on, or from its floor on, the client gets every activity.
+    mutating func succeed(_ slot: Int, at floor: Floor? = nil) {
         reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
         guard !sessions.sessions[slot].isPresent else { return }
-        begin(slot)
+        begin(slot, at: floor)
     }
 
     // MARK: Going elsewhere
@@ -273,7 +283,7 @@ extension Node {
             }
         }
         guard let (_, slot) = end(id) else { return }
-        guard isGranted, phase == .serving, let server = servers.index(of: target) else { return succeed(slot) }
+        guard isGranted, phase == .serving, let server = servers.index(of: target) else { return stay(slot) }
         counters.redirects += 1
         let address = members[server].address
         reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)

@@ -104,7 +104,9 @@ extension Node {
             let isGranted = grantTicket(
                 holder, sourceLoad: sourceLoad, source: unicast.source, request: unicast.request)
             answer(unicast, .ticket(isGranted: isGranted, load: load, loadClock: loadClock))
-        case .reserved, .found, .ticket: receiveAnswer(unicast)
+        case .takeFloor(let claim, let number):
+            takeFloor(claim, number: number, for: .init(server: unicast.source, request: unicast.request))
+        case .reserved, .found, .ticket, .floorTaken: receiveAnswer(unicast)
         }
     }
 
@@ -130,6 +132,9 @@ extension Node {
                 members[server].noteLoad(load, clock: loadClock)
             }
             ticketAnswered(isGranted, by: request.destination, job: request.job)
+        case (.takeFloor(let claim, _), .floorTaken(let answer)):
+            requests[unicast.request] = nil
+            floorAnswered(answer, of: claim, job: request.job)
         default: break
         }
     }
@@ -139,7 +144,8 @@ extension Node {
         case .reserve: reservationAnswered(nil, by: request.destination, job: request.job)
         case .lookUp: lookUpAnswered(nil, job: request.job)
         case .requestTicket: ticketAnswered(false, by: request.destination, job: request.job)
-        case .reserved, .release, .found, .ticket: preconditionFailure("only requests are waited for")
+        case .takeFloor(let claim, _): floorAnswered(nil, of: claim, job: request.job)
+        case .reserved, .release, .found, .ticket, .floorTaken: preconditionFailure("only requests are waited for")
         }
     }
 }

@@ -80,6 +80,26 @@ extension SimulatedServer {
         }
     }
 
+    /// What the node wanted to know of its clients.
+    func showProgress(in world: World) {
+        let sessions = examined
+        examined = []
+        for id in sessions {
+            let acknowledged = liveSlot(id.slot, id.generation).flatMap { arrived(at: $0, in: world) }
+            core?.node.clientExamined(id, acknowledged: acknowledged, isStalled: false, at: instant(world.now))
+        }
+        guard isMeasuring else { return }
+        isMeasuring = false
+        // What was published before it was asked the last time has arrived by now, where it arrives at all.
+        core?.node.clientsReached(publishedBytesBefore, at: instant(world.now))
+        publishedBytesBefore = publishedBytes
+    }
+
+    /// How many bytes have arrived at the other end of a connection.
+    private func arrived(at slot: Int, in world: World) -> UInt64? {
+        sockets[slot].map { world.network.connections[$0.connection][towards: $0.side.other].arrived }
+    }
+
     /// Shows what a connection brought.
     func show(_ slot: Int, in world: World) {
         guard sockets.indices.contains(slot), let socket = sockets[slot], socket.isReady else { return }
@@ -149,7 +169,7 @@ extension SimulatedServer {
         let consumed =
             core?.node.clientReceived(
                 sessionID(slot), socket.incoming.span, seen: socket.seen, atEnd: socket.hasEnded,
-                at: instant(world.now)) ?? 0
+                acknowledged: socket.hasEnded ? arrived(at: slot, in: world) : nil, at: instant(world.now)) ?? 0
         let taken = checked(consumed, of: socket.incoming.count, in: world)
         socket.incoming.removeFirst(taken)
         socket.seen = socket.incoming.count
@@ -159,7 +179,7 @@ extension SimulatedServer {
     /// The connection of a client is over, whoever ended it: the node hears of it once.
     func endClient(_ slot: Int, in world: World) {
         note(in: world, "< \(name(slot)) closed")
-        core?.node.clientClosed(sessionID(slot), at: instant(world.now))
+        core?.node.clientClosed(sessionID(slot), acknowledged: arrived(at: slot, in: world), at: instant(world.now))
         closeSocket(slot, in: world)
     }
 

@@ -57,6 +57,12 @@ public final class SimulatedServer {
     var hashResults: [(id: HashID, digest: [UInt8])] = []
     /// Clients that were fed.
     var fedSessions: [SessionID] = []
+    /// Clients that are to be looked at, and whether all are.
+    var examined: [SessionID] = []
+    var isMeasuring = false
+    /// Bytes published in this life, now and when it was last asked how far clients are.
+    var publishedBytes: UInt64 = 0
+    var publishedBytesBefore: UInt64 = 0
     var readySlots: [Int] = []
     /// Those of the present turn.
     private var shownSlots: [Int] = []
@@ -173,6 +179,7 @@ extension SimulatedServer {
         showDialResults(in: world)
         showHashResults(in: world)
         showRoom(in: world)
+        showProgress(in: world)
         swap(&readySlots, &shownSlots)
         for slot in shownSlots { show(slot, in: world) }
         shownSlots.removeAll(keepingCapacity: true)

@@ -190,6 +190,9 @@ extension SimulatedServer {
         dialResults = []
         hashResults = []
         fedSessions = []
+        examined = []
+        isMeasuring = false
+        (publishedBytes, publishedBytesBefore) = (0, 0)
         digests = [:]
         log = []
         readers = []

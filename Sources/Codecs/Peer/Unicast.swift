@@ -30,6 +30,19 @@ public struct Unicast: Hashable, Sendable {
         case requestTicket(TicketHolder, sourceLoad: UInt32)
         /// `load` and `loadClock` as in `Announcement`, after the decision.
         case ticket(isGranted: Bool, load: UInt32, loadClock: UInt64)
+        /// To the server of a named session, which has a number there: its user logs in here; is it detached?
+        case takeFloor(ClaimID, number: UInt64)
+        case floorTaken(FloorAnswer)
+    }
+
+    /// What has become of a session.
+    public enum FloorAnswer: Hashable, Sendable {
+        /// There is nothing of it any more.
+        case gone
+        /// It is connected.
+        case alive
+        /// It was detached, and ends with this answer.
+        case floor(Floor)
     }
 
     public enum Verdict: UInt8, Hashable, Sendable {
@@ -51,7 +64,7 @@ public struct Unicast: Hashable, Sendable {
 
     private enum Kind: UInt8 {
         case reserve = 1
-        case reserved, release, lookUp, found, requestTicket, ticket
+        case reserved, release, lookUp, found, requestTicket, ticket, takeFloor, floorTaken
     }
 
     func encode(into bytes: inout [UInt8]) {
@@ -85,6 +98,19 @@ public struct Unicast: Hashable, Sendable {
             bytes.appendBoolean(isGranted)
             bytes.appendInteger(load)
             bytes.appendInteger(loadClock)
+        case .takeFloor(let claim, let number):
+            bytes.append(Kind.takeFloor.rawValue)
+            claim.encode(into: &bytes)
+            bytes.appendInteger(number)
+        case .floorTaken(let answer):
+            bytes.append(Kind.floorTaken.rawValue)
+            switch answer {
+            case .gone: bytes.append(0)
+            case .alive: bytes.append(1)
+            case .floor(let floor):
+                bytes.append(2)
+                floor.encode(into: &bytes)
+            }
         }
     }
 
@@ -119,6 +145,10 @@ public struct Unicast: Hashable, Sendable {
             let isGranted = try reader.boolean("granted")
             let load: UInt32 = try reader.integer()
             return .ticket(isGranted: isGranted, load: load, loadClock: try reader.integer())
+        case .takeFloor:
+            let claim = try ClaimID(from: &reader)
+            return .takeFloor(claim, number: try reader.integer())
+        case .floorTaken: return .floorTaken(try FloorAnswer(from: &reader))
         }
     }
 }
@@ -145,6 +175,18 @@ extension Unicast.TicketHolder {
         case 1: self = .claim(try ClaimID(from: &reader))
         case 2: self = .address(try reader.fixed(Self.addressBytes))
         default: throw .invalidValue(field: "ticket holder", value: UInt64(kind))
+        }
+    }
+}
+
+extension Unicast.FloorAnswer {
+    init(from reader: inout WireReader) throws(FrameFault) {
+        let kind: UInt8 = try reader.integer()
+        switch kind {
+        case 0: self = .gone
+        case 1: self = .alive
+        case 2: self = .floor(try Floor(from: &reader))
+        default: throw .invalidValue(field: "answer about a floor", value: UInt64(kind))
         }
     }
 }
