@@ -92,6 +92,22 @@ int ces_set_not_sent_low_water(int fd, int bytes);
 ptrdiff_t ces_send(int fd, const void *bytes, size_t count);
 ptrdiff_t ces_receive(int fd, void *bytes, size_t count);
 
+/// What the other end of a TCP connection has acknowledged.
+typedef struct ces_output_progress {
+    /// Bytes since the connection was accepted. It stays what it was when the connection is reset.
+    uint64_t acknowledged;
+    /// Segments under way.
+    uint32_t in_flight;
+    /// Times in a row that the oldest of them was sent again in vain.
+    uint32_t retransmits;
+    /// Since the last acknowledgement.
+    uint32_t last_acknowledged_ms;
+} ces_output_progress;
+
+int ces_progress(int fd, ces_output_progress *progress);
+/// The bytes that were written and are not acknowledged (SIOCOUTQ), or a negated errno.
+int ces_unacknowledged(int fd);
+
 /// Numeric text to address: 0, or -EINVAL.
 int ces_parse_ip(const char *text, ces_address *address);
 /// Address without port as text; `size` at least 64.

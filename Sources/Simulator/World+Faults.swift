@@ -218,6 +218,8 @@ extension SimulatedServer {
         dialResults = []
         hashResults = []
         fedSessions = []
+        examined = []
+        isMeasuring = false
         digests = [:]
         log = []
         publications = []
