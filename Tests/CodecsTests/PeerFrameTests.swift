@@ -186,7 +186,9 @@ enum PeerSamples {
             .reserve(claim), .reserved(.busy), .release(claim.id, name: claim.name), .lookUp(name: claim.name),
             .found(nil), .found(claim), .requestTicket(.claim(claim.id), sourceLoad: 9),
             .requestTicket(.address(bytes(16)), sourceLoad: .max),
-            .ticket(isGranted: true, load: 1, loadClock: 2),
+            .ticket(isGranted: true, load: 1, loadClock: 2), .takeFloor(claim.id, number: .max),
+            .floorTaken(.gone), .floorTaken(.alive), .floorTaken(.floor(Floor())),
+            .floorTaken(.floor(Floor([StreamPosition(origin: other, seq: 2)]))),
         ].map(unicast)
 
     /// Random bytes; half of them begin like a real body, so that decoders come further than the first field.
