@@ -70,45 +70,49 @@ struct Whereabouts: Sendable {
         var isDetached = false
     }
 
-    /// In order of their records. Looked up, never iterated for an output.
-    private var places: [ClaimID: [Place]] = [:]
+    private struct Server: Sendable {
+        var id: ServerID
+        /// In order of their records. Looked up only.
+        var sessions: [ClaimID: [Place]] = [:]
+        var count = 0
+    }
+
+    /// In the order in which they were first heard of.
+    private var servers: [Server] = []
     private(set) var count = 0
     private let limit: Int
 
     init(limit: Int) { self.limit = limit }
 
-    func places(of claim: ClaimID) -> [Place] { places[claim] ?? [] }
+    /// Complexity: linear in the number of servers that have sessions.
+    func places(of claim: ClaimID) -> [Place] { servers.flatMap { $0.sessions[claim] ?? [] } }
 
     /// Returns false at the limit.
     mutating func open(_ place: Place, of claim: ClaimID) -> Bool {
-        guard count < limit else { return false }
         remove(place.number, at: place.server, of: claim)
-        places[claim, default: []].append(place)
+        guard count < limit else { return false }
+        let index = servers.firstIndex { $0.id == place.server } ?? servers.count
+        if index == servers.count { servers.append(Server(id: place.server)) }
+        servers[index].sessions[claim, default: []].append(place)
+        servers[index].count += 1
         count += 1
         return true
     }
 
-    mutating func detach(_ place: Place, of claim: ClaimID) -> Bool {
-        if let index = places[claim]?.firstIndex(where: { $0.number == place.number && $0.server == place.server }) {
-            places[claim]?[index] = place
-            return true
-        }
-        return open(place, of: claim)
-    }
-
     mutating func remove(_ number: UInt64, at server: ServerID, of claim: ClaimID) {
-        guard var list = places[claim] else { return }
-        list.removeAll { $0.number == number && $0.server == server }
-        count -= (places[claim]?.count ?? 0) - list.count
-        places[claim] = list.isEmpty ? nil : list
+        guard let index = servers.firstIndex(where: { $0.id == server }),
+            var list = servers[index].sessions[claim]
+        else { return }
+        let before = list.count
+        list.removeAll { $0.number == number }
+        servers[index].sessions[claim] = list.isEmpty ? nil : list
+        servers[index].count -= before - list.count
+        count -= before - list.count
     }
 
-    /// Nothing is known of the server any more. Complexity: linear in all places.
+    /// Nothing is known of the server any more.
     mutating func remove(server: ServerID) {
-        for claim in places.keys {
-            for place in places(of: claim) where place.server == server {
-                remove(place.number, at: server, of: claim)
-            }
-        }
+        guard let index = servers.firstIndex(where: { $0.id == server }) else { return }
+        count -= servers.remove(at: index).count
     }
 }

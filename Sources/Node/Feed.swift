@@ -13,6 +13,8 @@ struct Feed: Sendable {
     /// The store's revision up to which there was nothing to do; nil if that is not known.
     var settledAt: UInt64?
     var since: Instant
+    /// The client has asked to be told where it is: it is fed for as long as it is here. What it was told last.
+    var told: [UInt64]?
 }
 
 /// The sessions that are catching up, the one that began first in front.
@@ -30,7 +32,10 @@ struct FeedTable: Sendable {
     /// A stream has got this index, and is delivered up to `seq` for reasons that concern no session.
     mutating func begin(_ index: Int, of origin: ServerID, at seq: UInt64) {
         for place in feeds.indices {
-            while feeds[place].shown.count <= index { feeds[place].shown.append(0) }
+            while feeds[place].shown.count <= index {
+                feeds[place].shown.append(0)
+                feeds[place].told?.append(0)
+            }
             feeds[place].shown[index] = seq
             guard let known = feeds[place].unknown.firstIndex(where: { $0.origin == origin }) else { continue }
             feeds[place].shown[index] = feeds[place].unknown.remove(at: known).seq
@@ -40,7 +45,10 @@ struct FeedTable: Sendable {
 
     /// The stream of this index is forgotten.
     mutating func end(_ index: Int) {
-        for place in feeds.indices { feeds[place].shown[index] = 0 }
+        for place in feeds.indices {
+            feeds[place].shown[index] = 0
+            feeds[place].told?[index] = 0
+        }
     }
 
     /// Of a stream, the seq up to which every session was shown it; nil if none is catching up.

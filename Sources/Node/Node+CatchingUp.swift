@@ -47,7 +47,10 @@ extension Node {
             loadChanged()
             openSession(slot, at: floor ?? self.floor(shown: store.delivered))
         }
-        guard let floor else { return turnLive(slot) }
+        let asksPositions = asked[slot]?.positions != nil && sessions.user(of: slot).claim != nil
+        guard let floor = floor ?? (asksPositions ? self.floor(shown: store.delivered) : nil) else {
+            return turnLive(slot)
+        }
         counters.floorsUsed += 1
         let isFull = feeding.count >= configuration.limits.catchingUp
         noteLimit("sessions that are catching up", isReached: isFull)
@@ -66,7 +69,15 @@ extension Node {
             }
         }
         sessions.setState(.catchingUp, of: slot)
-        feeding.feeds.append(feed)
+        if asksPositions {
+            feed.told = [UInt64](repeating: 0, count: feed.shown.count)
+            feeding.feeds.append(feed)
+            let start = outbox.bytes.count
+            tellPositions(feeding.count - 1, isBeginning: true)
+            outbox.append(.reply(feed.session, start..<outbox.bytes.count))
+        } else {
+            feeding.feeds.append(feed)
+        }
         if self.feed(feeding.count - 1) { feeding.feeds.removeLast() }
     }
 
@@ -111,17 +122,41 @@ extension Node {
             }
         }
         if outbox.bytes.count > start {
+            tellPositions(index)
             outbox.append(.feed(feeding.feeds[index].session, start..<outbox.bytes.count))
             feeding.feeds[index].isFull = true
         }
         let lacksSome = servers.indices.contains { lacks($0, index) }
         feeding.feeds[index].settledAt = lacksSome ? nil : store.revision
-        guard !lacksSome, isReached(index), let slot = sessions.slot(of: feeding.feeds[index].session) else {
+        guard !lacksSome, feeding.feeds[index].told == nil, isReached(index),
+            let slot = sessions.slot(of: feeding.feeds[index].session)
+        else {
             return false
         }
         counters.sessionsCaughtUp += 1
         turnLive(slot)
         return true
+    }
+
+    /// Tells a client that asks for it, behind what it was fed, of which records that is all up to where.
+    private mutating func tellPositions(_ index: Int, isBeginning: Bool = false) {
+        guard feeding.feeds[index].told != nil else { return }
+        var positions: [StreamPosition] = []
+        for stream in servers.indices {
+            let seq = feeding.feeds[index].shown[stream]
+            guard isBeginning || seq != feeding.feeds[index].told?[stream] else { continue }
+            feeding.feeds[index].told?[stream] = seq
+            positions.append(StreamPosition(origin: servers[stream], seq: seq))
+        }
+        let start = outbox.bytes.count
+        ServerReply.position(positions).render(into: &outbox.bytes)
+        sessions.addPrivate(outbox.bytes.count - start, to: Int(feeding.feeds[index].session.slot))
+    }
+
+    /// Whether the activity was not shown here, because it was sent twice.
+    private func isRepeated(_ seq: UInt64, of stream: Int) -> Bool {
+        guard !repeated.isEmpty else { return false }
+        return repeated.contains(StreamPosition(origin: servers[stream], seq: seq))
     }
 
     /// Whether the session was not shown yet what is delivered of the stream.
@@ -154,7 +189,7 @@ extension Node {
             }
             if header.kind == RecordKind.activity.rawValue {
                 if heedsDependencies, let dependency = header.dependency, isOwed(dependency, index) { break }
-                feed(bytes[payload], of: stream, seq, to: index)
+                if !isRepeated(seq, of: stream) { feed(bytes[payload], of: stream, seq, to: index) }
             }
             feeding.feeds[index].shown[stream] = seq
         }
@@ -168,7 +203,8 @@ extension Node {
         counters.recordsFed += 1
         let slot = Int(feeding.feeds[index].session.slot)
         sessions.addPrivate(line.count, to: slot)
-        if keepsSessions { fedLines[slot, default: FedLines()].append(line.count, stream: stream, seq: seq) }
+        guard keepsSessions else { return }
+        fedLines.change(slot, otherwise: FedLines()) { $0.append(line.count, stream: stream, seq: seq) }
     }
 
     /// Whether the session will still be fed this record.
@@ -198,8 +234,8 @@ extension Node {
         }
     }
 
-    /// A floor that is ahead of what this server has waits for it, unless the origin is gone and all members that can be
-    /// reached agree that there is no more of it.
+    /// A floor that is ahead of what this server has waits for it, unless the origin is gone and all members that can
+    /// be reached agree that there is no more of it.
     mutating func endFloors() {
         let patience = Self.floorIntervals * configuration.timing.announceInterval
         for index in feeding.feeds.indices where now.milliseconds(since: feeding.feeds[index].since) >= patience {

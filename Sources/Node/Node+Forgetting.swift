@@ -44,7 +44,7 @@ extension Node {
         noteForgotten(StreamPosition(origin: servers[index], seq: store.streams[index].held))
         feeding.end(index)
         publications.forget(index)
-        for slot in fedLines.keys { fedLines[slot]?.forget(index) }
+        fedLines.changeAll { $0.forget(index) }
         whereabouts.remove(server: servers[index])
         for link in links.indices { links[link].clear(index) }
         for queue in queues.indices { queues[queue].clear(index) }

@@ -52,6 +52,7 @@ extension Node {
         guard case .text(let text) = username else {
             return invalid("LOGIN needs a \"username\" that is a string", slot)
         }
+        ask(ClientExtensions(login: line), slot)
         let name = text.decoded(in: line)
         if name == sessions.users[Int(SessionTable.anonymous)].name {
             return loggedIn(slot, user: SessionTable.anonymous)
@@ -269,7 +270,9 @@ extension Node {
     mutating func succeed(_ slot: Int, at floor: Floor? = nil) {
         reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
         guard !sessions.sessions[slot].isPresent else { return }
-        begin(slot, at: floor)
+        // Who knows where it is knows it better than its old server.
+        let told = sessions.user(of: slot).claim.flatMap { _ in asked[slot]?.positions }
+        begin(slot, at: told.flatMap { $0.positions.isEmpty ? nil : $0 } ?? floor)
         holdNewcomer(slot)
     }
 

@@ -17,6 +17,7 @@ extension Node {
             precondition(bytes.count - start == payloadBytes, "a payload is as large as was said")
         }
         counters.recordsOriginated += 1
+        noteHeld(header, origin: Self.ownIndex, seq: store.streams[Self.ownIndex].held)
         // What was registered here is a past, even if nobody has logged in.
         hasServed = true
         held(Self.ownIndex)
@@ -86,6 +87,7 @@ extension Node {
         store.append(to: origin, at: now) { segment in
             segment.append(bytes: bytes.extracting(range))
         }
+        noteHeld(header, origin: origin, seq: seq)
         if let session { note(session.kind, session.record, of: header.claim, origin: origin, seq: seq) }
         self.held(origin)
         return .new
@@ -204,6 +206,7 @@ extension Node {
             return .waits
         }
         if isSilent {
+            _ = isFirst(header, of: index, seq)
             if let claim = header.claim {
                 noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq))
             }
@@ -217,6 +220,7 @@ extension Node {
         }
         guard hasLeave(toPublish: payload.count) else { return .postponed }
         if let claim = header.claim { noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq)) }
+        guard isFirst(header, of: index, seq) else { return .done }
         counters.activitiesDelivered += 1
         guard sessions.liveCount > 0 else { return .done }
         deliveryLeft -= min(deliveryLeft, payload.count)

@@ -1,8 +1,8 @@
 import Codecs
 
 /// Named sessions that outlive their connection. One whose connection breaks without LOGOUT is *detached*: its floor,
-/// what its client has certainly been shown, is kept for the resume window. The next login of that claim, at any server,
-/// begins there. Each floor is used once, the oldest first.
+/// what its client has certainly been shown, is kept for the resume window. The next login of that claim, at any
+/// server, begins there. Each floor is used once, the oldest first.
 extension Node {
     var keepsSessions: Bool { configuration.timing.resumeWindow > 0 }
 

@@ -14,8 +14,8 @@ extension Node {
 
     /// Bytes from a client; returns how many were consumed. The rest is the beginning of a line, or waits for
     /// `.resume`.
-    /// The first `seen` bytes are known to hold no line end. At the end of the stream `acknowledged` tells how many bytes
-    /// of all that the client was ever sent have arrived, as `clientClosed` has it.
+    /// The first `seen` bytes are known to hold no line end. At the end of the stream `acknowledged` tells how many
+    /// bytes of all that the client was ever sent have arrived, as `clientClosed` has it.
     public mutating func clientReceived(
         _ id: SessionID, _ bytes: Span<UInt8>, seen: Int, atEnd: Bool, acknowledged: UInt64? = nil, at now: Instant
     ) -> Int {
@@ -56,6 +56,7 @@ extension Node {
         endMove(of: slot)
         sessions.close(slot)
         fedLines[slot] = nil
+        forgetAsked(slot)
     }
 
     /// Clients that come before the state transfer is in wait for it: else they would be told that they are unknown.
@@ -174,17 +175,23 @@ extension Node {
         guard size <= RecordHeader.payloadBytesMax else {
             return invalid("the activity is larger than \(RecordHeader.payloadBytesMax) bytes", slot)
         }
-        broadcast(object, size: size, line: line, user: user)
+        let sending = sending(of: line, slot)
+        if let sending, let claim = sessions.users[user].claim, isKnown(sending, of: claim, slot) { return }
+        let seq = broadcast(object, size: size, line: line, user: user, sending)
+        if let sending { awaitHolders(sending.number, at: StreamPosition(origin: id, seq: seq), slot) }
         noteActivity(ofMove: slot)
     }
 
     /// Makes the record of an activity: rendered once, for every client of every server.
-    private mutating func broadcast(_ activity: ClientActivity, size: Int, line: Span<UInt8>, user: Int) {
-        var header = RecordHeader(kind: RecordKind.activity.rawValue, claim: sessions.users[user].claim)
+    private mutating func broadcast(
+        _ activity: ClientActivity, size: Int, line: Span<UInt8>, user: Int, _ sending: Sending?
+    ) -> UInt64 {
+        var header = RecordHeader(
+            kind: RecordKind.activity.rawValue, claim: sessions.users[user].claim, sending: sending)
         // Named by each one, and not only by the next: that one may be in a gap.
         if let claim = header.claim { header.dependency = lastActivity[claim] }
         let name = sessions.users[user].name
-        originate(header, payloadBytes: size) { bytes in
+        return originate(header, payloadBytes: size) { bytes in
             ActivityRenderer.render(activity, of: line, username: name.span, into: &bytes)
         }
     }

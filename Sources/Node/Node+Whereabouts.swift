@@ -28,12 +28,21 @@ extension Node {
         let number = sessions.sessions[slot].number
         guard number > 0 else { return }
         sessions.setNumber(0, of: slot)
+        // A server that leaves closes its clients, and they go on elsewhere from what it told last.
+        guard phase != .leaving else { return }
         tell(.sessionClosed, SessionRecord(number: number), of: sessions.user(of: slot).claim)
     }
 
     private mutating func tellReached(_ floor: Floor) {
         reached = floor
         tell(.sessionsReached, SessionRecord(number: 0, floor: floor), of: nil)
+    }
+
+    /// This server leaves: what was published so far is still sent to everybody.
+    mutating func tellLastPlaces() {
+        guard keepsSessions, sessions.numberedCount > 0 else { return }
+        let floors = feeding.feeds.filter { $0.told == nil }.map { floor(shown: $0.shown, unknown: $0.unknown) }
+        tellReached(floors.reduce(floor(shown: store.delivered)) { $0.intersection($1) })
     }
 
     // MARK: Checkpoints
@@ -48,8 +57,9 @@ extension Node {
     /// Everybody who follows the log has acknowledged it up to a position: the count of all bytes ever published.
     public mutating func clientsReached(_ position: UInt64, at now: Instant) {
         self.now = now
-        var isExact = feeding.isEmpty
-        for slot in fedLines.keys.sorted() where sessions.sessions[slot].state == .live {
+        // Who is told where it is needs nobody to remember it.
+        var isExact = feeding.feeds.allSatisfy { $0.told != nil }
+        for slot in fedLines.slots where sessions.sessions[slot].state == .live {
             // What it was fed, and that alone, stands before the place from which it follows.
             if position < sessions.sessions[slot].followedFrom { isExact = false } else { fedLines[slot] = nil }
         }
@@ -78,7 +88,7 @@ extension Node {
             hasRoom = whereabouts.open(place, of: claim)
         case .sessionDetached:
             place.isDetached = true
-            hasRoom = whereabouts.detach(place, of: claim)
+            hasRoom = whereabouts.open(place, of: claim)
         case .sessionMoved:
             for position in record.floor.positions {
                 whereabouts.remove(position.seq, at: position.origin, of: claim)

@@ -77,7 +77,7 @@ public struct Node: Sendable {
     /// Streams that were forgotten last, with their ends.
     var recentlyForgotten: [StreamPosition] = []
     /// By slot, of sessions that were fed: what, until it has been acknowledged.
-    var fedLines: [Int: FedLines] = [:]
+    var fedLines = SlotTable<FedLines>()
     var publications: PublicationLog
     /// Named sessions of this server whose connection broke.
     var detached: DetachedSessions
@@ -88,6 +88,13 @@ public struct Node: Sendable {
     /// What all named sessions here have been shown, as told last; and the position in the log for which that was.
     var reached: Floor?
     var measuredAt: UInt64 = 0
+    /// By slot: what clients ask for beyond the protocol, and their numbered activities that are not safe yet.
+    var asked: [Int: ClientExtensions] = [:]
+    var unacknowledged = SlotTable<Unacknowledged>()
+    /// What clients have numbered.
+    var sendings: SendingTable
+    /// Activities that came twice, and are shown once.
+    var repeated: [StreamPosition] = []
     /// Sessions at which the driver was asked to look.
     var examinations: [SessionID: [Examiner]] = [:]
     var jobs: [UInt64: SessionJob] = [:]
@@ -164,6 +171,7 @@ public struct Node: Sendable {
         publications = PublicationLog(limit: timing.resumeWindow > 0 ? limits.indexedBytes : 0)
         detached = DetachedSessions(limit: limits.detached)
         whereabouts = Whereabouts(limit: limits.whereabouts)
+        sendings = SendingTable(limit: limits.runs)
         addOwnServer()
     }
 
@@ -208,6 +216,7 @@ public struct Node: Sendable {
         self.now = now
         guard phase != .leaving else { return }
         phase = .leaving
+        tellLastPlaces()
         for slot in sessions.sessions.indices
         where sessions.sessions[slot].state != .free && sessions.sessions[slot].state != .closing {
             finish(slot, .shutdown, keepsReading: false)
@@ -296,6 +305,7 @@ public struct Node: Sendable {
     public mutating func turnEnding(at now: Instant, mayDeliver: Bool = true) -> TurnEnd {
         self.now = now
         deliverPostponed(bytes: mayDeliver ? configuration.limits.deliveryBytes : 0)
+        acknowledgeActivities()
         feedSessions()
         if overlayIsDirty { updateOverlay() }
         settleNewcomers()

@@ -18,6 +18,8 @@ public struct NodeConfiguration: Sendable {
     public var allowsHugeIntegers = false
     /// Cost of new claims' hashes: the binary logarithm of scrypt's N. 10 takes about 3 ms and 1 MiB.
     public var hashCost: UInt8 = 10
+    /// Servers that must hold an activity before its client is told, if it asks to be, and if there are so many.
+    public var acknowledgingServers = 2
     /// Nil in every server.
     public var defect: NodeDefect?
 
@@ -107,6 +109,10 @@ public struct NodeConfiguration: Sendable {
         public var tickets = 4096
         /// Sessions that are catching up at a time.
         public var catchingUp = 4096
+        /// Runs of clients that number their activities, of which the last number is known.
+        public var runs = 65_536
+        /// Numbered activities of a session that are not acknowledged, each with a place of its own.
+        public var unacknowledged = 4096
         /// Detached sessions of this server at a time.
         public var detached = 4096
         /// Named sessions of other servers that are known.

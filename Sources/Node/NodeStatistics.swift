@@ -130,14 +130,16 @@ public struct NodeStatistics: Hashable, Sendable {
     public var loginsOfLosers: UInt64 = 0
 
     // Sessions that survive.
-    /// Named sessions whose connection broke without LOGOUT; floors of such sessions with which a login here went on, of
-    /// them those whose server could not be asked; and those that nobody came for.
+    /// Named sessions whose connection broke without LOGOUT; floors of such sessions with which a login here went on,
+    /// of them those whose server could not be asked; and those that nobody came for.
     public var sessionsDetached: UInt64 = 0
     public var sessionsResumed: UInt64 = 0
     public var floorsGuessed: UInt64 = 0
     public var floorsExpired: UInt64 = 0
     /// Detached sessions that were further behind than is known.
     public var floorsCut: UInt64 = 0
+    /// Numbered activities that were sent again and were known: not shown again.
+    public var activitiesRepeated: UInt64 = 0
     /// Lines that do not fit into the clients' log: not shown to the clients here.
     public var linesTooLongForLog: UInt64 = 0
     /// Sessions that began at a floor, and those of them that found too many others catching up.

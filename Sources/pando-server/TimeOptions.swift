@@ -118,6 +118,20 @@ struct TimeOptions: ParsableArguments {
         help: ArgumentHelp("How often a server that departed in silence is dialled, for ever.", valueName: "ms"))
     var departedRedial = Given(standard: defaults.departedRedial)
 
+    @Option(
+        name: .customLong("resume-window-ms"),
+        help: ArgumentHelp(
+            "How long a named client whose connection broke may come back to what it missed; 0 turns it off.",
+            valueName: "ms"))
+    var resumeWindow = Given(standard: defaults.resumeWindow)
+
+    @Option(
+        name: .customLong("checkpoint-ms"),
+        help: ArgumentHelp(
+            "How often this server tells how far its named clients are: what they may see twice if it dies.",
+            valueName: "ms"))
+    var checkpoint = Given(standard: defaults.checkpoint)
+
     /// A month: beyond it a number is a slip of the keyboard.
     private static let longest: UInt64 = 31 * 86_400_000
 
@@ -148,6 +162,9 @@ struct TimeOptions: ParsableArguments {
             ServerSetting("surplus-grace-ms", surplusGrace.text, \.timing.surplusGrace, Self.milliseconds),
             ServerSetting("departure-ms", departure.text, \.timing.departure, Self.milliseconds),
             ServerSetting("departed-redial-ms", departedRedial.text, \.timing.departedRedial, Self.milliseconds),
+            ServerSetting(
+                "resume-window-ms", resumeWindow.text, \.timing.resumeWindow, .number(0...Self.longest, "ms")),
+            ServerSetting("checkpoint-ms", checkpoint.text, \.timing.checkpoint, Self.milliseconds),
         ]
     }
 

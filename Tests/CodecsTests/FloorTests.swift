@@ -30,6 +30,24 @@ import Testing
         }
     }
 
+    @Test func `a floor in another form than it is written in is refused`() {
+        let positions = [(1, 5), (2, 0), (1, 1)] as [(UInt64, UInt64)]
+        for first in positions {
+            for second in positions {
+                var bytes: [UInt8] = []
+                bytes.appendInteger(UInt32(2))
+                for (origin, seq) in [first, second] {
+                    bytes.appendServerID(id(origin))
+                    bytes.appendInteger(seq)
+                }
+                #expect(throws: FrameFault.self) {
+                    var reader = WireReader(bytes)
+                    _ = try Floor(from: &reader)
+                }
+            }
+        }
+    }
+
     @Test func `a floor that is too long or cut off is refused`() {
         var bytes: [UInt8] = []
         bytes.appendInteger(UInt32(Floor.positionsMax + 1))

@@ -195,6 +195,8 @@ enum PeerSamples {
                     ticket: 7, verifier: bytes(32), floor: Floor([StreamPosition(origin: server, seq: 3)]))),
             .handOver(Unicast.HandOver(ticket: 7, verifier: nil, floor: Floor())),
             .moved(ticket: 8, after: [StreamPosition(origin: server, seq: 3)]), .noted(true), .withdraw(ticket: 9),
+            .takeFloor(claim.id, number: .max), .floorTaken(.gone), .floorTaken(.alive), .floorTaken(.floor(Floor())),
+            .floorTaken(.floor(Floor([StreamPosition(origin: other, seq: 2)]))),
         ].map(unicast)
 
     /// Random bytes; half of them begin like a real body, so that decoders come further than the first field.

@@ -229,4 +229,20 @@ import Testing
         wires.pass(milliseconds: 2000)
         #expect(wires.texts(second) == ["a"])
     }
+
+    @Test func `who is closed because its server leaves goes on elsewhere`() {
+        let wires = network(3)
+        let sender = wires.anonymous(at: 1)
+        let first = wires.login("ada", at: 2)
+        wires.post("a", by: sender)
+        wires.nodes[2].shutdown(at: wires.now)
+        wires.settle()
+        #expect(wires.clients[first].isFinished == .shutdown)
+        wires.drop(first)
+        wires.pass(milliseconds: 100)
+        wires.post("b", by: sender)
+        let second = wires.login("ada", at: 0)
+        wires.pass(milliseconds: 2000)
+        #expect(wires.texts(second) == ["b"])
+    }
 }

@@ -60,14 +60,12 @@ public struct Floor: Hashable, Sendable {
         var positions: [StreamPosition] = []
         positions.reserveCapacity(count)
         for _ in 0..<count {
-            let origin = try reader.serverID()
-            let seq: UInt64 = try reader.integer()
-            // One form only.
-            guard seq > 0, positions.last.map({ $0.origin < origin }) ?? true else {
-                throw .invalidValue(field: "position of a floor", value: seq)
+            let position = StreamPosition(origin: try reader.serverID(), seq: try reader.integer())
+            guard position.seq > 0, positions.last.map({ $0.origin < position.origin }) ?? true else {
+                throw .invalidValue(field: "position of a floor", value: position.seq)
             }
-            positions.append(StreamPosition(origin: origin, seq: seq))
+            positions.append(position)
         }
-        self.init(positions)
+        self.positions = positions
     }
 }

@@ -76,7 +76,7 @@ extension Shell {
         }
     }
 
-    /// A connection that takes nothing for so long, in milliseconds, is taken for broken if its user has logged in again.
+    /// A connection that takes nothing for so long, in milliseconds, is taken for broken if its user logs in again.
     private static var stalledMilliseconds: Int { 1000 }
 
     func examine(_ id: SessionID, in reactor: borrowing Reactor) -> (acknowledged: UInt64?, isStalled: Bool) {

@@ -170,6 +170,7 @@ public enum Server {
         settings.limits.indexedBytes = max(configuration.limits.indexedBytes, 2 * configuration.activityLogSize)
         settings.allowsHugeIntegers = configuration.allowsHugeIntegers
         settings.hashCost = configuration.hashCost
+        settings.acknowledgingServers = configuration.acknowledgingServers
         let cryptography = Cryptography { key, message in
             // HMAC-SHA-256 has no failure but the lack of memory.
             guard let mac = try? Crypto.hmacSHA256(key: key, message: message) else {

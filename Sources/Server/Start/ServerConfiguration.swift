@@ -42,6 +42,8 @@ public struct ServerConfiguration: Sendable {
     public var allowsHugeIntegers = false
     /// The binary logarithm of scrypt's N for new users.
     public var hashCost: UInt8 = 10
+    /// Servers that must hold an activity before its client is told, if it asks to be.
+    public var acknowledgingServers = 2
     /// Bytes of the activity log; nil is 8 MiB, or four of the longest lines if that is more.
     public var activityLogBytes: Int?
     /// Threads that hash secrets; nil leaves one processor to the reactor.
