@@ -47,6 +47,8 @@ struct Engine<W: Wire>: ~Copyable {
     var latencies: Histogram<UInt64>
     /// Between two activities at one receiver, in nanoseconds.
     var longestSilence: UInt64 = 0
+    /// By receivers whose connection had ended.
+    var lostAfterCutOff = 0
     var now: UInt64 = 0
     var start = UInt64.max
     var windowStart = UInt64.max
@@ -231,7 +233,8 @@ struct Engine<W: Wire>: ~Copyable {
         for slot in slots where slot.row >= 0 && (slot.stage == .live || slot.stage == .closed) {
             for sender in 0..<plan.senders
             where W.echoes || slot.sender < 0 || senders[Int(slot.sender)].number != sender {
-                checks.end(row: Int(slot.row), sender: sender, sent: board.sent(by: sender))
+                let lost = checks.end(row: Int(slot.row), sender: sender, sent: board.sent(by: sender))
+                if slot.stage == .closed { lostAfterCutOff += lost }
             }
         }
     }

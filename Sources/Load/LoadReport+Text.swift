@@ -92,6 +92,7 @@ extension LoadReport {
         object.add("delivered", delivered)
         object.add("expected", expected)
         object.add("lost", found.lost)
+        object.add("lost_after_cut_off", lostAfterCutOff)
         object.add("doubled", found.doubled)
         object.add("out_of_order", found.outOfOrder)
         object.add("malformed", malformed)

@@ -134,7 +134,9 @@ import Testing
             case .double: #expect(found == [0, 1, 0, 0, 0], "\(run.text)")
             // Two senders take turns: only one of their own would be out of order.
             case .swap: #expect(found == [0, 0, 0, 0, 0], "\(run.text)")
-            case .cutOff: #expect(found == [24, 0, 0, 0, 1], "\(run.text)")
+            case .cutOff:
+                #expect(found == [24, 0, 0, 0, 1], "\(run.text)")
+                #expect(run["lost_after_cut_off"] == 24)
             case .refuse: #expect(run.text.contains("was refused") && run.text.contains("LOGIN_FAILED"), "\(run.text)")
             }
             let expected: Int32 = [.none, .swap, .move].contains(mischief) ? 0 : mischief == .refuse ? 69 : 1

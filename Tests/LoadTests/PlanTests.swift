@@ -85,6 +85,7 @@ import Testing
         for line in [
             WorkerLine.done, .latency(microseconds: 17, count: 4), .faults(sender: 9, faults),
             .silence(microseconds: 5),
+            .cutOff(lost: 6),
             .failure(LoadFailure(.unavailable, "127.0.0.1:1: Connection refused")),
         ] {
             #expect(WorkerLine(line.text.dropLast())?.text == line.text)
