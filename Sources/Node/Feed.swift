@@ -1,7 +1,7 @@
 import Codecs
 
-/// A session that is catching up: it is fed record by record from the store until it has been shown what this server has
-/// delivered, and this server has delivered what the session was shown elsewhere.
+/// A session that is catching up: it is fed record by record from the store until it has been shown what this server
+/// has delivered, and this server has delivered what the session was shown elsewhere.
 struct Feed: Sendable {
     var session: SessionID
     /// By stream index: up to where the session was shown the records, or need not be.

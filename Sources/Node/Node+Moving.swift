@@ -2,9 +2,9 @@ import Codecs
 
 /// Sessions of one holder on their way from here to another server.
 ///
-/// Leave is asked for while they go on. When it is there they are shown nothing more, and the target is told up to where
-/// they have been shown everything: the floor. When it has that, their clients are sent there. What these still say
-/// here counts; when the last connection has ended, the target is told which records hold their last words.
+/// Leave is asked for while they go on. When it is there they are shown nothing more, and the target is told up to
+/// where they have been shown everything: the floor. When it has that, their clients are sent there. What these still
+/// say here counts; when the last connection has ended, the target is told which records hold their last words.
 struct Move: Sendable {
     enum Stage: Sendable {
         case asking
@@ -27,6 +27,46 @@ struct Move: Sendable {
     var lastSeq: UInt64 = 0
 }
 
+/// The moves under way, in the order in which they began.
+struct MoveTable: Sendable {
+    private var ids: [UInt64] = []
+    private(set) var all: [Move] = []
+
+    var count: Int { all.count }
+    var isEmpty: Bool { all.isEmpty }
+
+    /// Numbers rise. Complexity: logarithmic in the moves; linear to begin or end one.
+    subscript(id: UInt64) -> Move? {
+        get {
+            let index = place(of: id)
+            return index < ids.count && ids[index] == id ? all[index] : nil
+        }
+        set {
+            let index = place(of: id)
+            let isThere = index < ids.count && ids[index] == id
+            switch newValue {
+            case .some(let move) where isThere: all[index] = move
+            case .some(let move):
+                ids.insert(id, at: index)
+                all.insert(move, at: index)
+            case nil where isThere:
+                ids.remove(at: index)
+                all.remove(at: index)
+            case nil: break
+            }
+        }
+    }
+
+    private func place(of id: UInt64) -> Int {
+        var (low, high) = (0, ids.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if ids[middle] < id { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
+
 /// Moving sessions, as the source and as the target. Nothing is lost, nothing comes twice, order holds, and the client
 /// needs nothing but to follow a REDIRECT.
 extension Node {
@@ -38,7 +78,7 @@ extension Node {
 
     /// Sessions that are as good as gone: the load counts them still.
     var sessionsOnTheirWay: Int {
-        moves.values.reduce(0) { $0 + ($1.isBeforeRedirect ? $1.sessions.count : 0) }
+        moves.all.reduce(0) { $0 + ($1.isBeforeRedirect ? $1.sessions.count : 0) }
     }
 
     /// Begins to move sessions of one holder.
@@ -130,7 +170,8 @@ extension Node {
 
     /// Nobody goes.
     private mutating func withdraw(_ id: UInt64) {
-        guard let move = moves.removeValue(forKey: id) else { return }
+        guard let move = moves[id] else { return }
+        moves[id] = nil
         post(.withdraw(ticket: move.ticket), to: move.target, request: 0)
     }
 

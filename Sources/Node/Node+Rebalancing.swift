@@ -1,8 +1,8 @@
 import Codecs
 
-/// What logins leave uneven: a server that joins late and empty, one that returns, a part that was cut off, many clients
-/// leaving one server. A server with more than its share moves sessions to where there are fewer, a few at a time, until
-/// no move would make the shares more equal; then nothing moves.
+/// What logins leave uneven: a server that joins late and empty, one that returns, a part that was cut off, many
+/// clients leaving one server. A server with more than its share moves sessions to where there are fewer, a few at a
+/// time, until no move would make the shares more equal; then nothing moves.
 ///
 /// Each single move is allowed by both ends with their present loads, and only if the target, with the session, still
 /// has no larger share than the source without it. So each move makes the sum of the squared shares smaller: nothing
@@ -87,7 +87,7 @@ extension Node {
     /// of one address, which cannot be told from each other there and have to begin at one place.
     func nextToMove(limit: Int, besidesRested isResting: Bool = false) -> [Int] {
         guard limit > 0 else { return [] }
-        let busy = Set(moves.values.filter(\.isBeforeRedirect).map(\.holder))
+        let busy = Set(moves.all.filter(\.isBeforeRedirect).map(\.holder))
         var anonymous: [Int] = []
         var address: Unicast.TicketHolder?
         for slot in sessions.sessions.indices where mayMove(slot, isResting: isResting) {

@@ -99,9 +99,8 @@ public struct Node: Sendable {
     var nextRequest: UInt64 = 0
     var tickets = Tickets()
     var loadClock: UInt64 = 0
-    /// Sessions on their way elsewhere, by the number of their job. Looked up; where it is gone through, the order does
-    /// not matter.
-    var moves: [UInt64: Move] = [:]
+    /// Sessions on their way elsewhere.
+    var moves = MoveTable()
     /// Sessions that have come and may not speak yet, in the order of their deadlines.
     var newcomers: [Newcomer] = []
     /// Since when some server has had so much fewer clients that sessions are to be moved there; nil if none has.

@@ -160,7 +160,7 @@ import Testing
         let clients = (0..<3).map { _ in wires.anonymous(at: 0) }.filter { wires.clients[$0].isFinished == nil }
         #expect(clients.count == 2)
         // The third one was sent on and does not come.
-        wires.pass(milliseconds: 6000)
+        wires.pass(milliseconds: 5100)
         let other = wires.anonymous(at: 1, address: 9)
         let slots = clients.map { slot(of: $0, in: wires) }
         wires.nodes[0].move(slots, wires.nodes[0].ticketHolder(slots[0]), to: wires.nodes[1].id, .drain)

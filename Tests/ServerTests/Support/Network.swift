@@ -64,6 +64,14 @@ final class Network {
         return server
     }
 
+    /// Starts a server again at its port, after it has ended; it joins through a neighbour of this index.
+    func restart(_ index: Int, through neighbour: Int) throws {
+        var own = options
+        own.port = servers[index].port
+        own.remotePort = servers[neighbour].port
+        servers[index] = try ServerProcess(own)
+    }
+
     func statistics() throws -> [Statistics] { try servers.map { try $0.statistics() } }
 
     /// Waits until every server knows every other, all know the same users, and nobody has lost its links.

@@ -119,6 +119,7 @@ struct Statistics {
     var links: Int { self["links"] }
     var sessions: Int { self["sessions"] }
     var claims: Int { self["claims"] }
+    var sessionsMoved: Int { self["sessions_moved"] }
     var recordsSent: Int { self["records_sent"] }
     var recordsReceived: Int { self["records_received"] }
     var recordsDuplicate: Int { self["records_duplicate"] }
