@@ -27,19 +27,28 @@ import Testing
         return world
     }
 
-    /// The third server joins while everybody speaks.
-    private static func join(_ seed: UInt64, defect: NodeDefect? = nil) -> World {
+    /// The third server joins while everybody speaks; its own readers may be behind then, so that it is, too.
+    private static func join(_ seed: UInt64, isBehind: Bool = false, defect: NodeDefect? = nil) -> World {
         let world = world(seed, defect: defect)
-        world.startTraffic(perSecond: 300, seconds: 12)
-        world.run(milliseconds: 1000)
+        world.startTraffic(perSecond: 300, seconds: 5)
+        world.run(milliseconds: 500)
         world.start(2)
-        world.run(milliseconds: 20_000)
+        if isBehind {
+            _ = world.run(limitMilliseconds: 5000) { $0.servers[2].statistics?.isServing == true }
+            // Who has no client is never behind.
+            world.addClient(name: nil, steps: [.connect(server: 2), .login])
+            world.run(milliseconds: 300)
+            world.setBehind(2, true)
+            world.run(milliseconds: 3000)
+            world.setBehind(2, false)
+        }
+        world.run(milliseconds: 15_000)
         return world
     }
 
     private static func kinds(_ world: World) -> Set<Violation.Kind> { Set(world.verdict(Checks()).map(\.kind)) }
 
-    @Test(arguments: 1...4 as ClosedRange<UInt64>) func `who is moved loses nothing and sees nothing twice`(
+    @Test(arguments: 1...2 as ClosedRange<UInt64>) func `who is moved loses nothing and sees nothing twice`(
         seed: UInt64
     ) {
         let world = Self.join(seed)
@@ -49,9 +58,9 @@ import Testing
         #expect(world.clients.allSatisfy { $0.isLoggedIn })
     }
 
-    @Test(arguments: 1...3 as ClosedRange<UInt64>) func `a server that is drained is left by all`(seed: UInt64) {
+    @Test(arguments: 1...2 as ClosedRange<UInt64>) func `a server that is drained is left by all`(seed: UInt64) {
         let world = Self.world(seed)
-        world.startTraffic(perSecond: 200, seconds: 15)
+        world.startTraffic(perSecond: 100, seconds: 12)
         world.start(2)
         world.run(milliseconds: 6000)
         world.drain(0, withinMilliseconds: 20_000)
@@ -84,12 +93,9 @@ import Testing
     // MARK: Mistakes
 
     @Test func `a session that is live before its floor is reached is found`() {
-        #expect((1...3).contains { Self.kinds(Self.join($0, defect: .liveBeforeFloor)).contains(.repeated) })
-    }
-
-    @Test func `what another one's floor does is found`() {
-        let found = (1...3).map { Self.kinds(Self.join($0, defect: .floorOfAnother)) }
-        #expect(found.contains { !$0.isDisjoint(with: [.lostOnTheWay, .repeated, .shownOld]) }, "\(found)")
+        let found = (1...2).map { Self.kinds(Self.join($0, isBehind: true, defect: .liveBeforeFloor)) }
+        #expect(found.contains { $0.contains(.repeated) }, "\(found)")
+        #expect((1...2).allSatisfy { Self.kinds(Self.join($0, isBehind: true)) == [] })
     }
 
     @Test func `words that overtake those at the server before are found`() {
@@ -101,7 +107,7 @@ import Testing
     @Test func `a floor that is used twice is found`() {
         func kinds(_ defect: NodeDefect?) -> Set<Violation.Kind> {
             let world = Self.world(2, defect: defect)
-            world.startTraffic(perSecond: 300, seconds: 12)
+            world.startTraffic(perSecond: 200, seconds: 6)
             world.start(2)
             let isThere = world.run(limitMilliseconds: 10_000) { world in
                 world.clients.contains { $0.name != nil && $0.server == 2 && $0.isLoggedIn }
@@ -117,7 +123,7 @@ import Testing
         #expect(kinds(nil) == [])
     }
 
-    private static func joinOfAnEmptyServer(_ defect: NodeDefect?) -> Scenario.Outcome {
+    static func joinOfAnEmptyServer(_ defect: NodeDefect?) -> Scenario.Outcome {
         var scenario = Scenario(seed: 3)
         scenario.world.nodeDefect = defect
         scenario.servers = 3
