@@ -42,6 +42,9 @@ struct Member: Sendable {
     /// There is or was a link to it: its store-and-forward queue is worth telling.
     var wasNeighbour = false
 
+    /// What all its named sessions have been shown, as it told last.
+    var reached: Floor?
+
     /// The newest load that it told, with its clock.
     var load: UInt32 = 0
     var loadClock: UInt64 = 0

@@ -13,6 +13,9 @@ extension Node {
     /// What a session has been shown when everything has arrived that it was sent so far.
     func floor(of slot: Int) -> Floor {
         let id = sessions.id(of: slot)
+        if sessions.sessions[slot].state == .away, let floor = sessions.move(of: slot).flatMap({ moves[$0]?.floor }) {
+            return floor
+        }
         if sessions.sessions[slot].state == .catchingUp, let index = feeding.index(of: id) {
             return floor(shown: feeding.feeds[index].shown, unknown: feeding.feeds[index].unknown)
         }
@@ -40,7 +43,10 @@ extension Node {
     /// cover. At the limit of sessions that are catching up it begins now, and what it misses is counted.
     mutating func begin(_ slot: Int, at floor: Floor? = nil) {
         precondition(!sessions.sessions[slot].isPresent, "a session begins once")
-        defer { loadChanged() }
+        defer {
+            loadChanged()
+            openSession(slot, at: floor ?? self.floor(shown: store.delivered))
+        }
         guard let floor else { return turnLive(slot) }
         counters.floorsUsed += 1
         let isFull = feeding.count >= configuration.limits.catchingUp
@@ -66,6 +72,7 @@ extension Node {
 
     private mutating func turnLive(_ slot: Int) {
         sessions.setState(.live, of: slot)
+        sessions.setFollowing(slot, from: publications.end)
         outbox.append(.follow(sessions.id(of: slot)))
     }
 
@@ -147,12 +154,21 @@ extension Node {
             }
             if header.kind == RecordKind.activity.rawValue {
                 if heedsDependencies, let dependency = header.dependency, isOwed(dependency, index) { break }
-                outbox.bytes.append(contentsOf: bytes[payload])
-                counters.recordsFed += 1
+                feed(bytes[payload], of: stream, seq, to: index)
             }
             feeding.feeds[index].shown[stream] = seq
         }
         return feeding.feeds[index].shown[stream] > first
+    }
+
+    private mutating func feed(_ line: ArraySlice<UInt8>, of stream: Int, _ seq: UInt64, to index: Int) {
+        // It is not in the log either.
+        guard line.count <= configuration.limits.publishedLineBytes else { return }
+        outbox.bytes.append(contentsOf: line)
+        counters.recordsFed += 1
+        let slot = Int(feeding.feeds[index].session.slot)
+        sessions.addPrivate(line.count, to: slot)
+        if keepsSessions { fedLines[slot, default: FedLines()].append(line.count, stream: stream, seq: seq) }
     }
 
     /// Whether the session will still be fed this record.

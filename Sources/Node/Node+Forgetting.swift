@@ -1,4 +1,5 @@
 import Codecs
+import DequeModule
 
 /// Forgetting what is over. A server that is gone leaves its stream; when every member holds the stream to the same
 /// end, it moves out of the vectors into a tombstone. So a thousand restarts leave vectors and tables of the size of
@@ -21,6 +22,12 @@ extension Node {
         }
         let stream = store.streams[index]
         guard stream.delivered == stream.held else { return false }
+        // A session that comes back within the window may be owed its last records.
+        if keepsSessions, let last = stream.segments.last,
+            now.milliseconds(since: last.until) < configuration.timing.resumeWindow
+        {
+            return false
+        }
         return members.indices.dropFirst().allSatisfy { member in
             member == index || !members[member].isOwed || queues[member].acknowledged[index] == stream.held
         }
@@ -36,6 +43,9 @@ extension Node {
         counters.originsForgotten += 1
         noteForgotten(StreamPosition(origin: servers[index], seq: store.streams[index].held))
         feeding.end(index)
+        publications.forget(index)
+        for slot in fedLines.keys { fedLines[slot]?.forget(index) }
+        whereabouts.remove(server: servers[index])
         for link in links.indices { links[link].clear(index) }
         for queue in queues.indices { queues[queue].clear(index) }
         queues[index] = StoreAndForwardQueue()

@@ -15,6 +15,8 @@ struct SessionJob: Sendable {
         case ticketing
         /// It has come from another server, which may still hear it.
         case arriving
+        /// Looking for an older session of the claim whose connection has broken.
+        case resuming
     }
 
     enum Kind: Sendable { case register, login }
@@ -34,6 +36,12 @@ struct SessionJob: Sendable {
     var tried: [ServerID] = []
     /// The hash that was asked for last.
     var hash: HashID?
+    /// Where the session begins if no older one of its claim is found.
+    var floor: Floor?
+    /// Sessions of the claim that may have lost their connection: here, elsewhere, and the one that is asked for now.
+    var suspects: [SessionID] = []
+    var places: [Whereabouts.Place] = []
+    var place: Whereabouts.Place?
 }
 
 /// LOGIN: who is it, is it them, and should they be here?
@@ -228,22 +236,28 @@ extension Node {
     private mutating func loggedIn(_ slot: Int, user: Int32) {
         counters.logins += 1
         hasServed = true
-        let wasPresent = sessions.sessions[slot].isPresent
+        if sessions.sessions[slot].isPresent {
+            // A second LOGIN on a connection changes who it is, not where.
+            closeSession(slot)
+            sessions.setUser(user, of: slot)
+            openSession(slot, at: floor(of: slot))
+            return succeed(slot)
+        }
         sessions.setUser(user, of: slot)
-        // A second LOGIN on a connection changes who it is, not where.
-        guard !wasPresent else { return succeed(slot) }
         if tickets.unusedCount > 0, let ticket = tickets.use(ticketHolder(slot), defect: configuration.defect) {
             return arrive(slot, with: ticket)
         }
         let job = SessionJob(
             session: sessions.id(of: slot), kind: .login, stage: .ticketing, name: [], secret: [])
-        guard requests.count < configuration.limits.requests, let target = redirectTarget() else { return stay(slot) }
+        guard requests.count < configuration.limits.requests, let target = redirectTarget() else {
+            return stayOrRefuse(slot)
+        }
         askTicket(of: target, job: begin(job, slot: slot))
     }
 
     /// The client found no better place.
-    private mutating func stay(_ slot: Int) {
-        guard isDraining else { return succeed(slot) }
+    private mutating func stayOrRefuse(_ slot: Int) {
+        guard isDraining else { return stay(slot) }
         refuseLogin(slot, .loginFailed("this server is about to stop, try another one"))
     }
 
@@ -251,11 +265,12 @@ extension Node {
         sessions.user(of: slot).claim.map { .claim($0) } ?? .address(sessions.address(of: slot))
     }
 
-    /// LOGIN_SUCCESS; from here on the client gets every activity.
-    mutating func succeed(_ slot: Int, from floor: Floor? = nil) {
+    /// LOGIN_SUCCESS; from here on, or from its floor on, the client gets every activity.
+    mutating func succeed(_ slot: Int, at floor: Floor? = nil) {
         reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
         guard !sessions.sessions[slot].isPresent else { return }
         begin(slot, at: floor)
+        holdNewcomer(slot)
     }
 
     // MARK: Going elsewhere
@@ -282,7 +297,7 @@ extension Node {
             }
         }
         guard let (_, slot) = end(id) else { return }
-        guard isGranted, phase == .serving, let server = servers.index(of: target) else { return stay(slot) }
+        guard isGranted, phase == .serving, let server = servers.index(of: target) else { return stayOrRefuse(slot) }
         reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
         if sessions.user(of: slot).claim != nil || isDraining {
             moveNewcomer(slot, ticket: ticket, to: target)

@@ -22,6 +22,8 @@ struct Move: Sendable {
     var sessions: [SessionID]
     /// The number of the ticket's request.
     var ticket: UInt64 = 0
+    /// This server's number of the session; 0 if nothing is kept of it.
+    var session: UInt64 = 0
     var floor: Floor?
     /// This server's last record that may be of these sessions.
     var lastSeq: UInt64 = 0
@@ -122,7 +124,7 @@ extension Node {
         for session in going {
             guard let slot = sessions.slot(of: session) else { continue }
             floor = floor?.union(self.floor(of: slot)) ?? self.floor(of: slot)
-            stopShowing(slot)
+            stopFeeding(slot)
             sessions.setState(.away, of: slot)
         }
         moves[id]?.floor = floor
@@ -147,10 +149,13 @@ extension Node {
         else { return }
         moves[id]?.stage = .handingOver
         let user = sessions.user(of: slot)
+        let number = numberToKeep(slot)
+        moves[id]?.session = number
         request(
             .handOver(
                 Unicast.HandOver(
-                    ticket: move.ticket, verifier: user.claim == nil ? nil : user.verifier, floor: floor)),
+                    ticket: move.ticket, session: number, verifier: user.claim == nil ? nil : user.verifier,
+                    floor: floor)),
             of: move.target, for: id)
     }
 
@@ -164,8 +169,27 @@ extension Node {
         for session in move.sessions {
             guard let slot = sessions.slot(of: session) else { continue }
             if move.cause != .login { counters.sessionsMoved += 1 }
+            keepFloor(slot, of: move)
             redirect(slot, to: server)
         }
+    }
+
+    /// The number under which the floor of a session is kept here until it is known to have come elsewhere.
+    private mutating func numberToKeep(_ slot: Int) -> UInt64 {
+        guard keepsSessions, sessions.user(of: slot).claim != nil else { return 0 }
+        if sessions.sessions[slot].number == 0 {
+            nextSession += 1
+            return nextSession
+        }
+        return sessions.sessions[slot].number
+    }
+
+    /// The client may turn up somewhere else, or the target may die: then its floor is found here.
+    private mutating func keepFloor(_ slot: Int, of move: Move) {
+        guard move.session > 0, let floor = move.floor, case .claim(let claim) = move.holder else { return }
+        sessions.setNumber(0, of: slot)
+        tell(.sessionDetached, SessionRecord(number: move.session, floor: floor), of: claim)
+        keep(DetachedSessions.Entry(claim: claim, number: move.session, floor: floor, since: now))
     }
 
     /// Nobody goes.
@@ -192,6 +216,7 @@ extension Node {
             guard let slot = sessions.slot(of: session), sessions.move(of: slot) == id else { continue }
             forgetMove(of: session, id)
             guard sessions.sessions[slot].state == .away else { continue }
+            closeSession(slot)
             sessions.setState(.new, of: slot)
             begin(slot, at: move.floor)
         }
@@ -244,6 +269,7 @@ extension Node {
     }
 
     mutating func noteMoved(_ ticket: UInt64, after positions: [StreamPosition], source: ServerID) -> Bool {
+        let positions = Array(positions.prefix(Self.lastWordsMax))
         for index in newcomers.indices where newcomers[index].source == source && newcomers[index].ticket == ticket {
             newcomers[index].after = positions
         }
@@ -252,25 +278,39 @@ extension Node {
         return isNoted
     }
 
+    /// Of its own stream, and of the one in which the user spoke before.
+    private static let lastWordsMax = 2
+
     /// A client has come with a ticket: it begins where it was, and waits with what it says.
     mutating func arrive(_ slot: Int, with ticket: Tickets.Ticket) {
         counters.ticketsUsed += 1
         if ticket.cause == .balance { sessions.setMoved(at: seconds, of: slot) }
-        guard let handOver = ticket.handOver else { return succeed(slot) }
-        succeed(slot, from: handOver.floor)
-        guard case .claim = ticket.holder, !isAllDelivered(ticket.after) else { return }
-        if configuration.defect == .arrivalNotAwaited { return }
-        let job = SessionJob(session: sessions.id(of: slot), kind: .login, stage: .arriving, name: [], secret: [])
-        let id = begin(job, slot: slot)
-        let deadline = now.adding(milliseconds: Self.arrivalPatience)
-        newcomers.append(
-            Newcomer(job: id, source: ticket.source, ticket: ticket.request, after: ticket.after, deadline: deadline))
-        timers.set(.newcomers, at: deadline)
+        guard let handOver = ticket.handOver else { return stay(slot) }
+        if case .claim(let claim) = ticket.holder {
+            noteArrival(of: claim, from: ticket.source, number: handOver.session)
+            newcomers.append(
+                Newcomer(
+                    session: sessions.id(of: slot), source: ticket.source, ticket: ticket.request, after: ticket.after,
+                    deadline: now.adding(milliseconds: Self.arrivalPatience)))
+        }
+        // Who was sent on at its login may have been here or elsewhere before.
+        if ticket.cause == .login { stay(slot, at: handOver.floor) } else { succeed(slot, at: handOver.floor) }
+    }
+
+    /// Everybody forgets where the session was.
+    private mutating func noteArrival(of claim: ClaimID, from source: ServerID, number: UInt64) {
+        guard number > 0, keepsSessions else { return }
+        whereabouts.remove(number, at: source, of: claim)
+        tell(
+            .sessionMoved, SessionRecord(number: number, floor: Floor([StreamPosition(origin: source, seq: number)])),
+            of: claim)
     }
 
     /// A client that came with a ticket, whose last words at the other server are waited for.
     struct Newcomer: Sendable {
-        var job: UInt64
+        var session: SessionID
+        /// It has begun, and its input waits.
+        var job: UInt64?
         var source: ServerID
         var ticket: UInt64
         var after: [StreamPosition]?
@@ -282,22 +322,42 @@ extension Node {
         return positions.allSatisfy { isDelivered($0) }
     }
 
+    /// The session has begun. If it has come from another server, that one may still hear it: its input waits.
+    mutating func holdNewcomer(_ slot: Int) {
+        let session = sessions.id(of: slot)
+        guard let index = newcomers.firstIndex(where: { $0.session == session && $0.job == nil }) else { return }
+        guard !isAllDelivered(newcomers[index].after), newcomers[index].deadline > now else {
+            newcomers.remove(at: index)
+            return
+        }
+        let job = SessionJob(session: session, kind: .login, stage: .arriving, name: [], secret: [])
+        newcomers[index].job = begin(job, slot: slot)
+        timers.set(.newcomers, at: newcomers[index].deadline)
+    }
+
     /// Lets those speak whose words at the other server have all been delivered here, and those who waited too long.
     /// To be called when something was delivered, at the end of each turn.
     mutating func settleNewcomers() {
         guard !newcomers.isEmpty else { return }
         var waiting: [Newcomer] = []
-        for newcomer in newcomers where jobs[newcomer.job] != nil {
+        for newcomer in newcomers where sessions.slot(of: newcomer.session) != nil {
+            guard let job = newcomer.job else {
+                waiting.append(newcomer)
+                continue
+            }
+            guard jobs[job] != nil else { continue }
             let isDone = isAllDelivered(newcomer.after)
             if !isDone, newcomer.deadline > now {
                 waiting.append(newcomer)
             } else {
                 if !isDone { counters.arrivalsExpired += 1 }
-                _ = end(newcomer.job)
+                _ = end(job)
             }
         }
         newcomers = waiting
-        if let next = newcomers.first?.deadline { timers.set(.newcomers, at: next) }
+        if let next = newcomers.lazy.filter({ $0.job != nil }).map(\.deadline).min() {
+            timers.set(.newcomers, at: next)
+        }
     }
 
     // MARK: Time

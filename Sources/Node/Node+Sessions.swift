@@ -14,9 +14,10 @@ extension Node {
 
     /// Bytes from a client; returns how many were consumed. The rest is the beginning of a line, or waits for
     /// `.resume`.
-    /// The first `seen` bytes are known to hold no line end.
+    /// The first `seen` bytes are known to hold no line end. At the end of the stream `acknowledged` tells how many bytes
+    /// of all that the client was ever sent have arrived, as `clientClosed` has it.
     public mutating func clientReceived(
-        _ id: SessionID, _ bytes: Span<UInt8>, seen: Int, atEnd: Bool, at now: Instant
+        _ id: SessionID, _ bytes: Span<UInt8>, seen: Int, atEnd: Bool, acknowledged: UInt64? = nil, at now: Instant
     ) -> Int {
         self.now = now
         guard let slot = sessions.slot(of: id) else { return bytes.count }
@@ -38,20 +39,23 @@ extension Node {
                     return bytes.count
                 }
                 guard atEnd else { return start }
-                return endOfStream(bytes, from: start, of: slot)
+                return endOfStream(bytes, from: start, acknowledged: acknowledged, of: slot)
             }
         }
         return bytes.count
     }
 
-    /// The connection is gone, whatever the cause.
-    public mutating func clientClosed(_ id: SessionID, at now: Instant) {
+    /// The connection is gone, whatever the cause. Of all bytes that the client was ever sent on it so many were
+    /// acknowledged by its machine; nil: all.
+    public mutating func clientClosed(_ id: SessionID, acknowledged: UInt64? = nil, at now: Instant) {
         self.now = now
         guard let slot = sessions.slot(of: id) else { return }
         abandonJob(of: slot)
+        detach(slot, acknowledged: acknowledged)
         leave(slot)
         endMove(of: slot)
         sessions.close(slot)
+        fedLines[slot] = nil
     }
 
     /// Clients that come before the state transfer is in wait for it: else they would be told that they are unknown.
@@ -63,13 +67,16 @@ extension Node {
     }
 
     /// A last line may lack its end; then the end of the stream equals LOGOUT.
-    private mutating func endOfStream(_ bytes: Span<UInt8>, from start: Int, of slot: Int) -> Int {
+    private mutating func endOfStream(
+        _ bytes: Span<UInt8>, from start: Int, acknowledged: UInt64?, of slot: Int
+    ) -> Int {
         if start < bytes.count {
             handle(line: bytes.extracting(start..<bytes.count), of: slot)
             // Its answer is still to come: the end is shown again when the input resumes.
             guard !sessions.sessions[slot].hasJob else { return bytes.count }
         }
         if sessions.sessions[slot].state != .closing {
+            detach(slot, acknowledged: acknowledged)
             leave(slot)
             finish(slot, .logout, keepsReading: false)
         }
@@ -199,6 +206,7 @@ extension Node {
     mutating func reply(_ reply: ServerReply, to slot: Int) {
         let start = outbox.bytes.count
         reply.render(into: &outbox.bytes)
+        sessions.addPrivate(outbox.bytes.count - start, to: slot)
         outbox.append(.reply(sessions.id(of: slot), start..<outbox.bytes.count))
     }
 
@@ -224,7 +232,13 @@ extension Node {
     }
 
     /// The session gets no more activities than those so far.
-    mutating func stopShowing(_ slot: Int) {
+    private mutating func stopShowing(_ slot: Int) {
+        stopFeeding(slot)
+        closeSession(slot)
+    }
+
+    /// The same of one that is not over.
+    mutating func stopFeeding(_ slot: Int) {
         let id = sessions.id(of: slot)
         switch sessions.sessions[slot].state {
         case .live: outbox.append(.unfollow(id))

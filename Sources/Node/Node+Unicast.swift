@@ -106,7 +106,9 @@ extension Node {
         case .moved(let ticket, let positions):
             answer(unicast, .noted(noteMoved(ticket, after: positions, source: unicast.source)))
         case .withdraw(let ticket): noteWithdrawn(ticket, source: unicast.source)
-        case .reserved, .found, .ticket, .noted: receiveAnswer(unicast)
+        case .takeFloor(let claim, let number):
+            takeFloor(claim, number: number, for: .init(server: unicast.source, request: unicast.request))
+        case .reserved, .found, .ticket, .noted, .floorTaken: receiveAnswer(unicast)
         }
     }
 
@@ -138,6 +140,9 @@ extension Node {
         case (.moved, .noted):
             requests[unicast.request] = nil
             moves[request.job] = nil
+        case (.takeFloor(let claim, _), .floorTaken(let answer)):
+            requests[unicast.request] = nil
+            floorAnswered(answer, of: claim, job: request.job)
         default: break
         }
     }
@@ -160,7 +165,8 @@ extension Node {
         case .requestTicket(let asked): ticketsAnswered(0, of: asked, request: request, id: id)
         case .handOver: handedOver(false, move: request.job)
         case .moved: moves[request.job] = nil
-        case .reserved, .release, .found, .ticket, .noted, .withdraw:
+        case .takeFloor(let claim, _): floorAnswered(nil, of: claim, job: request.job)
+        case .reserved, .release, .found, .ticket, .noted, .withdraw, .floorTaken:
             preconditionFailure("only requests are waited for")
         }
     }

@@ -76,6 +76,20 @@ public struct Node: Sendable {
     var feeding = FeedTable()
     /// Streams that were forgotten last, with their ends.
     var recentlyForgotten: [StreamPosition] = []
+    /// By slot, of sessions that were fed: what, until it has been acknowledged.
+    var fedLines: [Int: FedLines] = [:]
+    var publications: PublicationLog
+    /// Named sessions of this server whose connection broke.
+    var detached: DetachedSessions
+    /// The number of the last named session here.
+    var nextSession: UInt64 = 0
+    /// Named sessions of other servers.
+    var whereabouts: Whereabouts
+    /// What all named sessions here have been shown, as told last; and the position in the log for which that was.
+    var reached: Floor?
+    var measuredAt: UInt64 = 0
+    /// Sessions at which the driver was asked to look.
+    var examinations: [SessionID: [Examiner]] = [:]
     var jobs: [UInt64: SessionJob] = [:]
     var nextJob: UInt64 = 0
     /// Registrations that wait for a second holder, in order of their record.
@@ -146,6 +160,10 @@ public struct Node: Sendable {
         tombstones = Tombstones(limit: configuration.limits.tombstones)
         registry = Registry(limit: configuration.limits.claims, losersLimit: configuration.limits.losingClaims)
         reservations = Reservations(limit: configuration.limits.reservations)
+        let limits = configuration.limits
+        publications = PublicationLog(limit: timing.resumeWindow > 0 ? limits.indexedBytes : 0)
+        detached = DetachedSessions(limit: limits.detached)
+        whereabouts = Whereabouts(limit: limits.whereabouts)
         addOwnServer()
     }
 
@@ -254,6 +272,8 @@ public struct Node: Sendable {
         case .reservations: expireReservations()
         case .dependency: expireDependencies()
         case .leave: closeLevelLinks(besidesOwing: false)
+        case .detached: expireDetached()
+        case .measure: measure()
         }
     }
 
@@ -339,6 +359,8 @@ public struct Node: Sendable {
         statistics.links = links.count { $0.isOpen }
         statistics.sessions = sessions.presentCount
         statistics.sessionsCatchingUp = feeding.count
+        statistics.sessionsHeld = detached.count
+        statistics.sessionsElsewhere = whereabouts.count
         statistics.claims = registry.claims.count
         statistics.registryDigest = registry.digest
         statistics.storeRecords = store.recordCount

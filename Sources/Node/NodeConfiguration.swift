@@ -65,6 +65,10 @@ public struct NodeConfiguration: Sendable {
         public var surplusGrace: UInt64 = 5000
         /// A member that was silent for so long has departed: nothing is kept for it any more.
         public var departure: UInt64 = 86_400_000
+        /// How long the place of a named client whose connection broke is kept for its next login; 0 is not at all.
+        public var resumeWindow: UInt64 = 60_000
+        /// How often a server tells how far its named clients are: what they may see twice if it dies.
+        public var checkpoint: UInt64 = 2000
         /// How often the address of a member that departed in silence is dialled, for ever.
         public var departedRedial: UInt64 = 60_000
 
@@ -103,6 +107,14 @@ public struct NodeConfiguration: Sendable {
         public var tickets = 4096
         /// Sessions that are catching up at a time.
         public var catchingUp = 4096
+        /// Detached sessions of this server at a time.
+        public var detached = 4096
+        /// Named sessions of other servers that are known.
+        public var whereabouts = 262_144
+        /// Bytes of the clients' log of which it is known what stands where: what the log holds, and the kernel.
+        public var indexedBytes = 16 << 20
+        /// The longest line that the clients' log takes.
+        public var publishedLineBytes = Int.max
         /// Bytes that are fed to a session that is catching up before the driver has sent them: a few round trips'
         /// worth on a good line.
         public var feedBytes = 64 << 10

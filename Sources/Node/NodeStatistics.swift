@@ -15,6 +15,10 @@ public struct NodeStatistics: Hashable, Sendable {
     public var sessions = 0
     /// Of them, those that are fed from a floor.
     public var sessionsCatchingUp = 0
+    /// Named sessions whose connection broke, and whose floor is kept.
+    public var sessionsHeld = 0
+    /// Named sessions that are known of at other servers.
+    public var sessionsElsewhere = 0
     public var claims = 0
     public var registryDigest = RegistryDigest()
     public var storeRecords: UInt64 = 0
@@ -126,6 +130,16 @@ public struct NodeStatistics: Hashable, Sendable {
     public var loginsOfLosers: UInt64 = 0
 
     // Sessions that survive.
+    /// Named sessions whose connection broke without LOGOUT; floors of such sessions with which a login here went on, of
+    /// them those whose server could not be asked; and those that nobody came for.
+    public var sessionsDetached: UInt64 = 0
+    public var sessionsResumed: UInt64 = 0
+    public var floorsGuessed: UInt64 = 0
+    public var floorsExpired: UInt64 = 0
+    /// Detached sessions that were further behind than is known.
+    public var floorsCut: UInt64 = 0
+    /// Lines that do not fit into the clients' log: not shown to the clients here.
+    public var linesTooLongForLog: UInt64 = 0
     /// Sessions that began at a floor, and those of them that found too many others catching up.
     public var floorsUsed: UInt64 = 0
     public var floorsRefused: UInt64 = 0

@@ -61,6 +61,11 @@ public enum Output: Hashable, Sendable {
     /// Flush, shut down writing, then read until end of stream or `linger` milliseconds. With `keepsReading` what
     /// still comes is given to the node (a redirected client), else it is discarded (an error reply).
     case finish(SessionID, SessionCloseReason, linger: UInt64, keepsReading: Bool)
+    /// Look at a client's connection; answer with `clientExamined`.
+    case examine(SessionID)
+    /// Find out up to which position of the log everybody who follows it has acknowledged everything; answer with
+    /// `clientsReached`.
+    case measure
     /// Hash a secret on a helper thread; answer with `hashed(_:digest:)`, nil if it could not be done.
     case hash(HashID, secret: [UInt8], salt: [UInt8], cost: UInt8)
     /// For the log.
@@ -79,6 +84,8 @@ public enum SessionCloseReason: String, Hashable, Sendable, CaseIterable {
     case lineTooLong
     /// The user's claim lost against an older one.
     case claimLost
+    /// Its user has logged in again, and its connection no longer takes anything.
+    case superseded
     case shutdown
 }
 

@@ -37,6 +37,12 @@ struct SessionTable: Sendable {
         /// Network address, 16 bytes.
         var addressHigh: UInt64 = 0
         var addressLow: UInt64 = 0
+        /// Bytes of private lines that it was sent, those that it was fed included.
+        fileprivate(set) var privateBytes: UInt64 = 0
+        /// The position from which it follows the log.
+        fileprivate(set) var followedFrom: UInt64 = 0
+        /// This server's number of a named session, under which others know it; 0 if it has none.
+        fileprivate(set) var number: UInt64 = 0
 
         /// It is logged in here.
         var isPresent: Bool { state == .live || state == .catchingUp || state == .away }
@@ -65,6 +71,8 @@ struct SessionTable: Sendable {
     private(set) var liveCount = 0
     /// Sessions that get activities: this server's load.
     private(set) var presentCount = 0
+    /// Sessions that have a number.
+    private(set) var numberedCount = 0
 
     // MARK: Sessions
 
@@ -119,6 +127,16 @@ struct SessionTable: Sendable {
         sessions[slot].hasJob = job != nil
         jobs[slot] = job
     }
+
+    mutating func setNumber(_ number: UInt64, of slot: Int) {
+        if sessions[slot].number > 0 { numberedCount -= 1 }
+        if number > 0 { numberedCount += 1 }
+        sessions[slot].number = number
+    }
+
+    mutating func setFollowing(_ slot: Int, from position: UInt64) { sessions[slot].followedFrom = position }
+
+    mutating func addPrivate(_ count: Int, to slot: Int) { sessions[slot].privateBytes += UInt64(count) }
 
     /// The move of a session; nil if it stays.
     func move(of slot: Int) -> UInt64? { sessions[slot].hasMove ? moves[slot] : nil }

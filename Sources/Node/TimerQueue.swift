@@ -21,6 +21,8 @@ enum NodeTimer: Hashable, Sendable {
     case reservations
     case dependency
     case leave
+    case detached
+    case measure
 }
 
 /// Timers in order of their instants; timers of one instant in the order in which they were set. Each timer is pending

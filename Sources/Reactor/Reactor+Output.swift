@@ -88,6 +88,25 @@ extension Reactor {
         return survey
     }
 
+    /// Where a look at how far all subscribers are begins: how many there are, and the end of the ring.
+    public func beginMeasuring() -> (count: Int, end: UInt64) { (fanOut.count, ring.end) }
+
+    /// Looks at some of the subscribers that are left, the last ones first: who joins or leaves meanwhile makes none be
+    /// left out. Returns how many are left then, and the least position of the ring up to which one of those looked at
+    /// has acknowledged everything.
+    public func measure(_ left: Int, atMost count: Int) -> (left: Int, least: UInt64) {
+        var left = min(left, fanOut.count)
+        let end = max(0, left - count)
+        var least = UInt64.max
+        while left > end {
+            left -= 1
+            let slot = Int(fanOut.slots[left])
+            let waiting = max(0, Int(ces_unacknowledged(connections[slot].fd))) + Int(connections[slot].output.count)
+            least = min(least, connections[slot].cursor - min(connections[slot].cursor, UInt64(waiting)))
+        }
+        return (left, least)
+    }
+
     /// Makes a connection follow the ring from its present end.
     ///
     /// - Returns: Whether it follows from here. False if it has ended or is ending, follows already, or has

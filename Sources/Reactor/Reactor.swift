@@ -80,6 +80,9 @@ public struct Reactor: ~Copyable {
     var isStopping = false
     /// Processor time at the end of the last turn, if it was a long one.
     private var processorTime: UInt64?
+    /// In `closed`: how many bytes of all that the connection was sent its other end has acknowledged; nil if that is
+    /// not known.
+    public internal(set) var lastAcknowledged: UInt64?
     /// Test hook: an errno that accept4 is taken to have failed with; 0 for none.
     var injectedAcceptFailure: Int32 = 0
 

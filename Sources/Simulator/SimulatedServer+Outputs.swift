@@ -48,6 +48,8 @@ extension SimulatedServer {
             note(in: world, "> hash \(id.rawValue)")
             let time = world.now + world.options.hashMilliseconds * 1_000_000
             world.queue.plan(.hashed(server: index, life: life, id), at: time)
+        case .examine(let id): examined.append(id)
+        case .measure: isMeasuring = true
         case .report(let report):
             reports.append(TimedReport(time: world.now, report: report))
             note(in: world, "> report \(report)")

@@ -67,6 +67,9 @@ public final class SimulatedServer {
     var hashResults: [(id: HashID, digest: [UInt8])] = []
     /// Clients that were fed.
     var fedSessions: [SessionID] = []
+    /// Clients that are to be looked at, and whether all are.
+    var examined: [SessionID] = []
+    var isMeasuring = false
     var readySlots: [Int] = []
     /// Those of the present turn.
     private var shownSlots: [Int] = []
@@ -206,6 +209,7 @@ extension SimulatedServer {
         showHashResults(to: &node, in: world)
         showRoom(to: &node, in: world)
         showEnd(to: &node, in: world)
+        showProgress(to: &node, in: world)
         swap(&readySlots, &shownSlots)
         for slot in shownSlots { show(slot, to: &node, in: world) }
         shownSlots.removeAll(keepingCapacity: true)

@@ -223,6 +223,8 @@ extension SimulatedServer {
         dialResults = []
         hashResults = []
         fedSessions = []
+        examined = []
+        isMeasuring = false
         digests = [:]
         log = []
         publications = []

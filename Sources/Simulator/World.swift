@@ -59,7 +59,8 @@ public final class World {
         let departure = options.timing.departure * 1_000_000
         history.departureAfter = departure - min(departure, silenceNoticed)
         history.ticketTime = options.timing.ticket * 1_000_000
-        history.announcedWithin = 2 * options.timing.announceInterval * 1_000_000
+        history.resumeWindow = options.timing.resumeWindow * 1_000_000
+        history.announcedWithin = 2 * (options.timing.checkpoint + options.timing.announceInterval) * 1_000_000
         history.restTime = Self.restTime
     }
 

@@ -31,6 +31,14 @@ public struct Floor: Hashable, Sendable {
     /// What either of the two covers.
     public func union(_ other: Floor) -> Floor { Floor(positions + other.positions) }
 
+    /// What both cover.
+    public func intersection(_ other: Floor) -> Floor {
+        Floor(positions.map { StreamPosition(origin: $0.origin, seq: min($0.seq, other[$0.origin])) })
+    }
+
+    /// Whether it covers all that the other one covers.
+    public func covers(_ other: Floor) -> Bool { other.positions.allSatisfy { self[$0.origin] >= $0.seq } }
+
     /// Bytes on the wire.
     public var size: Int { 4 + 24 * positions.count }
 

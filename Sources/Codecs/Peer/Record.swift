@@ -5,7 +5,7 @@ public enum RecordKind: UInt8, Sendable, CaseIterable {
     case activity = 1
     /// A name was registered.
     case claim = 2
-    /// Reserved for sessions that survive: opened, moved, detached, closed.
+    /// Named sessions (`SessionRecord`): who is connected where.
     case sessionOpened = 3
     case sessionMoved = 4
     case sessionDetached = 5
@@ -13,6 +13,8 @@ public enum RecordKind: UInt8, Sendable, CaseIterable {
     /// Reserved for accounts: a changed secret, a removed user.
     case secretChanged = 7
     case userRemoved = 8
+    /// How far all named sessions of a server are (`SessionRecord`).
+    case sessionsReached = 9
 }
 
 /// A place in a stream: the origin's record with this number (the first is 1).

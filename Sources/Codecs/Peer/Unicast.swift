@@ -39,6 +39,9 @@ public struct Unicast: Hashable, Sendable {
         case noted(Bool)
         /// The clients of a ticket stay at the source. Not answered.
         case withdraw(ticket: UInt64)
+        /// To the server of a named session, which has a number there: its user logs in here; is it detached?
+        case takeFloor(ClaimID, number: UInt64)
+        case floorTaken(FloorAnswer)
     }
 
     /// A request to take clients.
@@ -76,19 +79,32 @@ public struct Unicast: Hashable, Sendable {
     public struct HandOver: Hashable, Sendable {
         /// The number of the ticket's request.
         public var ticket: UInt64
+        /// The source's number of a named session; 0 if it keeps nothing of it.
+        public var session: UInt64
         /// The keyed digest of the user's secret, so that it is not hashed again; nil for anonymous clients.
         public var verifier: [UInt8]?
         /// What the sessions were shown, of each stream.
         public var floor: Floor
 
-        public init(ticket: UInt64, verifier: [UInt8]?, floor: Floor) {
+        public init(ticket: UInt64, session: UInt64 = 0, verifier: [UInt8]?, floor: Floor) {
             self.ticket = ticket
+            self.session = session
             self.verifier = verifier
             self.floor = floor
         }
 
         /// Bytes of a verifier.
         public static let verifierBytes = 32
+    }
+
+    /// What has become of a session.
+    public enum FloorAnswer: Hashable, Sendable {
+        /// There is nothing of it any more.
+        case gone
+        /// It is connected.
+        case alive
+        /// It was detached, and ends with this answer.
+        case floor(Floor)
     }
 
     public enum Verdict: UInt8, Hashable, Sendable {
@@ -110,7 +126,7 @@ public struct Unicast: Hashable, Sendable {
 
     private enum Kind: UInt8 {
         case reserve = 1
-        case reserved, release, lookUp, found, requestTicket, ticket
+        case reserved, release, lookUp, found, requestTicket, ticket, takeFloor, floorTaken
         case handOver = 16
         case moved, noted, withdraw
     }
@@ -138,6 +154,19 @@ public struct Unicast: Hashable, Sendable {
             bytes.appendBoolean(claim != nil)
             claim?.encode(into: &bytes)
         case .requestTicket, .ticket, .handOver, .moved, .noted, .withdraw: encodeMoving(into: &bytes)
+        case .takeFloor(let claim, let number):
+            bytes.append(Kind.takeFloor.rawValue)
+            claim.encode(into: &bytes)
+            bytes.appendInteger(number)
+        case .floorTaken(let answer):
+            bytes.append(Kind.floorTaken.rawValue)
+            switch answer {
+            case .gone: bytes.append(0)
+            case .alive: bytes.append(1)
+            case .floor(let floor):
+                bytes.append(2)
+                floor.encode(into: &bytes)
+            }
         }
     }
 
@@ -164,7 +193,8 @@ public struct Unicast: Hashable, Sendable {
         case .withdraw(let ticket):
             bytes.append(Kind.withdraw.rawValue)
             bytes.appendInteger(ticket)
-        case .reserve, .reserved, .release, .lookUp, .found: preconditionFailure("encoded by the caller")
+        case .reserve, .reserved, .release, .lookUp, .found, .takeFloor, .floorTaken:
+            preconditionFailure("encoded by the caller")
         }
     }
 
@@ -203,6 +233,10 @@ public struct Unicast: Hashable, Sendable {
             return .moved(ticket: ticket, after: try reader.positions("moved"))
         case .noted: return .noted(try reader.boolean("noted"))
         case .withdraw: return .withdraw(ticket: try reader.integer())
+        case .takeFloor:
+            let claim = try ClaimID(from: &reader)
+            return .takeFloor(claim, number: try reader.integer())
+        case .floorTaken: return .floorTaken(try FloorAnswer(from: &reader))
         }
     }
 }
@@ -233,6 +267,7 @@ extension Unicast.TicketRequest {
 extension Unicast.HandOver {
     func encode(into bytes: inout [UInt8]) {
         bytes.appendInteger(ticket)
+        bytes.appendInteger(session)
         bytes.appendBoolean(verifier != nil)
         if let verifier {
             precondition(verifier.count == Self.verifierBytes, "a verifier is 32 bytes")
@@ -243,6 +278,7 @@ extension Unicast.HandOver {
 
     init(from reader: inout WireReader) throws(FrameFault) {
         ticket = try reader.integer()
+        session = try reader.integer()
         verifier = try reader.boolean("verifier") ? try reader.fixed(Self.verifierBytes) : nil
         floor = try Floor(from: &reader)
     }
@@ -270,6 +306,18 @@ extension Unicast.TicketHolder {
         case 1: self = .claim(try ClaimID(from: &reader))
         case 2: self = .address(try reader.fixed(Self.addressBytes))
         default: throw .invalidValue(field: "ticket holder", value: UInt64(kind))
+        }
+    }
+}
+
+extension Unicast.FloorAnswer {
+    init(from reader: inout WireReader) throws(FrameFault) {
+        let kind: UInt8 = try reader.integer()
+        switch kind {
+        case 0: self = .gone
+        case 1: self = .alive
+        case 2: self = .floor(try Floor(from: &reader))
+        default: throw .invalidValue(field: "answer about a floor", value: UInt64(kind))
         }
     }
 }

@@ -36,6 +36,8 @@ extension Shell {
         case .resume(let id): resume(ConnectionID(id), in: &reactor)
         case .finish(let id, let reason, let linger, let keepsReading):
             finish(id, reason, linger: linger, keepsReading: keepsReading, in: &reactor)
+        case .examine(let id): deferred.append(.examine(id))
+        case .measure: measuring = Measuring(reactor.beginMeasuring())
         case .hash(let id, let secret, let salt, let cost): hash(id, secret: secret, salt: salt, cost: cost)
         case .report(let report): tell(report, in: &reactor)
         }
@@ -47,11 +49,6 @@ extension Shell {
         case .connection(let id):
             reactor.send(id, outbox.bytes.span.extracting(run.bytes))
         case .everybody:
-            guard run.bytes.count <= settings.publishBytes else {
-                // Another server allows longer lines than this one's log can take.
-                counts.linesTooLongForLog += 1
-                return tell(.limitReached("the length of a line in the activity log"), in: &reactor)
-            }
             reactor.publish(outbox.bytes.span.extracting(run.bytes))
         }
     }
@@ -77,6 +74,25 @@ extension Shell {
                 node.clientHasRoom(SessionID(id), at: instant(of: reactor))
             }
         }
+    }
+
+    /// A connection that takes nothing for so long, in milliseconds, is taken for broken if its user has logged in again.
+    private static var stalledMilliseconds: Int { 1000 }
+
+    func examine(_ id: SessionID, in reactor: borrowing Reactor) -> (acknowledged: UInt64?, isStalled: Bool) {
+        guard let progress = reactor.outputProgress(of: ConnectionID(id)) else { return (nil, false) }
+        return (progress.acknowledged, progress.stalledMilliseconds >= Self.stalledMilliseconds)
+    }
+
+    /// Looks at some of the clients that follow the log, and tells the node when all have been looked at.
+    mutating func measure(in reactor: inout Reactor) {
+        guard let round = measuring else { return }
+        let (left, least) = reactor.measure(round.left, atMost: ShellSettings.measuredInTurn)
+        measuring?.left = left
+        measuring?.least = min(round.least, least)
+        if left > 0 { return reactor.setTimer(TimerToken.feeding, afterMilliseconds: 1) }
+        measuring = nil
+        node.clientsReached(min(round.least, least), at: instant(of: reactor))
     }
 
     private mutating func close(_ id: LinkID, _ reason: LinkCloseReason, in reactor: inout Reactor) {

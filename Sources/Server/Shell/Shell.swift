@@ -35,6 +35,8 @@ struct Shell: ~Copyable {
     var deferred: [DeferredInput] = []
     /// Clients that were fed and may not have been sent all of it.
     var fed: [ConnectionID] = []
+    /// A look at how far all clients are, under way.
+    var measuring: Measuring?
     /// When the node's timer is set to fire; nil if it is not set.
     var deadline: Instant?
     var isTimeDue = false
@@ -49,6 +51,20 @@ struct Shell: ~Copyable {
     enum DeferredInput {
         case dialFailed(DialID, String)
         case hashed(HashID)
+        case examine(SessionID)
+    }
+
+    /// How far all clients are that follow the log.
+    struct Measuring {
+        /// Clients that are still to be looked at.
+        var left: Int
+        /// The least position so far.
+        var least: UInt64
+
+        init(_ begin: (count: Int, end: UInt64)) {
+            left = begin.count
+            least = begin.end
+        }
     }
 
     init(node: Node, settings: ShellSettings, helpers: Helpers, reloading: Reloading) {
@@ -93,6 +109,8 @@ struct ShellSettings {
     var linkOutputBytes: Int
     /// The longest line that the activity log takes: a quarter of it, as much as a client may lag.
     var publishBytes: Int
+    /// Clients that are looked at in one turn, for how far they are: a tenth of a millisecond.
+    static let measuredInTurn = 256
     /// How long one address of a dial may take, in milliseconds.
     var dialMilliseconds: Int
     /// How often a link is read at least, in milliseconds, however far behind the fan-out is.

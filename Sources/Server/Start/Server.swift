@@ -167,6 +167,8 @@ public enum Server {
         settings.timing.announceGap = min(configuration.timing.announceGap, configuration.timing.announceInterval)
         settings.limits = configuration.limits
         settings.limits.deliveryBytes = configuration.deliveryBytes
+        settings.limits.publishedLineBytes = configuration.deliveryBytes
+        settings.limits.indexedBytes = max(configuration.limits.indexedBytes, 2 * configuration.activityLogSize)
         settings.allowsHugeIntegers = configuration.allowsHugeIntegers
         settings.hashCost = configuration.hashCost
         let cryptography = Cryptography { key, message in

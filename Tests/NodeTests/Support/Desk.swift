@@ -35,6 +35,7 @@ final class Desk {
     ) {
         var configuration = NodeConfiguration(address: Desk.address, secret: Wires.secret)
         configuration.bootstrap = bootstrap
+        configuration.timing.resumeWindow = 0
         change(&configuration)
         node = Node(
             configuration: configuration, cryptography: Desk.cryptography, seed: 1, wallClock: wallClock, at: now)

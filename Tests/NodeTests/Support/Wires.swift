@@ -19,6 +19,10 @@ final class Wires {
         var hasEnded = false
         var isFollowing = false
         var isFinished: SessionCloseReason?
+        /// Bytes that it was sent; once it has lost its connection, only `arrived` of them arrive.
+        var sent: UInt64 = 0
+        var arrived: UInt64?
+        var isStalled = false
         /// Everything that it was sent, line by line.
         var lines: [String] = []
     }
@@ -87,6 +91,7 @@ final class Wires {
         seeds += 1
         var configuration = NodeConfiguration(address: address(index), secret: secret)
         configuration.bootstrap = bootstrap.map { address($0) }
+        configuration.timing.resumeWindow = 0
         change(&configuration)
         let cryptography = Cryptography { key, message in toyDigest(key + [0] + message) }
         return Node(
@@ -166,8 +171,13 @@ final class Wires {
         settle()
     }
 
+    /// The client takes nothing more, and its server does not know it.
+    func cutOff(_ client: Int) { clients[client].arrived = clients[client].sent }
+
     func drop(_ client: Int) {
-        nodes[clients[client].node].clientClosed(clients[client].id, at: now)
+        nodes[clients[client].node].clientClosed(
+            clients[client].id, acknowledged: clients[client].arrived, at: now)
+        clients[client].isFollowing = false
         settle()
     }
 
@@ -292,6 +302,13 @@ final class Wires {
 
     // MARK: Outputs
 
+    /// Up to where everybody who follows the log of a node has got it.
+    private func reached(by node: Int) -> UInt64 {
+        let end = nodes[node].publications.end
+        let behind = clients.filter { $0.node == node && $0.isFollowing }.map { $0.sent - ($0.arrived ?? $0.sent) }
+        return end - min(end, behind.max() ?? 0)
+    }
+
     private func carryOut(_ output: Output, bytes: [UInt8], of node: Int) {
         watch(node, output)
         switch output {
@@ -315,6 +332,11 @@ final class Wires {
             clients[client(id, of: node)].isPaused = false
             feed(client(id, of: node))
         case .finish(let id, let reason, _, _): clients[client(id, of: node)].isFinished = reason
+        case .examine(let id):
+            let client = client(id, of: node)
+            nodes[node].clientExamined(
+                id, acknowledged: clients[client].arrived, isStalled: clients[client].isStalled, at: now)
+        case .measure: nodes[node].clientsReached(reached(by: node), at: now)
         case .hash(let id, let secret, let salt, _): nodes[node].hashed(id, digest: toyDigest(secret + salt), at: now)
         case .report(let report): reports[node].append(report)
         }
@@ -328,6 +350,8 @@ final class Wires {
     }
 
     private func give(_ bytes: ArraySlice<UInt8>, to client: Int) {
+        clients[client].sent += UInt64(bytes.count)
+        guard clients[client].arrived == nil else { return }
         clients[client].lines.append(String(decoding: bytes.dropLast(), as: UTF8.self))
     }
 }
