@@ -75,8 +75,11 @@ public struct Reactor: ~Copyable {
 
     var ring: BroadcastRing
     var fanOut: FanOut
+    var batch: SendBatch
 
     var isStopping = false
+    /// Processor time at the end of the last turn, if it was a long one.
+    private var processorTime: UInt64?
     /// In `closed`: how many bytes of all that the connection was sent its other end has acknowledged; nil if that is
     /// not known.
     public internal(set) var lastAcknowledged: UInt64?
@@ -105,6 +108,7 @@ public struct Reactor: ~Copyable {
         receiveBuffer = Slab(capacity: configuration.readBudget)
         connections = Slab(capacity: configuration.capacity)
         fanOut = FanOut(capacity: configuration.capacity)
+        batch = SendBatch(capacity: configuration.batchesSends ? configuration.fanOutSlice : 0)
         timers = TimerTable(limit: configuration.timerLimit)
         for index in 0..<configuration.eventBatch { events.initialize(index, to: ces_event()) }
     }
@@ -156,6 +160,19 @@ public struct Reactor: ~Copyable {
         statistics.turns += 1
         let spent = SystemClock.monotonicNanoseconds - now
         statistics.longestTurnNanoseconds = max(statistics.longestTurnNanoseconds, spent)
+        noteProcessorTime(ofTurnThatTook: spent)
+    }
+
+    /// The clock of processor time is a system call: it is read only after a turn beside which that is nothing. Between
+    /// two readings in a row lies the later turn.
+    private mutating func noteProcessorTime(ofTurnThatTook nanoseconds: UInt64) {
+        guard nanoseconds >= 1_000_000 else { return processorTime = nil }
+        let time = SystemClock.threadProcessorNanoseconds
+        if let before = processorTime {
+            statistics.longestTurnProcessorNanoseconds = max(
+                statistics.longestTurnProcessorNanoseconds, time - before)
+        }
+        processorTime = time
     }
 
     /// Whether there is something to do without any event.

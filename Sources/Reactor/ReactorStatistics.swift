@@ -22,12 +22,17 @@ public struct ReactorStatistics: Sendable {
     public internal(set) var receives: UInt64 = 0
     /// Writes that took bytes.
     public internal(set) var sends: UInt64 = 0
+    /// System calls that carried writes of many connections.
+    public internal(set) var sendBatches: UInt64 = 0
     /// Writes that took less than was offered (the connection then waits for writability).
     public internal(set) var partialWrites: UInt64 = 0
     /// Turns of the loop.
     public internal(set) var turns: UInt64 = 0
     /// The longest turn, in nanoseconds, waiting excluded.
     public internal(set) var longestTurnNanoseconds: UInt64 = 0
+    /// The longest turn in processor time of its thread, in nanoseconds: of those turns over a millisecond that follow
+    /// another one.
+    public internal(set) var longestTurnProcessorNanoseconds: UInt64 = 0
     /// Steps of turns that were cut at their budget of input or time; the rest went on in the next turn.
     public internal(set) var turnsCut: UInt64 = 0
     /// Events for connections that had ended within the same batch.

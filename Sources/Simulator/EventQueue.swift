@@ -1,8 +1,8 @@
 import HeapModule
 import Node
 
-/// What is going to happen in a world: plain values. A `life` counts the starts of a server: an event of an earlier life
-/// is void.
+/// What is going to happen in a world: plain values. A `life` counts the starts of a server: an event of an earlier
+/// life is void.
 enum Event {
     /// The next delivery of a connection's pipe reaches the end on this side.
     case arrival(connection: Int, side: Side)

@@ -222,11 +222,7 @@ extension History {
     /// A client is not shown what was sent before its login. A server cannot know when something was sent that comes to
     /// it late; but what it had delivered before the login is over.
     private mutating func noteIfOld(_ record: RecordPlace, _ mark: ActivityMark, presence: Presence, at time: UInt64) {
-        var start = presence.start
-        // A server that means to send it elsewhere at its login, and cannot, feeds it later what came since.
-        let visit = visits[presence.client][presence.session - 1]
-        if let welcome = visit.welcomedAt, welcome < start { start = visit.start }
-        guard let delivered = lives[presence.life].deliveredAt(record), delivered < start else { return }
+        guard let delivered = lives[presence.life].deliveredAt(record), delivered < presence.start else { return }
         noteFault(.old, mark, presence: presence, visit: presence.session, at: time)
     }
 

@@ -64,7 +64,6 @@ public enum RareState: String, Sendable, CaseIterable {
     case cameElsewhere
     case lateActivity
     case floorAhead
-    case arrivalWaited
     case arrivalExpired
     case targetDied
     case drained
@@ -179,10 +178,16 @@ struct RareStates: Sendable {
 
     /// What became of those who were sent elsewhere after they had been fed.
     private mutating func addVisits(of history: History) {
-        for visits in history.visits {
+        for client in history.visits.indices {
+            let visits = history.visits[client]
             var hasMoved = false
             for (visit, next) in zip(visits, visits.dropFirst()) {
-                guard let end = visit.end, end.how == .redirected, visit.presence != nil else { continue }
+                guard let end = visit.end, end.how == .redirected, let presence = visit.presence else { continue }
+                let shownUntil = history.presences[presence].end ?? .max
+                self[.lateActivity] += UInt64(
+                    history.activities[client].count {
+                        visit.start <= $0.sentAt && $0.sentAt < end.time && $0.acceptedAt ?? 0 > shownUntil
+                    })
                 if hasMoved { self[.sessionMovedTwice] += 1 }
                 hasMoved = true
                 guard next.welcomedAt == nil else { continue }

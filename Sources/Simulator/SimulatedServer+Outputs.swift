@@ -106,6 +106,7 @@ extension SimulatedServer {
     private func reply(_ id: SessionID, _ line: [UInt8], in world: World) {
         guard let slot = liveSlot(id.slot, id.generation) else { return }
         note(in: world, "> \(name(slot)) \(ServerLine(line))")
+        sockets[slot]?.repliedAt = world.now
         write(line, to: slot)
     }
 
@@ -129,6 +130,8 @@ extension SimulatedServer {
         guard let slot = liveSlot(id.slot, id.generation) else { return }
         note(in: world, "> \(name(slot)) follow")
         sockets[slot]?.followsLog = true
+        // It had its answer in an earlier turn: this server had to catch up with what it was shown elsewhere.
+        if let replied = sockets[slot]?.repliedAt, replied < world.now { world.rareStates[.floorAhead] += 1 }
         guard case .client(let index) = peer(slot, in: world) else { return }
         beginPresence(slot, readsBytes: world.clients[index].readsBytes, in: world)
         guard let presence = sockets[slot]?.presence else { return }

@@ -169,6 +169,8 @@ final class ServerSocket {
     var cursor: Int?
     /// Its number in the history while it follows.
     var presence: Int?
+    /// When it was sent a reply.
+    var repliedAt: UInt64 = 0
     /// Where in all that was published it began to follow, if it reads no bytes.
     var followedFrom: UInt64?
     /// It is to follow the log, whether somebody listens or not.

@@ -174,19 +174,39 @@ extension History {
         }
     }
 
-    /// Whether a client may be shown on a visit what its server had delivered before it came: on an earlier visit, to
-    /// which this one is tied for all that the server knows, it could still expect it.
+    /// Whether a client may be shown on a visit what its server had delivered before it was present: it was on the same
+    /// visit before, until its server meant to send it elsewhere; or on an earlier one, to which this one is tied for
+    /// all that the server knows.
     func mayBeOwed(_ record: RecordPlace, on number: Int, of client: Int) -> Bool {
         var present = number
-        while tie(of: present, of: client) != .none, let earlier = visitBefore(present, of: client) {
-            let visit = visits[client][earlier - 1]
-            let start = visit.presence.map { presences[$0].start } ?? visit.start
-            guard let life = life(of: visit), let delivered = lives[life].deliveredAt(record), delivered < start else {
+        while visits[client].indices.contains(present - 1) {
+            let visit = visits[client][present - 1]
+            // A server that means to send it elsewhere at its login, and cannot, feeds it later what came since.
+            let start = visit.presence.map { presences[$0].start }.flatMap { start in
+                visit.welcomedAt.map { $0 < start } ?? false ? nil : start
+            }
+            guard let life = life(of: visit), let delivered = lives[life].deliveredAt(record),
+                delivered < start ?? visit.start
+            else {
                 return true
+            }
+            guard tie(of: present, of: client) != .none, let earlier = visitBefore(present, of: client) else {
+                return false
             }
             present = earlier
         }
         return false
+    }
+
+    /// Whether a client was only moved by its servers between two activities: then the later one waits for the earlier.
+    func areMoved(_ earlier: Activity, to later: Activity, of client: Int) -> Bool {
+        func visit(of activity: Activity) -> Int? {
+            visits[client].lastIndex { $0.start <= activity.sentAt }.map { $0 + 1 }
+        }
+        guard let first = visit(of: earlier), let last = visit(of: later), first < last else { return false }
+        return (first + 1...last).allSatisfy {
+            visits[client][$0 - 1].isRedirected && tie(of: $0, of: client) == .exact
+        }
     }
 
     /// Whether all visits from one to another are tied so that an activity that was shown on the first one cannot come

@@ -45,6 +45,11 @@ extension World {
         let life = servers[index].life
         rareStates[count == 0 ? .drained : .drainedInVain] += 1
         history.lives[servers[index].witness.life].hasLeft = count == 0
+        // Nobody looks for it any more: who starts it again tells it of one of the others.
+        if servers[index].bootstrap == nil, let others = servers[index].core?.node.reachableServers.dropFirst() {
+            servers[index].bootstrap =
+                others.lazy.compactMap { self.lifeOf[$0] }.map { self.history.lives[$0].server }.first
+        }
         servers[index].isToLeave = true
         servers[index].planTurn(in: self)
         at(milliseconds: now / 1_000_000 + Self.farewellMilliseconds) { world in

@@ -84,6 +84,7 @@ public enum Server {
         // Two bytes more than a line: then the node sees that it is too long before the reactor does.
         settings.inputLimit = configuration.limits.lineBytes + 2
         settings.outputLimit = clientOutputBytes
+        settings.batchesSends = configuration.batchesSends
         do throws(SystemError) {
             return try Reactor(settings)
         } catch {
