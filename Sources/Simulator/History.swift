@@ -14,7 +14,8 @@ public struct History: Sendable {
     public var views: [ClientView] = []
     /// By client: its connections, as it knows them.
     public var visits: [[Visit]] = []
-    /// What was sent to one client alone, and when: by presence, then by the activity's place. Looked up, never iterated.
+    /// What was sent to one client alone, and when: by presence, then by the activity's place. Looked up, never
+    /// iterated.
     var fed: [Int: [Int: UInt64]] = [:]
     /// How long a user whose connection broke may stay away and is owed what was sent meanwhile, in nanoseconds; 0: at
     /// all times nothing.

@@ -10,7 +10,8 @@ extension World {
         /// Relative to other servers.
         var weight: Int
 
-        /// Whether it would still have no less than the other one, by its share, with one fewer, and the other one more:
+        /// Whether it would still have no less than the other one, by its share, with one fewer, and the other one
+        /// more:
         /// then one had better move there.
         func shouldGive(to other: Load) -> Bool {
             sessions > 0 && (other.sessions + 1) * weight <= (sessions - 1) * other.weight

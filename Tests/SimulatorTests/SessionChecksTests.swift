@@ -2,7 +2,8 @@ import Testing
 
 @testable import Simulator
 
-/// The checkers of sessions that go from server to server, each fed a history in which its promise is broken, and one in
+/// The checkers of sessions that go from server to server, each fed a history in which its promise is broken, and one
+/// in
 /// which it is kept.
 struct SessionChecksTests {
     private static let second: UInt64 = 1_000_000_000
