@@ -301,6 +301,7 @@ extension Node {
         }
         guard let (_, slot) = end(id) else { return }
         guard isGranted, phase == .serving, let server = servers.index(of: target) else { return stayOrRefuse(slot) }
+        sentOn = now
         reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
         if sessions.user(of: slot).claim != nil || isDraining {
             moveNewcomer(slot, ticket: ticket, to: target)

@@ -12,6 +12,9 @@ extension Node {
     /// How long loads have to be uneven before a session is moved: logins and those who come back even out much by
     /// themselves. A guess.
     static let unevenPatience: UInt64 = 1000
+    /// While logins are sent on they even out the rest, and who was sent on is not to be moved again: a burst is waited
+    /// for, but not for ever. A guess.
+    static let burstPatience: UInt64 = 10_000
     /// Time between two batches, and the sessions in one: 80 a second go from one server.
     static let rebalancePeriod: UInt64 = 100
     static let rebalanceBatch = 8
@@ -59,6 +62,9 @@ extension Node {
         let patience = now.milliseconds(since: since)
         guard patience >= Self.unevenPatience else {
             return timers.set(.rebalance, at: since.adding(milliseconds: Self.unevenPatience))
+        }
+        if patience < Self.burstPatience, now.milliseconds(since: sentOn) < Self.unevenPatience {
+            return timers.set(.rebalance, at: now.adding(milliseconds: Self.unevenPatience))
         }
         unevenSince = nil
         guard phase == .serving, !isDraining, isUneven else { return }

@@ -128,6 +128,8 @@ public struct Node: Sendable {
     var unevenSince: Instant?
     /// What was told last of who has how many clients, and when.
     var loadsTold: (loads: [NodeStatistics.ServerLoad], at: Instant)?
+    /// When a client was last sent elsewhere at its login.
+    var sentOn = Instant(nanoseconds: 0)
     /// No new clients are taken, and those that are here are moved.
     var isDraining = false
     /// It is done, or its time is up: the driver was told.
