@@ -103,6 +103,7 @@ extension Node {
             request, count: granted, source: source, number: number, limit: configuration.limits.tickets,
             until: expires)
         counters.ticketsGranted += UInt64(granted)
+        if request.cause == .login { sentOn = now }
         loadChanged()
         return granted
     }

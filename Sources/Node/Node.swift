@@ -128,7 +128,7 @@ public struct Node: Sendable {
     var unevenSince: Instant?
     /// What was told last of who has how many clients, and when.
     var loadsTold: (loads: [NodeStatistics.ServerLoad], at: Instant)?
-    /// When a client was last sent elsewhere at its login.
+    /// When a client was last sent elsewhere at its login, or leave was given to one to come here.
     var sentOn = Instant(nanoseconds: 0)
     /// No new clients are taken, and those that are here are moved.
     var isDraining = false

@@ -31,8 +31,8 @@ struct SessionTable: Sendable {
         var isHeld = false
         /// It is about to go elsewhere: `move(of:)`.
         fileprivate(set) var hasMove = false
-        /// When it came from another server that had more clients: seconds since the start and one more; 0 if it did
-        /// not.
+        /// When it came from another server that had more clients: seconds since the start and one more; 0 if it
+        /// did not.
         fileprivate(set) var moved: UInt32 = 0
         /// Network address, 16 bytes.
         var addressHigh: UInt64 = 0
