@@ -149,6 +149,7 @@ extension Node {
         else { return }
         moves[id]?.stage = .handingOver
         let user = sessions.user(of: slot)
+        guard requests.count < configuration.limits.requests else { return handedOver(false, move: id) }
         let number = numberToKeep(slot)
         moves[id]?.session = number
         request(
@@ -253,7 +254,13 @@ extension Node {
         moves[id]?.stage = .ending
         var after = [StreamPosition(origin: self.id, seq: move.lastSeq)]
         if let earlier = lastActivity[claim] { after.append(earlier) }
-        request(.moved(ticket: move.ticket, after: after), of: move.target, for: id)
+        let words = Unicast.Body.moved(ticket: move.ticket, after: after)
+        guard requests.count < configuration.limits.requests else {
+            // Said once, without an answer: at worst the client waits there.
+            moves[id] = nil
+            return post(words, to: move.target, request: 0)
+        }
+        request(words, of: move.target, for: id)
     }
 
     // MARK: As the target

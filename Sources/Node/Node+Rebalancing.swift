@@ -92,7 +92,7 @@ extension Node {
     /// Sessions to be moved next: one of a user, if there is one that is not about to go anyhow; else as many as may be
     /// of one address, which cannot be told from each other there and have to begin at one place.
     func nextToMove(limit: Int, besidesRested isResting: Bool = false) -> [Int] {
-        guard limit > 0 else { return [] }
+        guard limit > 0, requests.count < configuration.limits.requests else { return [] }
         let busy = Set(moves.all.filter(\.isBeforeRedirect).map(\.holder))
         var anonymous: [Int] = []
         var address: Unicast.TicketHolder?
