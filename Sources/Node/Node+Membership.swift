@@ -229,6 +229,7 @@ extension Node {
         overlayIsDirty = true
         vector.isWholeDue = true
         announceSoon()
+        listSessions(of: server)
         departSucceeded(at: address)
     }
 
@@ -357,6 +358,7 @@ extension Node {
         }
         resendLacked()
         endFloors()
+        for server in members.indices.dropFirst() { listSessions(of: server) }
         releaseStable()
         forgetEnded()
     }

@@ -106,7 +106,8 @@ extension Node {
             answer(unicast, .ticket(isGranted: isGranted, load: load, loadClock: loadClock))
         case .takeFloor(let claim, let number):
             takeFloor(claim, number: number, for: .init(server: unicast.source, request: unicast.request))
-        case .reserved, .found, .ticket, .floorTaken: receiveAnswer(unicast)
+        case .listSessions(let number): answer(unicast, .sessions(sessionList(after: number)))
+        case .reserved, .found, .ticket, .floorTaken, .sessions: receiveAnswer(unicast)
         }
     }
 
@@ -135,6 +136,9 @@ extension Node {
         case (.takeFloor(let claim, _), .floorTaken(let answer)):
             requests[unicast.request] = nil
             floorAnswered(answer, of: claim, job: request.job)
+        case (.listSessions, .sessions(let list)):
+            requests[unicast.request] = nil
+            sessionsListed(list, by: request.destination)
         default: break
         }
     }
@@ -145,7 +149,9 @@ extension Node {
         case .lookUp: lookUpAnswered(nil, job: request.job)
         case .requestTicket: ticketAnswered(false, by: request.destination, job: request.job)
         case .takeFloor(let claim, _): floorAnswered(nil, of: claim, job: request.job)
-        case .reserved, .release, .found, .ticket, .floorTaken: preconditionFailure("only requests are waited for")
+        case .listSessions: sessionsListed(nil, by: request.destination)
+        case .reserved, .release, .found, .ticket, .floorTaken, .sessions:
+            preconditionFailure("only requests are waited for")
         }
     }
 }
