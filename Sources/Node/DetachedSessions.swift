@@ -99,6 +99,10 @@ struct Whereabouts: Sendable {
         return true
     }
 
+    func knows(_ place: Place, of claim: ClaimID) -> Bool {
+        servers.first { $0.id == place.server }?.sessions[claim]?.contains { $0.number == place.number } ?? false
+    }
+
     mutating func remove(_ number: UInt64, at server: ServerID, of claim: ClaimID) {
         guard let index = servers.firstIndex(where: { $0.id == server }),
             var list = servers[index].sessions[claim]

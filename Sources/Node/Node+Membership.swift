@@ -231,6 +231,7 @@ extension Node {
         overlayIsDirty = true
         vector.isWholeDue = true
         announceSoon()
+        listSessions(of: server)
         departSucceeded(at: address)
     }
 
@@ -359,6 +360,7 @@ extension Node {
         }
         resendLacked()
         endFloors()
+        for server in members.indices.dropFirst() { listSessions(of: server) }
         releaseStable()
         forgetEnded()
     }

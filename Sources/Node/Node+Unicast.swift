@@ -108,7 +108,8 @@ extension Node {
         case .withdraw(let ticket): noteWithdrawn(ticket, source: unicast.source)
         case .takeFloor(let claim, let number):
             takeFloor(claim, number: number, for: .init(server: unicast.source, request: unicast.request))
-        case .reserved, .found, .ticket, .noted, .floorTaken: receiveAnswer(unicast)
+        case .listSessions(let number): answer(unicast, .sessions(sessionList(after: number)))
+        case .reserved, .found, .ticket, .noted, .floorTaken, .sessions: receiveAnswer(unicast)
         }
     }
 
@@ -143,6 +144,9 @@ extension Node {
         case (.takeFloor(let claim, _), .floorTaken(let answer)):
             requests[unicast.request] = nil
             floorAnswered(answer, of: claim, job: request.job)
+        case (.listSessions, .sessions(let list)):
+            requests[unicast.request] = nil
+            sessionsListed(list, by: request.destination)
         default: break
         }
     }
@@ -166,7 +170,8 @@ extension Node {
         case .handOver: handedOver(false, move: request.job)
         case .moved: moves[request.job] = nil
         case .takeFloor(let claim, _): floorAnswered(nil, of: claim, job: request.job)
-        case .reserved, .release, .found, .ticket, .noted, .withdraw, .floorTaken:
+        case .listSessions: sessionsListed(nil, by: request.destination)
+        case .reserved, .release, .found, .ticket, .noted, .withdraw, .floorTaken, .sessions:
             preconditionFailure("only requests are waited for")
         }
     }

@@ -71,6 +71,49 @@ extension Node {
         tellReached(floor(shown: shown))
     }
 
+    // MARK: Listing
+
+    /// Sessions in one answer.
+    static let sessionsPerList = 256
+
+    /// A server that this one has just heard of has sessions from before; their records may be gone.
+    mutating func listSessions(of server: Int) {
+        guard keepsSessions, members[server].status == .reachable, !members[server].isListingSessions,
+            let number = members[server].sessionsToList, requests.count < configuration.limits.requests
+        else { return }
+        members[server].isListingSessions = true
+        request(.listSessions(after: number), of: servers[server], for: 0)
+    }
+
+    func sessionList(after number: UInt64) -> Unicast.SessionList {
+        let slots = sessions.sessions.indices.filter { sessions.sessions[$0].number > number }
+        let chosen = slots.sorted { sessions.sessions[$0].number < sessions.sessions[$1].number }
+        let entries = chosen.prefix(Self.sessionsPerList).compactMap { slot in
+            sessions.user(of: slot).claim.map {
+                Unicast.SessionList.Entry(claim: $0, number: sessions.sessions[slot].number)
+            }
+        }
+        // No session here has been shown less than what was told last.
+        return Unicast.SessionList(
+            entries: entries, reached: reached ?? Floor(), isLast: slots.count <= Self.sessionsPerList)
+    }
+
+    /// The answer, nil if none came: then it is asked again at the next announce interval.
+    mutating func sessionsListed(_ list: Unicast.SessionList?, by id: ServerID) {
+        guard let server = servers.index(of: id) else { return }
+        members[server].isListingSessions = false
+        guard let list else { return }
+        if members[server].reached == nil { members[server].reached = list.reached }
+        for entry in list.entries {
+            let place = Whereabouts.Place(server: id, number: entry.number, floor: Floor())
+            // One whose record has come is known better.
+            guard !whereabouts.knows(place, of: entry.claim) else { continue }
+            noteLimit("named sessions elsewhere", isReached: !whereabouts.open(place, of: entry.claim))
+        }
+        members[server].sessionsToList = list.isLast ? nil : list.entries.last?.number
+        listSessions(of: server)
+    }
+
     // MARK: Hearing
 
     /// A record about named sessions of another server.

@@ -197,6 +197,12 @@ enum PeerSamples {
             .moved(ticket: 8, after: [StreamPosition(origin: server, seq: 3)]), .noted(true), .withdraw(ticket: 9),
             .takeFloor(claim.id, number: .max), .floorTaken(.gone), .floorTaken(.alive), .floorTaken(.floor(Floor())),
             .floorTaken(.floor(Floor([StreamPosition(origin: other, seq: 2)]))),
+            .listSessions(after: 7),
+            .sessions(.init(entries: [], reached: Floor(), isLast: true)),
+            .sessions(
+                .init(
+                    entries: [.init(claim: claim.id, number: 3), .init(claim: claim.id, number: .max)],
+                    reached: Floor([StreamPosition(origin: other, seq: 2)]), isLast: false)),
         ].map(unicast)
 
     /// Random bytes; half of them begin like a real body, so that decoders come further than the first field.

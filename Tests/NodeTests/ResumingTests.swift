@@ -245,4 +245,21 @@ import Testing
         wires.pass(milliseconds: 2000)
         #expect(wires.texts(second) == ["b"])
     }
+
+    @Test func `a server that joins hears of the sessions that were there before`() {
+        let wires = network(2)
+        let sender = wires.anonymous(at: 1)
+        let first = wires.login("ada", at: 0)
+        wires.post("a", by: sender)
+        wires.pass(milliseconds: 70_000)
+        let joiner = wires.add(bootstrap: 1) { $0.timing.resumeWindow = 60_000 }
+        wires.pass(milliseconds: 2000)
+        #expect(wires.texts(first) == ["a"])
+        #expect(wires.nodes[joiner].statistics.sessionsElsewhere == 1)
+        wires.kill(0)
+        wires.post("b", by: sender)
+        let second = wires.login("ada", at: joiner)
+        wires.pass(milliseconds: 2000)
+        #expect(wires.texts(second) == ["b"])
+    }
 }

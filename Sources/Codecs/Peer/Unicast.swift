@@ -42,6 +42,35 @@ public struct Unicast: Hashable, Sendable {
         /// To the server of a named session, which has a number there: its user logs in here; is it detached?
         case takeFloor(ClaimID, number: UInt64)
         case floorTaken(FloorAnswer)
+        /// Which named sessions are there, with numbers after this one? Asked of a server that may have had some before
+        /// the asker heard of it.
+        case listSessions(after: UInt64)
+        case sessions(SessionList)
+    }
+
+    /// Named sessions of a server, in order of their numbers.
+    public struct SessionList: Hashable, Sendable {
+        public var entries: [Entry]
+        /// What all of them have been shown at least.
+        public var reached: Floor
+        /// There are no more.
+        public var isLast: Bool
+
+        public struct Entry: Hashable, Sendable {
+            public var claim: ClaimID
+            public var number: UInt64
+
+            public init(claim: ClaimID, number: UInt64) {
+                self.claim = claim
+                self.number = number
+            }
+        }
+
+        public init(entries: [Entry], reached: Floor, isLast: Bool) {
+            self.entries = entries
+            self.reached = reached
+            self.isLast = isLast
+        }
     }
 
     /// A request to take clients.
@@ -127,6 +156,7 @@ public struct Unicast: Hashable, Sendable {
     private enum Kind: UInt8 {
         case reserve = 1
         case reserved, release, lookUp, found, requestTicket, ticket, takeFloor, floorTaken
+        case listSessions, sessions
         case handOver = 16
         case moved, noted, withdraw
     }
@@ -167,6 +197,12 @@ public struct Unicast: Hashable, Sendable {
                 bytes.append(2)
                 floor.encode(into: &bytes)
             }
+        case .listSessions(let number):
+            bytes.append(Kind.listSessions.rawValue)
+            bytes.appendInteger(number)
+        case .sessions(let list):
+            bytes.append(Kind.sessions.rawValue)
+            list.encode(into: &bytes)
         }
     }
 
@@ -237,6 +273,8 @@ public struct Unicast: Hashable, Sendable {
             let claim = try ClaimID(from: &reader)
             return .takeFloor(claim, number: try reader.integer())
         case .floorTaken: return .floorTaken(try FloorAnswer(from: &reader))
+        case .listSessions: return .listSessions(after: try reader.integer())
+        case .sessions: return .sessions(try SessionList(from: &reader))
         }
     }
 }
@@ -319,5 +357,27 @@ extension Unicast.FloorAnswer {
         case 2: self = .floor(try Floor(from: &reader))
         default: throw .invalidValue(field: "answer about a floor", value: UInt64(kind))
         }
+    }
+}
+
+extension Unicast.SessionList {
+    func encode(into bytes: inout [UInt8]) {
+        bytes.appendInteger(UInt32(entries.count))
+        for entry in entries {
+            entry.claim.encode(into: &bytes)
+            bytes.appendInteger(entry.number)
+        }
+        reached.encode(into: &bytes)
+        bytes.appendBoolean(isLast)
+    }
+
+    init(from reader: inout WireReader) throws(FrameFault) {
+        entries = []
+        for _ in 0..<(try reader.count("sessions", entrySize: ClaimID.size + 8)) {
+            let claim = try ClaimID(from: &reader)
+            entries.append(Entry(claim: claim, number: try reader.integer()))
+        }
+        reached = try Floor(from: &reader)
+        isLast = try reader.boolean("last")
     }
 }
