@@ -131,6 +131,20 @@ extension Node {
     public func claim(of name: [UInt8]) -> Claim? { registry.claim(of: name) }
 }
 
+// MARK: - Sessions on the way
+
+extension Node {
+    /// What is kept of sessions that are not connected, or not yet as they should be, and must have gone some time after
+    /// nothing happens any more; only what is not empty.
+    public var sessionRemains: [(name: String, count: Int)] {
+        [
+            ("detached sessions", detached.count), ("tickets", tickets.count), ("moves", moves.count),
+            ("newcomers that wait", newcomers.count), ("sessions that catch up", feeding.count),
+            ("connections that are looked at", examinations.count),
+        ].filter { $0.count > 0 }
+    }
+}
+
 // MARK: - Invariants
 
 extension Node {

@@ -22,6 +22,8 @@ public struct History: Sendable {
     public var resumeWindow: UInt64 = 0
     /// How long a client that was sent elsewhere is waited for there, in nanoseconds; 0: nothing is owed to it.
     public var ticketTime: UInt64 = 0
+    /// When clients stopped reading, or went on: a server cannot tell then how far all of its clients are.
+    public var stalls: [UInt64] = []
     /// A session that was moved is left where it is for so many nanoseconds.
     public var restTime: UInt64 = 0
     /// Servers that were told to empty themselves, and when.

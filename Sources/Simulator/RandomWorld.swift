@@ -265,7 +265,9 @@ final class RandomRun {
     /// From here on links carry heartbeats and announcements alone; and what belongs to these: digests that tell of
     /// announcements, and now and then a better tree for them.
     private func beSilent() {
-        world.run(milliseconds: draw.settleMilliseconds)
+        // Sessions that are detached expire, and are told of then.
+        world.run(milliseconds: draw.settleMilliseconds + draw.options.timing.resumeWindow)
+        world.judgeRemains()
         let start = world.now
         let before = world.frames
         world.run(milliseconds: 3 * draw.options.timing.announceInterval)

@@ -68,6 +68,12 @@ public enum RareState: String, Sendable, CaseIterable {
     case targetDied
     case drained
     case drainedInVain
+    // Resuming.
+    case sessionDetached
+    case sessionResumed
+    case resumedAfterCrash
+    case resumeWindowPassed
+    case floorBelowHeld
 }
 
 /// Counts rare states: from what nodes report and count, and from what is known of the world.
@@ -141,6 +147,11 @@ struct RareStates: Sendable {
         self[.claimUnconfirmed] += statistics.claimsUnconfirmed
         self[.redirected] += statistics.redirects
         self[.ticketRefused] += statistics.ticketsRefused
+        self[.sessionDetached] += statistics.sessionsDetached
+        self[.sessionResumed] += statistics.sessionsResumed
+        self[.resumedAfterCrash] += statistics.floorsGuessed
+        self[.resumeWindowPassed] += statistics.floorsExpired
+        self[.floorBelowHeld] += statistics.recordsMissed > 0 ? 1 : 0
         self[.sessionMoved] += statistics.sessionsMoved
         self[.moveFailed] += statistics.movesFailed
         self[.movedNeverCame] += statistics.movedNeverCame

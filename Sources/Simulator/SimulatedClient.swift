@@ -263,6 +263,7 @@ extension SimulatedClient {
     }
 
     private func fallSilent(in world: World) {
+        world.history.stalls.append(world.now)
         world.network.setSilent(.client(index), true)
         for connection in [connection, oldConnection].compactMap(\.self) {
             world.network.vanish(connection, from: .dialler)

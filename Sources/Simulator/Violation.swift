@@ -24,6 +24,8 @@ public struct Violation: Sendable, CustomStringConvertible {
         case notEven
         /// P6: the load was even, and somebody was sent elsewhere.
         case movedNeedlessly
+        /// A server kept something of a session for ever.
+        case sessionLeftOver
         /// A client is counted at no server, or at several.
         case sessionMiscounted
         /// P8: records were given up although the store had room.

@@ -135,7 +135,7 @@ extension History {
             start < announced,
             isCalm(from: announced, to: present.start, changesMax: 1, among: [life, present.life])
         else { return .loose }
-        return .repeating(since: announced)
+        return .repeating(since: stalls.contains { start <= $0 && $0 <= death } ? 0 : announced)
     }
 
     /// The life of the server that a visit was with.

@@ -99,6 +99,7 @@ extension World {
     /// A client reads nothing for a while, or goes on.
     public func setReading(client: Int, _ isReading: Bool) {
         trace.note(now, "world lets c\(client) \(isReading ? "read" : "stand still")")
+        history.stalls.append(now)
         network.setFrozen(.client(client), !isReading, at: now, in: &queue)
     }
 

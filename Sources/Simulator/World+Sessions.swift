@@ -72,6 +72,15 @@ extension World {
         }.joined(separator: ", ")
     }
 
+    /// When nothing has happened for so long that all of them have expired, nothing is left of sessions on the way.
+    func judgeRemains() {
+        for server in livingServers {
+            guard let remains = server.core?.node.sessionRemains, !remains.isEmpty else { continue }
+            let text = remains.map { "\($0.count) \($0.name)" }.joined(separator: ", ")
+            found(.sessionLeftOver, "server \(server.index) still has \(text)")
+        }
+    }
+
     /// When nothing happens any more each client that is logged in is counted at one server, and each server counts
     /// those that it feeds: all have caught up.
     func miscountedSessions() -> [Violation] {

@@ -191,6 +191,7 @@ struct WorldDraw {
         let isDrained = random.chance(permille: 400)
         weights.append(isDrained ? 1 + random.below(FaultKind.drain.weightMax) : 0)
         namedPermille = random.chance(permille: 300) ? random.below(1001 as UInt64) : 600
+        if random.chance(permille: 800) { options.timing.resumeWindow = 1000 + random.below(15_000 as UInt64) }
         guard random.chance(permille: 250) else { return }
         shares = (0..<servers).map { _ in UInt32(25 * (1 + random.below(12))) }
     }
@@ -211,6 +212,7 @@ struct WorldDraw {
         if let secondNetwork { parts.append("servers from \(secondNetwork) on are a network of their own at first") }
         if strain != .none { parts.append("strain: \(strain.rawValue)") }
         if someStayDead { parts.append("some stay dead") }
+        if timing.resumeWindow > 0 { parts.append("users may resume within \(timing.resumeWindow) ms") }
         if namedPermille != 600 { parts.append("\(namedPermille) permille of the users have a name") }
         if !shares.isEmpty { parts.append("shares \(shares)") }
         if !bounds.isEmpty { parts.append("bounds: " + bounds.joined(separator: ", ")) }
