@@ -1,32 +1,9 @@
 import CEpollShim
 import Glibc
+import TLS
 import Testing
 
 @testable import Reactor
-
-/// Certificates made by scripts/make-certs: two authorities (`one`, `two`), each with `red` and `blue`; `one` also has
-/// `old`, which has expired. Every certificate is good for its own name, `localhost` and 127.0.0.1.
-private enum Certificates {
-    static let directory: String? = {
-        let made = "/tmp/pando-tls-\(getpid())"
-        let root = String(#filePath.prefix(#filePath.count - "/Tests/ReactorTests/TLSTests.swift".count))
-        let script = "'\(root)/scripts/make-certs'"
-        let names = "--names localhost,127.0.0.1"
-        let steps = [
-            "\(script) \(names) \(made)/one red blue", "\(script) \(names) --days 0 \(made)/one old",
-            "\(script) \(names) \(made)/two red blue",
-        ]
-        atexit { system("rm -rf /tmp/pando-tls-\(getpid())") }
-        return steps.allSatisfy { system("\($0) 2>/dev/null") == 0 } ? made : nil
-    }()
-
-    static func context(_ name: String, trusting authority: String = "one") throws -> TLSContext {
-        let directory = try #require(directory, "scripts/make-certs works")
-        return try TLSContext(
-            certificate: "\(directory)/\(name).pem", key: "\(directory)/\(name).key",
-            authority: "\(directory)/\(authority)/ca.pem")
-    }
-}
 
 /// A reactor that dials and one that listens, turned by the test.
 private final class Ends {
@@ -47,8 +24,8 @@ private final class Ends {
     ) throws {
         self.dialler = try Harness(change)
         self.acceptor = try Harness(change)
-        self.dialler.reactor.tlsContext = dialler
-        self.acceptor.reactor.tlsContext = acceptor
+        self.dialler.reactor.tls.links = dialler
+        self.acceptor.reactor.tls.links = acceptor
         self.dialler.handler.onClosed = { [texts] id, reactor in texts.dialler = reactor.tlsFailure(of: id) ?? "" }
         self.acceptor.handler.onClosed = { [texts] id, reactor in texts.acceptor = reactor.tlsFailure(of: id) ?? "" }
         let listener = try self.acceptor.reactor.listen(on: .loopback(port: 0))
@@ -180,7 +157,7 @@ private func secured(_ change: (inout ReactorConfiguration) -> Void = { _ in }) 
 
     @Test func aHandshakeThatStandsStillIsOver() throws {
         let harness = try Harness { $0.tlsHandshakeMilliseconds = 30 }
-        harness.reactor.tlsContext = try Certificates.context("one/red")
+        harness.reactor.tls.links = try Certificates.context("one/red")
         let (id, peer) = try harness.tcp()
         try peer.write([0x16, 0x03])
         try harness.until { harness.handler.closed[id] != nil }
@@ -275,31 +252,5 @@ private func secured(_ change: (inout ReactorConfiguration) -> Void = { _ in }) 
             ends.acceptor.reactor.resumeReading(ends.accepted)
             return ends.acceptor.handler.input[ends.accepted]?.count == 1_000
         }
-    }
-
-    // MARK: Setting up
-
-    @Test func saysWhatIsWrongWithTheFiles() throws {
-        let directory = try #require(Certificates.directory)
-        func failure(_ certificate: String, _ key: String, _ authority: String) -> String {
-            do throws(TLSError) {
-                _ = try TLSContext(certificate: certificate, key: key, authority: authority)
-                return ""
-            } catch { return error.description }
-        }
-        let (red, blue, ca) = ("\(directory)/one/red", "\(directory)/one/blue", "\(directory)/one/ca.pem")
-        #expect(failure("\(red).pem", "\(red).key", ca) == "")
-        #expect(failure("\(red).pem", "\(blue).key", ca) == "\(blue).key: key values mismatch")
-        #expect(failure("/nowhere.pem", "\(red).key", ca).hasPrefix("/nowhere.pem: "))
-        #expect(failure("\(red).pem", "/nowhere.key", ca).hasPrefix("/nowhere.key: "))
-        #expect(failure("\(red).pem", "\(red).key", "\(red).key").hasPrefix("\(red).key: "))
-    }
-
-    @Test func knowsWhenTheCertificateExpires() throws {
-        let now = SystemClock.realtimeMilliseconds / 1000
-        let fresh = try #require(try Certificates.context("one/red").expirySeconds)
-        #expect(fresh > now + 300 * 86_400 && fresh < now + 400 * 86_400)
-        let old = try #require(try Certificates.context("one/old").expirySeconds)
-        #expect(old <= now)
     }
 }
