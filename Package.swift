@@ -166,7 +166,7 @@ let package = Package(
         // The real programs as real processes.
         .testTarget(
             name: "ServerTests",
-            dependencies: ["Chaos", "Codecs", "Simulator", "pando-server", "pando-client"],
+            dependencies: ["Chaos", "Codecs", "Simulator", "TLS", "pando-server", "pando-client"],
             resources: [.copy("Transcripts")],
             swiftSettings: testSettings
         ),

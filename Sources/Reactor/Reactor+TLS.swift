@@ -113,8 +113,8 @@ extension Reactor {
         }
     }
 
-    /// Handshakes are dear, and half of one costs the other end nothing. Beyond a number of them the oldest gives way: so
-    /// a crowd that does not go on keeps out nobody who does.
+    /// Handshakes are dear, and half of one costs the other end nothing. Beyond a number of them the oldest gives way:
+    /// so a crowd that does not go on keeps out nobody who does.
     private mutating func makeRoomForHandshake(of slot: Int) {
         handshakes.append(id(slot).rawValue)
         statistics.tlsHandshakesUnderWay += 1

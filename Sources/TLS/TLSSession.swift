@@ -1,5 +1,5 @@
-/// One end of a conversation under TLS: bytes of the network become bytes of the conversation, and back. No socket is in
-/// sight here; who has one moves the bytes.
+/// One end of a conversation under TLS: bytes of the network become bytes of the conversation, and back. No socket is
+/// in sight here; who has one moves the bytes.
 internal import CEpollShim
 
 /// One end of a conversation under TLS. A class, because its end is that of OpenSSL's session.

@@ -250,10 +250,11 @@ private func visit(
     }
 
     @Test func knowsWhatExpiresWhen() throws {
+        let fresh = try Certificates.context("one/red", revocations: "one/revoked.pem").expiries
+        // Asked after they were made.
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         let now = Int64(time.tv_sec)
-        let fresh = try Certificates.context("one/red", revocations: "one/revoked.pem").expiries
         #expect(fresh.map(\.kind) == [.own, .authority, .revocations])
         #expect(fresh.map(\.name) == ["red", "Pando test authority", "Pando test authority"])
         let days = fresh.map { ($0.seconds - now + 43_200) / 86_400 }

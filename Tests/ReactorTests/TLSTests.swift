@@ -254,3 +254,124 @@ private func secured(_ change: (inout ReactorConfiguration) -> Void = { _ in }) 
         }
     }
 }
+
+/// Clients at a listening reactor, by hand: sessions over sockets, without a reactor of their own.
+private final class Visitors {
+    let harness: Harness
+    private(set) var all: [(peer: Peer, session: TLSSession)] = []
+
+    init(_ change: (inout ReactorConfiguration) -> Void = { _ in }) throws {
+        harness = try Harness(change)
+        harness.reactor.tls.clients = try TLSContext(server: try Certificates.identity("one/red"))
+    }
+
+    func come(_ count: Int) throws {
+        let context = try TLSContext(client: try Certificates.path("one/ca.pem"))
+        for _ in 0..<count {
+            all.append((try harness.tcp().peer, try TLSSession(dialling: "red", context, isLink: false)))
+        }
+    }
+
+    /// What each has to say goes out, what has come goes in.
+    func step() throws {
+        for (peer, session) in all where session.failure == nil {
+            if !session.isEstablished { _ = session.handshake() }
+            if session.outputCount > 0 { session.consumeOutput(peer.offer(Array(session.output))) }
+            if let bytes = peer.read(), !bytes.isEmpty { bytes.withUnsafeBytes { session.feed($0) } }
+        }
+    }
+
+    func until(_ comment: Comment, _ condition: () -> Bool) throws {
+        let limit = SystemClock.monotonicNanoseconds + 20_000_000_000
+        while !condition() {
+            try #require(SystemClock.monotonicNanoseconds < limit, comment)
+            try step()
+            try harness.turn(1)
+        }
+    }
+
+    var handshakes: Int { Int(harness.reactor.statistics.tlsHandshakes) }
+    var underWay: Int { harness.reactor.statistics.tlsHandshakesUnderWay }
+}
+
+@Suite struct TLSBudgetTests {
+    /// A crowd of handshakes is spread over turns, so that who is connected is served between them.
+    @Test func aTurnHasABudgetOfHandshakes() throws {
+        let visitors = try Visitors { $0.turnEventMicroseconds = 1 }
+        try visitors.come(6)
+        var before = 0
+        try visitors.until("all are secured") {
+            #expect(visitors.handshakes - before <= 1, "one event, and the time is used up")
+            before = visitors.handshakes
+            return visitors.handshakes == 6
+        }
+        #expect(visitors.harness.reactor.statistics.turnsCut > 0 && visitors.underWay == 0)
+    }
+
+    /// Those that do not go on give way to those that do.
+    @Test func theOldestOfTooManyHandshakesGivesWay() throws {
+        let visitors = try Visitors { $0.tlsHandshakesMax = 2 }
+        let harness = visitors.harness
+        let silent = try (0..<3).map { _ in try harness.tcp() }
+        for (_, peer) in silent {
+            try peer.write([0x16, 0x03, 0x01])
+            for _ in 0..<3 { try harness.turn() }
+        }
+        try harness.until { harness.handler.closed[silent[0].id] == .tlsCrowdedOut }
+        #expect(visitors.underWay == 2 && harness.handler.closed.count == 1)
+        try visitors.come(1)
+        try visitors.until("the one that goes on is secured") { visitors.handshakes == 1 }
+        #expect(harness.handler.closed[silent[1].id] == .tlsCrowdedOut && harness.isOpen(silent[2].id))
+        silent[2].peer.close()
+        try harness.until { harness.handler.closed[silent[2].id] == .tlsFailed }
+        #expect(visitors.underWay == 0)
+    }
+
+    /// The time for the handshake is not one for what comes after it.
+    @Test func theDeadlineOfTheHandshakeEndsWithIt() throws {
+        let visitors = try Visitors { $0.tlsHandshakeMilliseconds = 3_600_000 }
+        try visitors.come(1)
+        try visitors.until("it begins") { visitors.underWay == 1 }
+        #expect(visitors.harness.hasDeadline)
+        try visitors.until("secured") { visitors.handshakes == 1 }
+        #expect(!visitors.harness.hasDeadline)
+    }
+
+    /// Whatever the order in which things go: sockets, sessions, contexts, the reactor.
+    @Test func everyOrderOfEndingIsSafe() throws {
+        let visitors = try Visitors()
+        let harness = visitors.harness
+        try visitors.come(3)
+        try visitors.until("secured") { visitors.handshakes == 3 }
+        // Closed by the handler, in the midst of its own bytes and in the midst of another's.
+        let accepted = harness.handler.accepted
+        harness.handler.onReceived = { id, bytes, _, reactor in
+            for other in accepted { reactor.close(other, .finished) }
+            return bytes.count
+        }
+        harness.reactor.tls = TLSSetup()
+        let session = visitors.all[0].session
+        let said = Array("x".utf8).withUnsafeBytes { session.write($0) }
+        guard case .bytes(1) = said else { throw TestFailure() }
+        try visitors.until("all closed") { harness.handler.closed.count == 3 }
+        #expect(harness.reactor.tlsSessions.isEmpty && visitors.underWay == 0)
+        // The reactor goes with sessions in it, one of them in the midst of its handshake.
+        let more = try Visitors()
+        try more.come(1)
+        try more.until("secured") { more.handshakes == 1 }
+        try more.come(1)
+        try more.until("begun") { more.underWay == 1 }
+    }
+
+    @Test func policiesOfClientsAndLinksAreApart() throws {
+        let visitors = try Visitors()
+        visitors.harness.reactor.tls = TLSSetup(links: try Certificates.context("one/red"))
+        try visitors.come(1)
+        try visitors.until("refused") {
+            visitors.harness.handler.closed.count == 1 && visitors.all[0].session.failure != nil
+        }
+        #expect(visitors.all[0].session.failure?.contains("access denied") == true)
+    }
+}
+
+private struct TestFailure: Error {}
