@@ -49,6 +49,12 @@ uint64_t ces_monotonic_ns(void) {
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+uint64_t ces_thread_cpu_ns(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
 int64_t ces_realtime_ms(void) {
     struct timespec time;
     clock_gettime(CLOCK_REALTIME, &time);

@@ -110,6 +110,8 @@ size_t ces_page_size(void);
 /// Raises the soft limit of descriptors to the hard one; returns it, or a negated errno.
 int64_t ces_raise_descriptor_limit(void);
 uint64_t ces_monotonic_ns(void);
+/// Processor time of the calling thread. A system call, which the clocks are not.
+uint64_t ces_thread_cpu_ns(void);
 int64_t ces_realtime_ms(void);
 int ces_random(void *bytes, size_t count);
 /// The text of an errno, thread-safe.

@@ -115,6 +115,8 @@ public final class Conductor {
             for line in worker.lines() {
                 switch line {
                 case .latency(let microseconds, let count): report.latency.record(microseconds, count: count)
+                case .silence(let time): report.longestSilence = max(report.longestSilence, time)
+                case .cutOff(let lost): report.lostAfterCutOff += lost
                 case .faults(let sender, let faults): report.faults[sender, default: .init()] += faults
                 case .failure(let failure): throw failure
                 case .done: isDone = true

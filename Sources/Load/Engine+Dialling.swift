@@ -134,21 +134,10 @@ extension Engine {
     /// Answers what a server asked at any time: behind what a sender's socket has not taken yet, never inside it.
     private mutating func answer(_ index: Int, _ bytes: [UInt8]) {
         let sender = Int(slots[index].sender)
-        guard sender >= 0, let rest = senders[sender].rest else { return say(index, bytes) }
-        let count = senders[sender].restCount
-        guard count <= Self.restBytesMax else {
-            return fail(LoadFailure(.unavailable, "client \(slots[index].client): its server asks and reads nothing"))
-        }
-        let longer = UnsafeMutableRawPointer.allocate(byteCount: count + bytes.count, alignment: 8)
-        longer.copyMemory(from: rest, byteCount: count)
-        (longer + count).copyMemory(from: bytes, byteCount: bytes.count)
-        rest.deallocate()
-        senders[sender].rest = longer
-        senders[sender].restCount = count + bytes.count
+        guard sender >= 0, !senders[sender].unsent.isEmpty else { return say(index, bytes) }
+        guard !senders[sender].unsent.append(bytes) else { return }
+        fail(LoadFailure(.unavailable, "client \(slots[index].client): its server asks and reads nothing"))
     }
-
-    /// A sender's batch and many answers: beyond it the server is not what it should be.
-    private static var restBytesMax: Int { 16 << 20 }
 
     // MARK: What servers say
 
@@ -181,6 +170,7 @@ extension Engine {
             }
         }
         if slots[index].sender >= 0 { unblock(Int(slots[index].sender)) }
+        if start != .max { stall(index) }
     }
 
     /// The old connection is closed without a reset, so that what was written to it arrives.
@@ -232,11 +222,14 @@ extension Engine {
 
     /// Those that never read stop doing so when sending begins. Until then they go where they are sent.
     mutating func stall() {
-        for index in slots.indices where slots[index].stage == .live && plan.isSlow(Int(slots[index].client)) {
-            slots[index].stage = .stalled
-            // Errors and the end of the connection are told all the same.
-            watch(index, 0)
-        }
+        for index in slots.indices { stall(index) }
+    }
+
+    private func stall(_ index: Int) {
+        guard slots[index].row < 0, slots[index].stage == .live else { return }
+        slots[index].stage = .stalled
+        // Errors are told all the same; the end of the connection too, if what lies before it fits into the socket.
+        watch(index, CES_RDHUP)
     }
 
     mutating func stalledCutOff(_ index: Int) {

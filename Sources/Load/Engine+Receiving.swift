@@ -62,21 +62,26 @@ extension Engine {
     /// An activity.
     @inline(__always)
     private mutating func take(_ index: Int, _ stamp: Stamp) {
+        // Who is to stall is owed nothing; it reads until its worker knows that sending has begun.
+        guard slots[index].row >= 0 else { return }
         let sender = Int(stamp.sender)
         guard sender < plan.senders, slots[index].stage == .live else { return strange(index) }
         count(.delivered)
-        if slots[index].row >= 0 {
-            if let found = checks.take(row: Int(slots[index].row), sender: sender, number: stamp.number) {
-                note(found)
-            }
-            slots[index].isOwed = true
-        } else {
-            uncheckedDelivered += 1
-        }
+        if let found = checks.take(row: Int(slots[index].row), sender: sender, number: stamp.number) { note(found) }
+        slots[index].isOwed = true
+        noteArrival(index)
         if stamp.planned >= windowStart, stamp.planned < end {
             _ = latencies.record(now > stamp.planned ? (now - stamp.planned) / 1000 : 0)
         }
         if slots[index].witnessed == stamp.sender { cameBack(sender) }
+    }
+
+    /// How long the receiver has heard nothing, within the measured window.
+    @inline(__always)
+    private mutating func noteArrival(_ index: Int) {
+        guard now >= windowStart, now < end else { return }
+        longestSilence = max(longestSilence, now - max(slots[index].heard, windowStart))
+        slots[index].heard = now
     }
 
     @inline(never)

@@ -35,7 +35,7 @@ extension Engine {
                     round += 1
                 }
             }
-        case .window(let size):
+        case .window(let size), .burst(let size):
             guard turn == 0 else { return }
             turn = 1
             for index in senders.indices {
@@ -52,10 +52,18 @@ extension Engine {
     /// One of a sender's activities has come back.
     @inline(__always)
     mutating func cameBack(_ number: Int) {
-        guard case .window = plan.pace, now < end else { return }
+        guard now < end else { return }
         // The senders of a worker are every so many of all: see `LoadPlan.worker`.
         let index = localIndex(ofSender: number)
-        senders[index].planned += 1
+        switch plan.pace {
+        case .window: senders[index].planned += 1
+        case .burst(let size):
+            senders[index].cameBack += 1
+            guard senders[index].cameBack == size else { return }
+            senders[index].cameBack = 0
+            senders[index].planned += UInt32(size)
+        case .rate, .flood: return
+        }
         markDirty(index)
     }
 
@@ -135,33 +143,27 @@ extension Engine {
         let taken = send(sender.slot, scratch, count * size)
         guard taken < count * size else { return true }
         let whole = taken / size * size
-        let rest = count * size - whole
-        let copy = UnsafeMutableRawPointer.allocate(byteCount: rest, alignment: 8)
-        copy.copyMemory(from: scratch + whole, byteCount: rest)
-        senders[index].rest = copy
-        senders[index].restCount = rest
-        senders[index].restOffset = taken - whole
+        let rest = [UInt8](UnsafeRawBufferPointer(start: scratch + whole, count: count * size - whole))
+        senders[index].unsent.keep(rest, taken: taken - whole)
         return false
     }
 
     private func plannedTime(of sender: Sender, number: UInt32) -> UInt64 {
         switch plan.pace {
         case .rate: plannedTime(round: Int(number) - 1, sender: sender.number)
-        case .window: sender.dueSince
+        case .window, .burst: sender.dueSince
         case .flood: now
         }
     }
 
     /// Sends what the socket did not take before. Returns whether nothing is left.
     private mutating func sendRest(_ index: Int) -> Bool {
-        guard let rest = senders[index].rest else { return true }
-        let left = senders[index].restCount - senders[index].restOffset
-        let taken = send(senders[index].slot, rest + senders[index].restOffset, left)
-        senders[index].restOffset += taken
-        guard taken == left else { return false }
-        rest.deallocate()
-        senders[index].rest = nil
-        return true
+        guard !senders[index].unsent.isEmpty else { return true }
+        let taken = senders[index].unsent.left.withUnsafeBytes { left in
+            left.baseAddress.map { send(senders[index].slot, $0, left.count) } ?? 0
+        }
+        senders[index].unsent.took(taken)
+        return senders[index].unsent.isEmpty
     }
 
     /// Returns what the socket took; asks to be told when it takes more.
@@ -186,6 +188,6 @@ extension Engine {
 
     /// The connection is gone: what it has not taken whole goes over the next one.
     func rewind(_ index: Int) {
-        senders[index].restOffset -= senders[index].restOffset % senders[index].messageSize
+        senders[index].unsent.rewind(activitySize: senders[index].messageSize)
     }
 }

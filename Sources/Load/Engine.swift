@@ -24,9 +24,6 @@ struct Engine<W: Wire>: ~Copyable {
     let slots: UnsafeMutableBufferPointer<Slot>
     let senders: UnsafeMutableBufferPointer<Sender>
     var checks: StreamChecks
-    /// Of the readers that are not checked one by one.
-    var uncheckedReaders = 0
-    var uncheckedDelivered = 0
 
     /// Where servers are: those of the plan, then those of redirections.
     var places: [Place]
@@ -48,6 +45,10 @@ struct Engine<W: Wire>: ~Copyable {
     var markOffset = 0
 
     var latencies: Histogram<UInt64>
+    /// Between two activities at one receiver, in nanoseconds.
+    var longestSilence: UInt64 = 0
+    /// By receivers whose connection had ended.
+    var lostAfterCutOff = 0
     var now: UInt64 = 0
     var start = UInt64.max
     var windowStart = UInt64.max
@@ -87,13 +88,12 @@ struct Engine<W: Wire>: ~Copyable {
         let clients = Array(stride(from: worker, to: plan.clients, by: plan.workers))
         slots = .allocate(capacity: clients.count)
         senders = .allocate(capacity: clients.count { plan.sender(of: $0) != nil })
-        let rows = min(plan.checkedReadersPerWorker, clients.count { !plan.isSlow($0) })
-        checks = StreamChecks(rows: rows, senders: plan.senders)
-        layOut(clients, rows: rows)
+        checks = StreamChecks(rows: clients.count { !plan.isSlow($0) }, senders: plan.senders)
+        layOut(clients)
     }
 
-    /// Gives each client its slot, senders their messages, and checked readers their rows.
-    private mutating func layOut(_ clients: [Int], rows: Int) {
+    /// Gives each client its slot, senders their messages, and readers their rows.
+    private func layOut(_ clients: [Int]) {
         var row = 0
         var sender = 0
         for (index, client) in clients.enumerated() {
@@ -104,12 +104,8 @@ struct Engine<W: Wire>: ~Copyable {
                 sender += 1
             }
             if !plan.isSlow(client) {
-                if row < rows {
-                    slot.row = Int32(row)
-                    row += 1
-                } else {
-                    uncheckedReaders += 1
-                }
+                slot.row = Int32(row)
+                row += 1
             }
             slots.initializeElement(at: index, to: slot)
         }
@@ -153,9 +149,9 @@ struct Engine<W: Wire>: ~Copyable {
         _ = ces_close(poller)
         slots.forEach { $0.held?.deallocate() }
         for sender in senders {
-            sender.rest?.deallocate()
             sender.message.deallocate()
         }
+        senders.deinitialize()
         slots.deallocate()
         senders.deallocate()
         buffer.deallocate()
@@ -229,19 +225,17 @@ struct Engine<W: Wire>: ~Copyable {
 
     /// What each receiver lacks at the end counts as lost.
     mutating func finish() {
+        if windowStart < end {
+            for slot in slots where slot.row >= 0 && slot.stage == .live {
+                longestSilence = max(longestSilence, end - min(end, max(slot.heard, windowStart)))
+            }
+        }
         for slot in slots where slot.row >= 0 && (slot.stage == .live || slot.stage == .closed) {
             for sender in 0..<plan.senders
             where W.echoes || slot.sender < 0 || senders[Int(slot.sender)].number != sender {
-                checks.end(row: Int(slot.row), sender: sender, sent: board.sent(by: sender))
+                let lost = checks.end(row: Int(slot.row), sender: sender, sent: board.sent(by: sender))
+                if slot.stage == .closed { lostAfterCutOff += lost }
             }
         }
-        guard plan.churn == 0 else { return }
-        let sent = (0..<plan.senders).reduce(0) { $0 + Int(board.sent(by: $1)) }
-        let owed = sent * uncheckedReaders
-        guard plan.senders > 0, uncheckedReaders > 0 else { return }
-        var faults = checks[0]
-        faults.lost += max(0, owed - uncheckedDelivered)
-        faults.doubled += max(0, uncheckedDelivered - owed)
-        checks[0] = faults
     }
 }

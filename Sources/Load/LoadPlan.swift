@@ -34,6 +34,8 @@ public enum Pace: Hashable, Sendable {
     case rate(Double)
     /// Each sender has so many of its activities under way: the next one goes when one came back.
     case window(Int)
+    /// Each sender sends so many together, and the next ones when all of them came back.
+    case burst(Int)
     /// As much as the servers take.
     case flood
 
@@ -41,6 +43,7 @@ public enum Pace: Hashable, Sendable {
         switch self {
         case .rate(let rate): "rate \(Figures.plain(rate))"
         case .window(let size): "window \(size)"
+        case .burst(let size): "burst \(size)"
         case .flood: "flood"
         }
     }
@@ -112,8 +115,8 @@ public struct LoadPlan: Sendable {
 
     /// Descriptors of a process, less what a worker needs beside its clients.
     public static let clientsPerWorkerMax = 19_900
-    /// Memory for the places of all receivers in all senders' streams, in each worker.
-    public static let checkBytesMax = 512 << 20
+    /// Memory for the places of all receivers in all senders' streams, in all workers.
+    public static let checkBytesMax = 4 << 30
     public static let sizeMax = 1 << 20
 
     /// Clients of one server that may share a local address. There are 28,000 ports for them, but the kernel first
@@ -140,8 +143,10 @@ public struct LoadPlan: Sendable {
             (clients >= 1 && clients <= 1_000_000, "--clients is 1 to 1000000."),
             (slow >= 0 && slow < clients, "--slow is less than --clients."),
             (senders >= 0 && senders <= readers, "--senders is at most as many as there are clients that read."),
-            (senders == 0 || checkedReadersPerWorker > 0, "--senders: too many to check."),
-            (churn == 0 || checkedReadersPerWorker * workers >= readers, "--churn: too many senders and clients."),
+            (
+                senders == 0 || readers <= Self.checkBytesMax / MemoryLayout<StreamChecks.Place>.stride / senders,
+                "--clients times --senders: too many to check, at most \(Figures.grouped(Self.checkBytesMax / 8))."
+            ),
             (churn >= 0 && churn <= 100_000, "--churn is 0 to 100000."),
             (atOnce ?? 1 > 0, "--at-once is at least 1."),
             (ramp ?? 1 > 0, "--ramp is more than 0."),
@@ -155,8 +160,8 @@ public struct LoadPlan: Sendable {
         switch pace {
         case .rate(let rate):
             guard rate > 0, rate <= 1e7 else { throw Mistake(description: "--rate is more than 0, at most 10000000.") }
-        case .window(let window):
-            guard 1...100_000 ~= window else { throw Mistake(description: "--window is 1 to 100000.") }
+        case .window(let size), .burst(let size):
+            guard 1...100_000 ~= size else { throw Mistake(description: "--window, --burst: 1 to 100000.") }
         case .flood: break
         }
         let sizes = self.sizes
@@ -174,10 +179,5 @@ public struct LoadPlan: Sendable {
         case .mqtt: range(MQTTWire.self)
         case .irc: range(IRCWire.self)
         }
-    }
-
-    /// Each worker checks its first so many readers one by one; the others are counted together.
-    public var checkedReadersPerWorker: Int {
-        senders == 0 ? clients : Self.checkBytesMax / (senders * MemoryLayout<StreamChecks.Place>.stride)
     }
 }

@@ -48,6 +48,7 @@ extension LoadReport {
         let shares = [("p50", 50.0), ("p90", 90), ("p99", 99), ("p99.9", 99.9), ("p99.99", 99.99), ("max", 100)]
         let latencies = shares.compactMap { name, share in percentile(share).map { "\(name) \(Figures.time($0))" } }
         lines.append("latency     " + (latencies.isEmpty ? "none" : latencies.joined(separator: ", ")))
+        lines.append("silence     at most \(Figures.time(longestSilence)) at a receiver")
         if let cpu = serverCPUSeconds {
             let each = serverMicrosecondsPerDelivery.map { ", \(Figures.fixed($0, 3)) µs a delivery" } ?? ""
             lines.append("server      \(Figures.fixed(cpu / max(seconds, 1e-9) * 100, 0)) % of a core\(each)")
@@ -68,10 +69,6 @@ extension LoadReport {
             texts.append(
                 "a worker waited for a processor \(Figures.fixed(loadWaitShare * 100, 0)) % of the time: latencies "
                     + "are too high. Pin servers and this program to processors of their own.")
-        }
-        let rows = plan.checkedReadersPerWorker * plan.workers
-        if rows < plan.readers {
-            texts.append("\(rows) of \(plan.readers) receivers were checked one by one, the others counted.")
         }
         if !plan.serverProcesses.isEmpty, serverCPUSeconds == nil {
             texts.append("a watched server was gone: what the servers took is not known.")
@@ -95,6 +92,7 @@ extension LoadReport {
         object.add("delivered", delivered)
         object.add("expected", expected)
         object.add("lost", found.lost)
+        object.add("lost_after_cut_off", lostAfterCutOff)
         object.add("doubled", found.doubled)
         object.add("out_of_order", found.outOfOrder)
         object.add("malformed", malformed)
@@ -112,6 +110,7 @@ extension LoadReport {
         for (name, share) in shares { latencies.add(name, percentile(share).map { Int($0) }) }
         object.add("latency_us", raw: latencies.text)
         object.add("load_cpu_seconds", loadCPUSeconds)
+        object.add("longest_silence_us", plan.senders > 0 ? Int(longestSilence) : nil)
         object.add("load_cpu_share", loadCPUShare)
         object.add("load_wait_share", loadWaitShare)
         object.add("server_cpu_seconds", serverCPUSeconds)

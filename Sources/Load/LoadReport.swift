@@ -6,6 +6,10 @@ public struct LoadReport {
     let plan: LoadPlan
     /// In microseconds, of the activities planned in the measured window.
     var latency = Histogram<UInt64>(highestTrackableValue: 3_600_000_000, numberOfSignificantValueDigits: .three)
+    /// The longest time in the measured window in which a receiver heard nothing, in microseconds.
+    var longestSilence: UInt64 = 0
+    /// Of what was lost, what receivers missed after they had been cut off.
+    var lostAfterCutOff = 0
     /// By sender.
     var faults: [Int: StreamChecks.Faults] = [:]
 

@@ -71,6 +71,8 @@ public enum LoadWorker {
         for value in engine.latencies.recordedValues() {
             text += WorkerLine.latency(microseconds: value.value, count: value.count).text
         }
+        text += WorkerLine.silence(microseconds: engine.longestSilence / 1000).text
+        text += WorkerLine.cutOff(lost: engine.lostAfterCutOff).text
         engine.leaveAll()
         Output.write(text + WorkerLine.done.text, to: STDOUT_FILENO)
     }
@@ -79,6 +81,9 @@ public enum LoadWorker {
 /// What a worker tells at its end, a line each.
 enum WorkerLine {
     case latency(microseconds: UInt64, count: UInt64)
+    case silence(microseconds: UInt64)
+    /// What receivers missed after they were cut off; it is among the faults.
+    case cutOff(lost: Int)
     case faults(sender: Int, StreamChecks.Faults)
     case failure(LoadFailure)
     case done
@@ -86,6 +91,8 @@ enum WorkerLine {
     var text: String {
         switch self {
         case .latency(let microseconds, let count): "latency \(microseconds) \(count)\n"
+        case .silence(let microseconds): "silence \(microseconds)\n"
+        case .cutOff(let lost): "cutoff \(lost)\n"
         case .faults(let sender, let faults):
             "faults \(sender) \(faults.lost) \(faults.doubled) \(faults.outOfOrder)\n"
         case .failure(let failure): "failure \(failure.kind.rawValue) \(failure.description)\n"
@@ -98,6 +105,8 @@ enum WorkerLine {
         let numbers = words.dropFirst().compactMap { Int($0) }
         switch (words.first, numbers.count) {
         case ("latency", 2): self = .latency(microseconds: UInt64(numbers[0]), count: UInt64(numbers[1]))
+        case ("silence", 1): self = .silence(microseconds: UInt64(numbers[0]))
+        case ("cutoff", 1): self = .cutOff(lost: numbers[0])
         case ("faults", 4):
             let faults = StreamChecks.Faults(lost: numbers[1], doubled: numbers[2], outOfOrder: numbers[3])
             self = .faults(sender: numbers[0], faults)

@@ -13,7 +13,7 @@ struct Slot {
     /// Counts connections, so that an event of an earlier one is known.
     var generation: UInt32 = 0
     var client: Int32
-    /// Its row of the stream checks; -1: it is only counted.
+    /// Its row of the stream checks; -1: it is to stall, and owed nothing.
     var row: Int32 = -1
     /// Its place among this worker's senders; -1: it only receives.
     var sender: Int32 = -1
@@ -28,6 +28,8 @@ struct Slot {
     var isOwed = false
     /// When it began to connect for the first time in this attempt.
     var since: UInt64 = 0
+    /// When its last activity came.
+    var heard: UInt64 = 0
     /// The beginning of a frame whose end has not come.
     var held: UnsafeMutableRawPointer?
     var heldCount = 0
@@ -46,18 +48,17 @@ struct Sender {
     let slot: Int
     /// Its number in the run.
     let number: Int
-    /// How many activities are due so far, and how many are written or lie in `rest`.
+    /// How many activities are due so far, and how many are written or lie in `unsent`.
     var planned: UInt32 = 0
     var sent: UInt32 = 0
+    /// How many of a burst have come back.
+    var cameBack = 0
     /// It has something to send; and it waits for its socket or its login meanwhile.
     var isDirty = false
     var isBlocked = false
     /// When what it has to send became due.
     var dueSince: UInt64 = 0
-    /// Whole activities as they are sent, of which the socket has not taken all; `restOffset` of them are gone.
-    var rest: UnsafeMutableRawPointer?
-    var restCount = 0
-    var restOffset = 0
+    var unsent = Unsent()
     /// The activity to be stamped.
     let message: UnsafeMutableRawPointer
     let messageSize: Int

@@ -90,8 +90,11 @@ struct StreamChecks: ~Copyable {
     }
 
     /// The sender sends no more: what the receiver has not got is lost.
-    func end(row: Int, sender: Int, sent: UInt32) {
+    @discardableResult
+    func end(row: Int, sender: Int, sent: UInt32) -> Int {
         let place = places + (row * senders + sender)
-        if sent > place.pointee.last { faults[sender].lost += Int(sent - place.pointee.last) }
+        let lost = sent > place.pointee.last ? Int(sent - place.pointee.last) : 0
+        faults[sender].lost += lost
+        return lost
     }
 }

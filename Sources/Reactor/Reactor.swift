@@ -79,6 +79,8 @@ public struct Reactor: ~Copyable {
     var fanOut: FanOut
 
     var isStopping = false
+    /// Processor time at the end of the last turn, if it was a long one.
+    private var processorTime: UInt64?
     /// Test hook: an errno that accept4 is taken to have failed with; 0 for none.
     var injectedAcceptFailure: Int32 = 0
 
@@ -155,6 +157,19 @@ public struct Reactor: ~Copyable {
         statistics.turns += 1
         let spent = SystemClock.monotonicNanoseconds - now
         statistics.longestTurnNanoseconds = max(statistics.longestTurnNanoseconds, spent)
+        noteProcessorTime(ofTurnThatTook: spent)
+    }
+
+    /// The clock of processor time is a system call: it is read only after a turn beside which that is nothing. Between
+    /// two readings in a row lies the later turn.
+    private mutating func noteProcessorTime(ofTurnThatTook nanoseconds: UInt64) {
+        guard nanoseconds >= 1_000_000 else { return processorTime = nil }
+        let time = SystemClock.threadProcessorNanoseconds
+        if let before = processorTime {
+            statistics.longestTurnProcessorNanoseconds = max(
+                statistics.longestTurnProcessorNanoseconds, time - before)
+        }
+        processorTime = time
     }
 
     /// Whether there is something to do without any event.

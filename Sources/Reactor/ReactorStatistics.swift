@@ -28,6 +28,9 @@ public struct ReactorStatistics: Sendable {
     public internal(set) var turns: UInt64 = 0
     /// The longest turn, in nanoseconds, waiting excluded.
     public internal(set) var longestTurnNanoseconds: UInt64 = 0
+    /// The longest turn in processor time of its thread, in nanoseconds: of those turns over a millisecond that follow
+    /// another one.
+    public internal(set) var longestTurnProcessorNanoseconds: UInt64 = 0
     /// Steps of turns that were cut at their budget of input or time; the rest went on in the next turn.
     public internal(set) var turnsCut: UInt64 = 0
     /// Events for connections that had ended within the same batch.

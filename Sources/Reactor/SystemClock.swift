@@ -5,6 +5,8 @@ internal import CEpollShim
 public enum SystemClock {
     /// Nanoseconds of CLOCK_MONOTONIC (clock_gettime(2)): never steps back, says nothing about the date.
     public static var monotonicNanoseconds: UInt64 { ces_monotonic_ns() }
+    /// Nanoseconds of processor time of the calling thread, of CLOCK_THREAD_CPUTIME_ID: a system call.
+    static var threadProcessorNanoseconds: UInt64 { ces_thread_cpu_ns() }
     /// Milliseconds since 1970 of CLOCK_REALTIME (clock_gettime(2)): may be stepped.
     public static var realtimeMilliseconds: Int64 { ces_realtime_ms() }
 }

@@ -87,6 +87,11 @@ struct ActivityOptions: ParsableArguments {
             valueName: "count"))
     var window: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Each sender sends so many together; the next ones go when all of them came back.", valueName: "count"))
+    var burst: Int?
+
     @Flag(help: "Senders send as much as the servers take.")
     var flood = false
 
@@ -94,14 +99,20 @@ struct ActivityOptions: ParsableArguments {
     var size = 128
 
     func check(_ crowd: CrowdOptions) throws {
-        if [rate != nil, window != nil, flood].count(where: { $0 }) > 1 {
-            throw ValidationError("--rate, --window or --flood: one of them.")
+        if [rate != nil, window != nil, burst != nil, flood].count(where: { $0 }) > 1 {
+            throw ValidationError("--rate, --window, --burst or --flood: one of them.")
         }
     }
 
     func apply(to plan: inout LoadPlan) {
         plan.size = size
-        plan.pace = rate.map { .rate($0) } ?? (flood ? .flood : .window(window ?? 1))
+        plan.pace = pace
+    }
+
+    private var pace: Pace {
+        if let rate { return .rate(rate) }
+        if let burst { return .burst(burst) }
+        return flood ? .flood : .window(window ?? 1)
     }
 }
 

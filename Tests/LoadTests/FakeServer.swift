@@ -5,7 +5,7 @@ import Glibc
 
 /// What it does to the activity `number` (from 1 on) on the way to the connection `victim` (from 0 on).
 enum Mischief: String, CaseIterable, Sendable {
-    case none, lose, double, swap, cutOff, garble, loseLast, refuse
+    case none, lose, double, loseAndDouble, swap, cutOff, garble, loseLast, refuse
     /// It is sent away, comes back, and gets what was sent meanwhile; or does not.
     case move, moveBadly
 }
@@ -131,6 +131,7 @@ final class FakeServer: @unchecked Sendable {
         case .none, .refuse: return line
         case .lose: return isFirst ? "" : line
         case .loseLast: return ""
+        case .loseAndDouble: return isFirst ? "" : activities == number + 1 ? line + line : line
         case .double: return isFirst ? line + line : line
         case .garble: return isFirst ? line.replacingOccurrences(of: "load", with: "lost") : line
         case .swap:

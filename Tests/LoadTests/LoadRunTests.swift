@@ -28,7 +28,8 @@ import Testing
 
     @Test(arguments: [
         ["--window", "1"], ["--window", "16", "--senders", "5", "--size", "1024"], ["--rate", "200", "--senders", "7"],
-        ["--flood", "--senders", "2"], ["--rate", "50", "--register"], ["--rate", "50", "--ramp", "200"],
+        ["--flood", "--senders", "2"], ["--burst", "16", "--senders", "3"], ["--rate", "50", "--register"],
+        ["--rate", "50", "--ramp", "200"],
         ["--rate", "50", "--workers", "3"], ["--rate", "20", "--size", "100000"],
     ])
     func `a good server is found good`(_ options: [String]) async throws {
@@ -56,6 +57,8 @@ import Testing
                 let run = try self.run(port, ["--clients", "10", "--senders", "3", "--rate", "100", "--workers", "2"])
                 self.expectGood(run, readers: 10)
                 #expect(run["sent"] == 70)
+                // From the window's start to the first activity, and between any two, is some time.
+                #expect(run["longest_silence_us"] > 0, "\(run.text)")
             }
         }
     }
@@ -127,10 +130,13 @@ import Testing
             case .lose: #expect(found == [1, 0, 0, 0, 0], "\(run.text)")
             case .garble: #expect(found == [1, 0, 0, 0, 0], "\(run.text)")
             case .loseLast: #expect(found == [24, 0, 0, 0, 0], "\(run.text)")
+            case .loseAndDouble: #expect(found == [1, 1, 0, 0, 0], "\(run.text)")
             case .double: #expect(found == [0, 1, 0, 0, 0], "\(run.text)")
             // Two senders take turns: only one of their own would be out of order.
             case .swap: #expect(found == [0, 0, 0, 0, 0], "\(run.text)")
-            case .cutOff: #expect(found == [24, 0, 0, 0, 1], "\(run.text)")
+            case .cutOff:
+                #expect(found == [24, 0, 0, 0, 1], "\(run.text)")
+                #expect(run["lost_after_cut_off"] == 24)
             case .refuse: #expect(run.text.contains("was refused") && run.text.contains("LOGIN_FAILED"), "\(run.text)")
             }
             let expected: Int32 = [.none, .swap, .move].contains(mischief) ? 0 : mischief == .refuse ? 69 : 1
@@ -190,7 +196,8 @@ import Testing
             let run = try Run(["--help"])
             #expect(run.status == 0)
             for option in [
-                "--servers", "--clients", "--senders", "--rate", "--window", "--flood", "--size", "--duration",
+                "--servers", "--clients", "--senders", "--rate", "--window", "--burst", "--flood", "--size",
+                "--duration",
                 "--ramp", "--register", "--anonymous", "--churn", "--slow", "--json", "--pid", "--protocol", "--warmup",
                 "--settle", "--drain", "--workers", "--at-once",
             ] { #expect(run.text.contains(option), "\(option)") }

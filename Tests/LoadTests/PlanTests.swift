@@ -42,13 +42,6 @@ import Testing
         #expect(!plan(20_000, 1, workers: 2).spreadsSources)
     }
 
-    @Test func `memory for the checks is bounded`() {
-        let plan = plan(19_000, 19_000, workers: 1)
-        let bytes = plan.checkedReadersPerWorker * plan.senders * 8
-        #expect(bytes <= LoadPlan.checkBytesMax)
-        #expect(bytes > LoadPlan.checkBytesMax / 2)
-    }
-
     @Test func `what cannot be is refused`() {
         func refusal(_ change: (inout LoadPlan) -> Void) -> String? {
             var plan = plan(10, 1, workers: 1)
@@ -61,6 +54,18 @@ import Testing
         #expect(refusal { $0.senders = 11 }?.contains("--senders") == true)
         #expect(refusal { $0.slow = 10 }?.contains("--slow") == true)
         #expect(refusal { $0.size = 100 } == "--size is 121 to 1048576 for pando.")
+        #expect(refusal { $0.pace = .burst(0) }?.contains("--burst") == true)
+        // Each receiver's place in each sender's stream is kept, or the plan is refused.
+        #expect(
+            refusal {
+                $0.clients = 19_000
+                $0.senders = 19_000
+            } == nil)
+        #expect(
+            refusal {
+                $0.clients = 110_000
+                $0.senders = 10_000
+            }?.contains("too many to check") == true)
         #expect(refusal { $0.pace = .rate(0) }?.contains("--rate") == true)
         #expect(refusal { $0.pace = .window(0) }?.contains("--window") == true)
         #expect(
@@ -79,6 +84,8 @@ import Testing
         let faults = StreamChecks.Faults(lost: -1, doubled: 2, outOfOrder: 3)
         for line in [
             WorkerLine.done, .latency(microseconds: 17, count: 4), .faults(sender: 9, faults),
+            .silence(microseconds: 5),
+            .cutOff(lost: 6),
             .failure(LoadFailure(.unavailable, "127.0.0.1:1: Connection refused")),
         ] {
             #expect(WorkerLine(line.text.dropLast())?.text == line.text)
