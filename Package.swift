@@ -137,7 +137,7 @@ let package = Package(
         .target(
             name: "Load",
             dependencies: [
-                "CEpollShim", "CLoadShim", "Codecs", .product(name: "Histogram", package: "hdrhistogram-swift"),
+                "CEpollShim", "CLoadShim", "Codecs", "TLS", .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: testSettings
         ),

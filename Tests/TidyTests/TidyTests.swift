@@ -26,7 +26,7 @@ import Testing
         "TLS": ["CEpollShim"],
         "Reactor": ["CEpollShim", "Glibc", "HeapModule", "Synchronization", "TLS"],
         "Chaos": ["CEpollShim", "CNamespaceShim", "Codecs", "Glibc", "Simulator"],
-        "Load": ["CEpollShim", "CLoadShim", "Codecs", "Glibc", "Histogram"],
+        "Load": ["CEpollShim", "CLoadShim", "Codecs", "Glibc", "Histogram", "TLS"],
         "Simulator": ["Codecs", "DequeModule", "HeapModule", "Node"],
         "Server": ["CEpollShim", "Codecs", "Glibc", "Logging", "Node", "Reactor", "Synchronization", "TLS"],
     ])
