@@ -33,15 +33,16 @@ class Program:
         out = subprocess.run([self.executable, *self.version_arguments], capture_output=True, text=True)
         return (out.stdout + out.stderr).strip().splitlines()[0]
 
-    def start(self, port, cpu, servers=1, neighbour=None):
-        """A server; one of several, if there are so many; a neighbour of the one at that port, if it is given."""
+    def start(self, port, cpu, servers=1, neighbour=None, more=()):
+        """A server; one of several, if there are so many; a neighbour of the one at that port, if it is given; with more
+        arguments."""
         directory = SCRATCH / f"{self.name}-{port}"
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         values = {"port": port, "cluster": port + 1000, "directory": directory, "file": directory / "configuration"}
         if self.configuration:
             (directory / "configuration").write_text(self.configuration.format(**values))
-        arguments = self.arguments + (self.network if servers > 1 else [])
+        arguments = self.arguments + (self.network if servers > 1 else []) + list(more)
         if neighbour is not None:
             values |= {"neighbour": neighbour, "neighbour_cluster": neighbour + 1000}
             arguments = arguments + self.join
@@ -149,7 +150,7 @@ def programs():
             configuration="max_pending: 256MB\nwrite_deadline: \"60s\"\n"),
         Program(
             "Redis", "redis", "redis-server",
-            ["--port", "{port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--maxclients", "19500",
+            ["--port", "{port}", "--bind", "127.0.0.1", "--protected-mode", "no", "--save", "", "--appendonly", "no", "--maxclients", "19500",
              "--tcp-backlog", "4096", "--client-output-buffer-limit", "pubsub", "0", "0", "0"]),
         Program("Mosquitto", "mqtt", "mosquitto", ["-c", "{file}"], configuration=MOSQUITTO, version=("-h",),
                 receivers_max=1000),

@@ -92,6 +92,21 @@ int ces_set_not_sent_low_water(int fd, int bytes);
 ptrdiff_t ces_send(int fd, const void *bytes, size_t count);
 ptrdiff_t ces_receive(int fd, void *bytes, size_t count);
 
+// MARK: Many sends in one system call: io_uring, whose queues Swift cannot share with the kernel.
+
+typedef struct ces_batch ces_batch;
+
+/// Room for `count` sends. NULL if the kernel has it not or does not allow it, with `error` negated errno.
+ces_batch *_Nullable ces_batch_open(uint32_t count, int *error);
+void ces_batch_close(ces_batch *batch);
+int ces_batch_descriptor(const ces_batch *batch);
+/// Adds a send, at most `count` of them; the bytes stay where they are until they are sent.
+void ces_batch_add(ces_batch *batch, int fd, const void *bytes, size_t count);
+/// Does what was added, in that order; `results` gets for each what ces_send would have returned. A negated errno if
+/// the kernel refused: the batch is of no use any more, -EAGAIN stands for sends that were not begun, and -EIO for those
+/// of which nobody knows.
+int ces_batch_send(ces_batch *batch, int32_t *results);
+
 /// Numeric text to address: 0, or -EINVAL.
 int ces_parse_ip(const char *text, ces_address *address);
 /// Address without port as text; `size` at least 64.

@@ -26,6 +26,9 @@ extension Node {
     /// What all streams were when they were looked at last.
     public struct SeenStreams: Sendable {
         public fileprivate(set) var states: [StreamState] = []
+        /// Room in the store of records and in the table of servers: without it something has to be given up.
+        public fileprivate(set) var spareBytes = 0
+        public fileprivate(set) var spareServers = 0
         fileprivate var revision: UInt64 = 0
 
         public init() {}
@@ -37,6 +40,8 @@ extension Node {
     /// It changes nothing in the node; as a mutation it is made in place, where a reading from a class's property would
     /// copy the node first.
     public mutating func changes(since seen: inout SeenStreams) -> [StreamChange] {
+        seen.spareBytes = configuration.limits.storeBytes - store.byteCount
+        seen.spareServers = configuration.limits.members - servers.count
         guard seen.revision != store.revision || seen.states.count < servers.capacity else { return [] }
         seen.revision = store.revision
         var changes: [StreamChange] = []
@@ -84,12 +89,6 @@ extension Node {
     }
     public var registryDigest: RegistryDigest { registry.digest }
     public var storeBytes: Int { store.byteCount }
-    /// Records have to be given up, or will be with the next few: the store is within `bytes` of its bound, or the
-    /// table of servers within `servers` of its own.
-    public func isFull(within bytes: Int = 0, servers count: Int = 0) -> Bool {
-        store.byteCount + bytes > configuration.limits.storeBytes
-            || servers.count + count >= configuration.limits.members
-    }
 
     /// Whether this server has heard of another one.
     public func knows(_ id: ServerID) -> Bool { servers.index(of: id) != nil }

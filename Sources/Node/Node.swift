@@ -194,9 +194,11 @@ public struct Node: Sendable {
 
     public var nextDeadline: Instant? { timers.nextDeadline }
 
+    /// Before the deadline it does nothing.
     public mutating func timeReached(at now: Instant) {
+        guard let due = timers.nextDeadline, due <= now else { return }
         self.now = now
-        if let due = timers.nextDeadline { noteLateness(now.milliseconds(since: due)) }
+        noteLateness(now.milliseconds(since: due))
         while let timer = timers.takeDue(at: now) { fire(timer) }
     }
 
@@ -237,11 +239,19 @@ public struct Node: Sendable {
     /// if nothing happens. A driver that sets no `deliveryBytes` and always allows delivery never sees it.
     public var hasPostponedDeliveries: Bool { !postponed.isEmpty }
 
+    /// What a driver asks after each turn. (It can ask the node as well; but reading a property of a value of this size
+    /// may copy it first.)
+    public struct TurnEnd: Sendable {
+        public var nextDeadline: Instant?
+        public var hasPostponedDeliveries: Bool
+    }
+
     /// After the inputs of a turn: dials what is to be dialled and pushes what has come to the links.
     ///
     /// - Parameter mayDeliver: false while the driver's readers are behind. Activities are taken in and passed on to
     ///   other servers all the same, but published only after a turn that allows it.
-    public mutating func turnEnding(at now: Instant, mayDeliver: Bool = true) {
+    @discardableResult
+    public mutating func turnEnding(at now: Instant, mayDeliver: Bool = true) -> TurnEnd {
         self.now = now
         deliverPostponed(bytes: mayDeliver ? configuration.limits.deliveryBytes : 0)
         if overlayIsDirty { updateOverlay() }
@@ -249,6 +259,7 @@ public struct Node: Sendable {
         if phase == .leaving { closeLevelLinks(besidesOwing: true) }
         advanced.removeAll(keepingCapacity: true)
         boundStore()
+        return TurnEnd(nextDeadline: nextDeadline, hasPostponedDeliveries: hasPostponedDeliveries)
     }
 
     // MARK: Servers

@@ -186,13 +186,22 @@ extension Reactor {
                 continue
             }
             guard connections[slot].cursor != ring.end else { continue }
-            if connections[slot].hasOnlyNews { sendNews(slot) } else { flush(slot) }
+            if !connections[slot].hasOnlyNews {
+                flush(slot)
+            } else if batch.isOpen && connections[slot].transport == .plain {
+                addNews(slot)
+            } else {
+                sendNews(slot)
+            }
             sends += 1
+            // What is in the batch may be more than the kernel will take.
+            if statistics.bytesSent - bytesBefore + batch.bytes >= configuration.fanOutBytes { sendBatch() }
             if sends == configuration.fanOutSlice || statistics.bytesSent - bytesBefore >= configuration.fanOutBytes {
                 statistics.fanOutSlices += 1
-                return
+                break
             }
         }
+        sendBatch()
     }
 
     /// What nearly every visit comes to: the connection has nothing to say of its own, and gets all between its cursor
@@ -210,6 +219,43 @@ extension Reactor {
         case .failed(let code): failWrite(slot, code)
         default: block(slot)
         }
+    }
+
+    /// The same as `sendNews`, later in this flush. The cursor is taken to arrive, so that a round which begins
+    /// meanwhile passes the connection by.
+    private mutating func addNews(_ slot: Int) {
+        if closeIfOverrun(slot) { return }
+        let cursor = connections[slot].cursor
+        // The ring stays as it is until the batch has been sent.
+        unsafe batch.add(slot, connections[slot].fd, ring.bytes(cursor, ring.end))
+        connections[slot].cursor = ring.end
+        if batch.isFull { sendBatch() }
+    }
+
+    /// Sends what `addNews` has gathered, before anything else is looked at: nobody meets a connection whose cursor is
+    /// ahead of what it was sent.
+    private mutating func sendBatch() {
+        guard batch.count > 0 else { return }
+        statistics.sendBatches += 1
+        batch.send()
+        for index in 0..<batch.count {
+            let (slot, offered, result) = batch[index]
+            if result >= 0 {
+                statistics.sends += 1
+                statistics.bytesSent += UInt64(result)
+                if result == offered { continue }
+            }
+            connections[slot].cursor -= UInt64(offered)
+            if result >= 0 {
+                advance(slot, .ring(ring.end), result)
+                block(slot)
+            } else if result == -Int(SystemErrno.wouldBlock) {
+                block(slot)
+            } else {
+                failWrite(slot, Int32(-result))
+            }
+        }
+        batch.removeAll()
     }
 
     @inline(__always)

@@ -77,6 +77,7 @@ public struct Reactor: ~Copyable {
 
     var ring: BroadcastRing
     var fanOut: FanOut
+    var batch: SendBatch
 
     var isStopping = false
     /// Processor time at the end of the last turn, if it was a long one.
@@ -106,6 +107,7 @@ public struct Reactor: ~Copyable {
         receiveBuffer = Slab(capacity: configuration.readBudget)
         connections = Slab(capacity: configuration.capacity)
         fanOut = FanOut(capacity: configuration.capacity)
+        batch = SendBatch(capacity: configuration.batchesSends ? configuration.fanOutSlice : 0)
         timers = TimerTable(limit: configuration.timerLimit)
         for index in 0..<configuration.eventBatch { events.initialize(index, to: ces_event()) }
     }

@@ -22,6 +22,8 @@ public struct ReactorStatistics: Sendable {
     public internal(set) var receives: UInt64 = 0
     /// Writes that took bytes.
     public internal(set) var sends: UInt64 = 0
+    /// System calls that carried writes of many connections.
+    public internal(set) var sendBatches: UInt64 = 0
     /// Writes that took less than was offered (the connection then waits for writability).
     public internal(set) var partialWrites: UInt64 = 0
     /// Turns of the loop.

@@ -1,8 +1,8 @@
 import HeapModule
 import Node
 
-/// What is going to happen in a world: plain values, since the heap moves them about. A `life` counts the starts of a
-/// server: an event of an earlier life is void.
+/// What is going to happen in a world: plain values. A `life` counts the starts of a server: an event of an earlier
+/// life is void.
 enum Event {
     /// The next delivery of a connection's pipe reaches the end on this side.
     case arrival(connection: Int, side: Side)
@@ -28,10 +28,11 @@ enum Event {
 /// The world's future: events by time, and those of one instant in the order in which they were planned. That order is
 /// total, so nothing depends on how the heap settles ties.
 struct EventQueue {
+    /// What the heap moves about: 16 bytes. The event itself stays where it is.
     private struct Entry: Comparable {
         var time: UInt64
-        var counter: UInt64
-        var event: Event
+        var counter: UInt32
+        var place: UInt32
 
         static func < (left: Entry, right: Entry) -> Bool {
             (left.time, left.counter) < (right.time, right.counter)
@@ -41,14 +42,24 @@ struct EventQueue {
     }
 
     private var heap = Heap<Entry>()
-    /// Events planned so far.
-    private(set) var counter: UInt64 = 0
+    private var events: [Event] = []
+    private var freePlaces: [UInt32] = []
+    /// Events planned so far; a run of 2^32 of them would take an hour of CPU, and stops there.
+    private(set) var counter: UInt32 = 0
 
     var isEmpty: Bool { heap.isEmpty }
 
     /// Complexity: O(log *n*).
     mutating func plan(_ event: Event, at time: UInt64) {
-        heap.insert(Entry(time: time, counter: counter, event: event))
+        let place: UInt32
+        if let free = freePlaces.popLast() {
+            place = free
+            events[Int(place)] = event
+        } else {
+            place = UInt32(events.count)
+            events.append(event)
+        }
+        heap.insert(Entry(time: time, counter: counter, place: place))
         counter += 1
     }
 
@@ -56,6 +67,7 @@ struct EventQueue {
     mutating func next(upTo limit: UInt64) -> (time: UInt64, event: Event)? {
         guard let first = heap.min, first.time <= limit else { return nil }
         heap.removeMin()
-        return (first.time, first.event)
+        freePlaces.append(first.place)
+        return (first.time, events[Int(first.place)])
     }
 }

@@ -169,10 +169,18 @@ extension History {
     /// The client got the line of an activity from the server that it listens to.
     mutating func noteReception(_ mark: ActivityMark, by client: Int, session: Int, at time: UInt64) {
         guard let activity = activity(mark) else { return }
-        let fault = views[client].see(mark, ordinal: activity.ordinal, session: session)
+        let acceptedAt = activity.acceptedAt ?? .max
+        noteReception(mark, activity.ordinal, acceptedAt: acceptedAt, by: client, session: session, at: time)
+    }
+
+    private mutating func noteReception(
+        _ mark: ActivityMark, _ ordinal: Int, acceptedAt: UInt64, by client: Int, session: Int, at time: UInt64
+    ) {
+        let fault = views[client].see(mark, ordinal: ordinal, session: session)
         guard let presence = presentNumbers[client] else { return }
         if let fault { noteFault(fault, mark, by: client, life: presences[presence].life, at: time) }
-        noteIfOld(activity, mark, presence: presences[presence], at: time)
+        guard acceptedAt < presences[presence].start, let record = activity(mark)?.record else { return }
+        noteIfOld(record, mark, presence: presences[presence], at: time)
     }
 
     private mutating func noteFault(
@@ -187,8 +195,7 @@ extension History {
 
     /// A client is not shown what was sent before its login. A server cannot know when something was sent that comes to
     /// it late; but what it had delivered before the login is over.
-    private mutating func noteIfOld(_ activity: Activity, _ mark: ActivityMark, presence: Presence, at time: UInt64) {
-        guard let record = activity.record, record.time < presence.start else { return }
+    private mutating func noteIfOld(_ record: RecordPlace, _ mark: ActivityMark, presence: Presence, at time: UInt64) {
         guard let delivered = lives[presence.life].deliveredAt(record), delivered < presence.start else { return }
         noteFault(.old, mark, by: presence.client, life: presence.life, at: time)
     }
@@ -242,8 +249,10 @@ extension History {
             let line = lives[presence.life].log[cursor]
             guard time == .max || line.time + presence.delay <= time else { break }
             cursor += 1
+            guard line.ordinal >= 0 else { continue }
             noteReception(
-                line.mark, by: presence.client, session: presence.session, at: line.time + presence.delay)
+                line.mark, line.ordinal, acceptedAt: line.acceptedAt, by: presence.client, session: presence.session,
+                at: line.time + presence.delay)
         }
         presences[number].cursor = cursor
     }
@@ -269,7 +278,7 @@ extension History {
     }
 
     mutating func notePublication(_ mark: ActivityMark, by life: Int, at time: UInt64) {
-        lives[life].log.append(LogLine(mark: mark, time: time))
+        lives[life].log.append(LogLine(mark: mark, activity: activity(mark), time: time))
     }
 }
 
@@ -277,13 +286,21 @@ extension History {
 public struct LogLine: Sendable {
     private let sender: Int32
     private let number: Int32
+    private let place: Int32
     let time: UInt64
+    /// When the activity became a record, so that those who read the log need not look it up.
+    let acceptedAt: UInt64
 
-    init(mark: ActivityMark, time: UInt64) {
+    /// `activity` is nil for what nobody sent.
+    init(mark: ActivityMark, activity: History.Activity?, time: UInt64) {
         sender = Int32(truncatingIfNeeded: mark.sender)
         number = Int32(truncatingIfNeeded: mark.number)
+        place = activity.map { Int32(truncatingIfNeeded: $0.ordinal) } ?? -1
+        acceptedAt = activity?.acceptedAt ?? .max
         self.time = time
     }
 
     var mark: ActivityMark { ActivityMark(sender: Int(sender), number: Int(number)) }
+    /// The activity's place among all of the history; negative for what nobody sent.
+    var ordinal: Int { Int(place) }
 }

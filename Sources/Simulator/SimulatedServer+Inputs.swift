@@ -46,7 +46,7 @@ extension SimulatedServer {
 
     // MARK: Showing
 
-    func showDialResults(in world: World) {
+    func showDialResults(to node: inout Node, in world: World) {
         guard !dialResults.isEmpty else { return }
         let results = dialResults
         dialResults = []
@@ -54,104 +54,105 @@ extension SimulatedServer {
             switch result {
             case .connected(let slot):
                 note(in: world, "< \(name(slot)) opened, dial \(dial.rawValue)")
-                core?.node.linkOpened(linkID(slot), dial: dial, at: instant(world.now))
+                node.linkOpened(linkID(slot), dial: dial, at: instant(world.now))
             case .failed(let text):
                 note(in: world, "< dial \(dial.rawValue) failed: \(text)")
-                core?.node.dialFailed(dial, text: text, at: instant(world.now))
+                node.dialFailed(dial, text: text, at: instant(world.now))
             }
         }
     }
 
-    func showHashResults(in world: World) {
+    func showHashResults(to node: inout Node, in world: World) {
         guard !hashResults.isEmpty else { return }
         let results = hashResults
         hashResults = []
         for (id, digest) in results {
             note(in: world, "< hash \(id.rawValue)")
-            core?.node.hashed(id, digest: digest, at: instant(world.now))
+            node.hashed(id, digest: digest, at: instant(world.now))
         }
     }
 
     /// Shows what a connection brought.
-    func show(_ slot: Int, in world: World) {
+    func show(_ slot: Int, to node: inout Node, in world: World) {
         guard sockets.indices.contains(slot), let socket = sockets[slot], socket.isReady else { return }
         socket.isReady = false
-        if socket.role == .undecided { decide(slot, in: world) }
+        if socket.role == .undecided { decide(slot, &node, in: world) }
         switch sockets[slot]?.role {
-        case .client: showClient(slot, in: world)
-        case .link: showLink(slot, in: world)
+        case .client: showClient(slot, to: &node, in: world)
+        case .link: showLink(slot, to: &node, in: world)
         case .undecided, nil: break
         }
     }
 
     /// The first bytes tell clients and servers apart.
-    private func decide(_ slot: Int, in world: World) {
+    private func decide(_ slot: Int, _ node: inout Node, in world: World) {
         guard let socket = sockets[slot] else { return }
         guard !socket.isReset, !(socket.hasEnded && socket.incoming.isEmpty) else {
             closeSocket(slot, in: world)
             return
         }
-        guard !socket.incoming.isEmpty else { return }
-        switch Preamble.speaker(of: socket.incoming.span) {
+        let first = socket.incoming
+        guard !first.isEmpty else { return }
+        switch Preamble.speaker(of: first.span) {
         case .undecided where !socket.hasEnded: break
         case .server:
             sockets[slot]?.role = .link
             note(in: world, "< \(name(slot)) opened")
-            core?.node.linkOpened(linkID(slot), dial: nil, at: instant(world.now))
+            node.linkOpened(linkID(slot), dial: nil, at: instant(world.now))
         case .client, .undecided:
             sockets[slot]?.role = .client
             note(in: world, "< \(name(slot)) opened")
-            core?.node.clientOpened(sessionID(slot), address: clientAddress(slot, in: world), at: instant(world.now))
+            node.clientOpened(sessionID(slot), address: clientAddress(slot, in: world), at: instant(world.now))
         }
     }
 
-    private func showLink(_ slot: Int, in world: World) {
+    private func showLink(_ slot: Int, to node: inout Node, in world: World) {
         guard let socket = sockets[slot] else { return }
         if !socket.incoming.isEmpty, !socket.isReset {
             note(in: world, "< \(name(slot)) \(socket.incoming.count) bytes \(Trace.mark(socket.incoming))")
-            let consumed = core?.node.linkReceived(linkID(slot), socket.incoming.span, at: instant(world.now)) ?? 0
-            let taken = checked(consumed, of: socket.incoming.count, in: world)
-            if taken == socket.incoming.count { socket.incoming = [] } else { socket.incoming.removeFirst(taken) }
+            let input = socket.incoming
+            let consumed = node.linkReceived(linkID(slot), input.span, at: instant(world.now))
+            let taken = checked(consumed, of: input.count, in: world)
+            socket.incoming = taken == input.count ? [] : Array(input[taken...])
         }
         guard socket.hasEnded || socket.isReset else { return }
         note(in: world, "< \(name(slot)) closed")
-        core?.node.linkClosed(linkID(slot), at: instant(world.now))
+        node.linkClosed(linkID(slot), at: instant(world.now))
         closeSocket(slot, in: world)
     }
 
-    private func showClient(_ slot: Int, in world: World) {
+    private func showClient(_ slot: Int, to node: inout Node, in world: World) {
         guard let socket = sockets[slot] else { return }
         if socket.isReset || (socket.closing != .no && socket.hasEnded && socket.wasEndShown) {
-            endClient(slot, in: world)
+            endClient(slot, of: &node, in: world)
             return
         }
         if socket.closing == .discarding {
             sockets[slot]?.incoming.removeAll()
-            if socket.hasEnded { endClient(slot, in: world) }
+            if socket.hasEnded { endClient(slot, of: &node, in: world) }
             return
         }
         guard !socket.isPaused, socket.incoming.count > socket.seen || socket.hasEnded else { return }
-        showInput(of: socket, slot: slot, in: world)
-        if socket.hasEnded, socket.closing == .reading { endClient(slot, in: world) }
+        showInput(of: socket, slot: slot, to: &node, in: world)
+        if socket.hasEnded, socket.closing == .reading { endClient(slot, of: &node, in: world) }
     }
 
-    private func showInput(of socket: ServerSocket, slot: Int, in world: World) {
+    private func showInput(of socket: ServerSocket, slot: Int, to node: inout Node, in world: World) {
         guard !socket.wasEndShown else { return }
         note(in: world, "< \(name(slot)) \(socket.incoming.count) bytes \(socket.hasEnded ? "and the end" : "")")
-        let consumed =
-            core?.node.clientReceived(
-                sessionID(slot), socket.incoming.span, seen: socket.seen, atEnd: socket.hasEnded,
-                at: instant(world.now)) ?? 0
-        let taken = checked(consumed, of: socket.incoming.count, in: world)
-        socket.incoming.removeFirst(taken)
+        let input = socket.incoming
+        let consumed = node.clientReceived(
+            sessionID(slot), input.span, seen: socket.seen, atEnd: socket.hasEnded, at: instant(world.now))
+        let taken = checked(consumed, of: input.count, in: world)
+        socket.incoming = taken == input.count ? [] : Array(input[taken...])
         socket.seen = socket.incoming.count
         socket.wasEndShown = socket.hasEnded
     }
 
     /// The connection of a client is over, whoever ended it: the node hears of it once.
-    func endClient(_ slot: Int, in world: World) {
+    func endClient(_ slot: Int, of node: inout Node, in world: World) {
         note(in: world, "< \(name(slot)) closed")
-        core?.node.clientClosed(sessionID(slot), at: instant(world.now))
+        node.clientClosed(sessionID(slot), at: instant(world.now))
         closeSocket(slot, in: world)
     }
 

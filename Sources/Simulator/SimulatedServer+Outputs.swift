@@ -3,8 +3,8 @@ import Node
 
 /// Carrying out what a node asks for. Nothing here calls the node back: results come as inputs of a later turn.
 extension SimulatedServer {
-    func carryOutputs(in world: World) {
-        guard let core, !core.node.outbox.isEmpty else { return }
+    func carryOutputs(of core: Core, in world: World) {
+        guard !core.node.outbox.isEmpty else { return }
         // The node gets a new outbox before the old one is read: reading it in place would lock the node.
         var outbox = Outbox()
         swap(&outbox, &core.node.outbox)
@@ -14,8 +14,8 @@ extension SimulatedServer {
     }
 
     /// Without leave nothing is published but what would be lost: with a gap, or at a bound.
-    func checkLeave(in world: World) {
-        guard isBehind, hadNoLeave, let outputs = core?.node.outbox.outputs else { return }
+    func checkLeave(of outputs: [Output], in world: World) {
+        guard isBehind, hadNoLeave else { return }
         var lines = 0
         for output in outputs {
             switch output {

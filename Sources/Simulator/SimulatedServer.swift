@@ -34,7 +34,7 @@ public final class SimulatedServer {
     final class Core {
         var node: Node
 
-        init(_ node: Node) { self.node = node }
+        init(_ node: consuming Node) { self.node = node }
     }
 
     /// Its monotonic clock began at an instant of its own: instants of two servers have nothing in common.
@@ -47,6 +47,8 @@ public final class SimulatedServer {
     var lastWallClock: UInt64 = 0
     var random: SplitMix64
     var isTurnPlanned = false
+    /// What the node asked for at the end of its last turn.
+    var nextDeadline: Instant?
     /// Earliest deadline for which an event is planned.
     var plannedDeadline: UInt64?
     /// Turns in a row in which the deadline stayed due.
@@ -166,24 +168,31 @@ extension SimulatedServer {
     /// comes after the input: who stood still reads what is waiting before it takes anybody for dead.
     func takeTurn(in world: World) {
         isTurnPlanned = false
-        guard isUp, !isPaused else { return }
-        let instant = instant(world.now)
-        showDialResults(in: world)
-        showHashResults(in: world)
-        swap(&readySlots, &shownSlots)
-        for slot in shownSlots { show(slot, in: world) }
-        shownSlots.removeAll(keepingCapacity: true)
-        look(in: world)
-        if let deadline = core?.node.nextDeadline, deadline <= instant { core?.node.timeReached(at: instant) }
-        core?.node.turnEnding(at: instant, mayDeliver: !isBehind)
-        checkLeave(in: world)
-        hadNoLeave = isBehind
-        carryOutputs(in: world)
+        guard isUp, !isPaused, let core else { return }
+        // One access to the node for the whole turn: each costs a check, and some a copy.
+        let end = showAll(to: &core.node, in: world)
+        carryOutputs(of: core, in: world)
         flush(in: world)
+        nextDeadline = end.nextDeadline
         planDeadline(in: world)
         // Its readers take a moment, and then it may publish again.
-        let mayGoOn = !isBehind && core?.node.hasPostponedDeliveries == true
+        let mayGoOn = !isBehind && end.hasPostponedDeliveries
         if !readySlots.isEmpty || mayGoOn { planTurn(in: world) }
+    }
+
+    private func showAll(to node: inout Node, in world: World) -> Node.TurnEnd {
+        let instant = instant(world.now)
+        showDialResults(to: &node, in: world)
+        showHashResults(to: &node, in: world)
+        swap(&readySlots, &shownSlots)
+        for slot in shownSlots { show(slot, to: &node, in: world) }
+        shownSlots.removeAll(keepingCapacity: true)
+        look(at: &node, in: world)
+        node.timeReached(at: instant)
+        let end = node.turnEnding(at: instant, mayDeliver: !isBehind)
+        checkLeave(of: node.outbox.outputs, in: world)
+        hadNoLeave = isBehind
+        return end
     }
 
     /// A turn a little later: what arrives until then shares it.
@@ -197,7 +206,7 @@ extension SimulatedServer {
     /// Keeps one event planned at or before the node's deadline. A deadline that is still due after the node was told
     /// comes again a millisecond later; a node that never moves it on spins, which is a violation.
     func planDeadline(in world: World) {
-        guard let deadline = core?.node.nextDeadline, deadline.nanoseconds < UInt64.max else { return }
+        guard let deadline = nextDeadline, deadline.nanoseconds < UInt64.max else { return }
         let due = time(of: deadline)
         dueAgain = due <= world.now ? dueAgain + 1 : 0
         if dueAgain == 1000 {
@@ -213,11 +222,8 @@ extension SimulatedServer {
         // An earlier one was planned after this event: it has taken its place.
         guard isUp, !isPaused, plannedDeadline == world.now else { return }
         plannedDeadline = nil
-        if let deadline = core?.node.nextDeadline, deadline <= instant(world.now) {
-            takeTurnNow(in: world)
-        } else {
-            planDeadline(in: world)
-        }
+        guard let deadline = nextDeadline else { return }
+        if deadline <= instant(world.now) { takeTurnNow(in: world) } else { planDeadline(in: world) }
     }
 
     private func takeTurnNow(in world: World) {

@@ -196,6 +196,7 @@ extension SimulatedServer {
         heldLine = nil
         isTurnPlanned = false
         plannedDeadline = nil
+        nextDeadline = nil
         dueAgain = 0
     }
 }

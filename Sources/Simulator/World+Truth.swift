@@ -25,18 +25,18 @@ extension SimulatedServer {
 
     /// Looks at what the node holds now. To be called in each turn when all inputs are in, before the node forgets
     /// anything: a record that is lost again at once was held all the same.
-    func look(in world: World) {
-        if let id = core?.node.id, id != witness.id {
-            witness.id = id
-            world.lifeOf[id] = witness.life
+    func look(at node: inout Node, in world: World) {
+        if node.id != witness.id {
+            witness.id = node.id
+            world.lifeOf[node.id] = witness.life
         }
+        let changes = node.changes(since: &witness.streams)
         // What the turn still adds at its end may fill it, and what it made room for may not have come.
-        witness.wasFull = core?.node.isFull(within: 2048, servers: 1) ?? false
-        guard let changes = core?.node.changes(since: &witness.streams) else { return }
-        for change in changes { note(change, in: world) }
+        witness.wasFull = witness.streams.spareBytes < 2048 || witness.streams.spareServers <= 1
+        for change in changes { note(change, of: &node, in: world) }
     }
 
-    private func note(_ change: Node.StreamChange, in world: World) {
+    private func note(_ change: Node.StreamChange, of node: inout Node, in world: World) {
         while witness.origins.count < witness.streams.states.count { witness.origins.append(nil) }
         if change.isNew || witness.origins[change.index] == nil {
             witness.origins[change.index] = world.lifeOf[change.state.origin]
@@ -53,7 +53,7 @@ extension SimulatedServer {
             origin, before: change.heldBefore, held: change.state.held, stored: stored, at: self)
         guard origin == witness.life, let stored else { return }
         for seq in stored {
-            guard let line = core?.node.ownActivity(seq), case .broadcast(let mark, _) = world.reader.read(line) else {
+            guard let line = node.ownActivity(seq), case .broadcast(let mark, _) = world.reader.read(line) else {
                 continue
             }
             world.history.noteRecord(mark, of: origin, seq: seq, at: world.now)
@@ -179,11 +179,10 @@ extension World {
     /// Every living server serves, and the living servers are those that it counts as reachable members: who is dead
     /// and not yet missed may make the numbers equal, though two parts do not hear of each other.
     var isConnected: Bool {
-        let living = Set(livingServers.compactMap { $0.core?.node.id })
+        let living = livingServers.compactMap(\.nodeID).sorted()
         return livingServers.allSatisfy { server in
             guard let core = server.core, core.node.isServing else { return false }
-            let reachable = core.node.reachableServers
-            return reachable.count == living.count && reachable.allSatisfy { living.contains($0) }
+            return core.node.reachableServers.sorted() == living
         }
     }
 

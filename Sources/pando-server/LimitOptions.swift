@@ -25,6 +25,11 @@ struct LimitOptions: ParsableArguments {
             valueName: "MiB"))
     var activityLogMb: String?
 
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Hand the kernel many sends in one call, where it has io_uring and allows it. (default: true)")
+    var batchedSends: Bool?
+
     @Option(
         help: ArgumentHelp(
             "Cost of new users' hashes: the binary logarithm of scrypt's N. Each step doubles the time.",
@@ -51,6 +56,7 @@ struct LimitOptions: ParsableArguments {
             ServerSetting(
                 "activity-log-mb", activityLogMb, \.activityLogBytes, Kind.mebibytes(1...1024).orNone,
                 otherwise: "8, or 4 of the longest lines"),
+            ServerSetting("batched-sends", batchedSends.map(String.init), \.batchesSends, .truth),
             ServerSetting("hash-cost", hashCost.text, \.hashCost, .number(ServerConfiguration.hashCostRange)),
             ServerSetting(
                 "helper-threads", helperThreads, \.helperThreads, Kind.number(1...Self.threadsMax).orNone,

@@ -54,6 +54,8 @@ static int check(int result, const char *call) {
     return result;
 }
 
+#include "batch.h"
+
 static void map_ring(void) {
     int fd = check(memfd_create("ring", 0), "memfd_create");
     check(ftruncate(fd, ring_bytes), "ftruncate");
@@ -82,6 +84,7 @@ static void drop(int fd) {
     if (client->index != UINT32_MAX) {
         live[client->index] = live[--live_count];
         clients[live[client->index]].index = client->index;
+        batch_know(fd, 0);
     }
     free(client->part);
     close(fd);
@@ -101,22 +104,28 @@ static void accept_some(int listener) {
     }
 }
 
+// What a send came to: that many bytes, or -errno. Returns 0 if the client is gone.
+static int advance(int fd, ssize_t sent) {
+    struct client *client = &clients[fd];
+    if (sent < 0) {
+        if (sent != -EAGAIN) return 0;
+        sent = 0;
+    }
+    client->cursor += sent;
+    if (client->cursor != end && !client->blocked) {
+        client->blocked = 1;
+        control(EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLRDHUP | EPOLLOUT);
+    }
+    return 1;
+}
+
 // Everything between the client's cursor and the end, in one send. Returns 0 if the client is gone.
 static int deliver(int fd) {
     struct client *client = &clients[fd];
     if (end - client->cursor > ring_bytes) return 0;
     size_t count = end - client->cursor;
     ssize_t sent = send(fd, ring + client->cursor % ring_bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0) {
-        if (errno != EAGAIN) return 0;
-        sent = 0;
-    }
-    client->cursor += sent;
-    if ((size_t)sent < count && !client->blocked) {
-        client->blocked = 1;
-        control(EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLRDHUP | EPOLLOUT);
-    }
-    return 1;
+    return advance(fd, sent < 0 ? -errno : sent);
 }
 
 static void log_in(int fd) {
@@ -128,6 +137,7 @@ static void log_in(int fd) {
     client->cursor = end;
     client->index = live_count;
     live[live_count++] = fd;
+    batch_know(fd, 1);
 }
 
 // {"command":"ACTIVITY_MESSAGE",…,"activity":{…}}: the activity is taken to be the last member.
@@ -164,14 +174,31 @@ static void take_input(int fd) {
     memcpy(client->part, line, stop - line);
 }
 
+static void delivered(int fd, int result) {
+    if (!advance(fd, result)) drop(fd);
+}
+
+// The same as deliver, of many at once: all of a batch have been sent before anything else is looked at.
+static void deliver_later(int fd) {
+    struct client *client = &clients[fd];
+    if (end - client->cursor > ring_bytes) return drop(fd);
+    if (batch_add(fd, ring + client->cursor % ring_bytes, end - client->cursor)) batch_send(delivered);
+}
+
 static void flush_all(void) {
     if (flushed == end) return;
     flushed = end;
     // From the last to the first: whoever takes the place of one that is dropped has had its turn.
     for (uint32_t index = live_count; index-- > 0;) {
         int fd = live[index];
-        if (!clients[fd].blocked && !deliver(fd)) drop(fd);
+        if (clients[fd].blocked) continue;
+        if (batch.options.entries > 0) {
+            deliver_later(fd);
+        } else if (!deliver(fd)) {
+            drop(fd);
+        }
     }
+    if (batch.queued > 0) batch_send(delivered);
 }
 
 static int listen_at(int port) {
@@ -184,14 +211,22 @@ static int listen_at(int port) {
     return fd;
 }
 
+static void open_batch(int entries, const char *letters) {
+    struct batch_options options = {
+        .entries = entries, .deferred = strchr(letters, 'd') != NULL, .cooperative = strchr(letters, 'c') != NULL,
+        .fixed_files = strchr(letters, 'f') != NULL};
+    if (entries > 0) batch_open(options, clients_max);
+}
+
 int main(int argc, char **argv) {
-    if (argc != 2) return fprintf(stderr, "usage: fanout PORT\n"), 2;
+    if (argc < 2 || argc > 4) return fprintf(stderr, "usage: fanout PORT [SENDS-IN-A-BATCH [dcf]]\n"), 2;
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     signal(SIGPIPE, SIG_IGN);
     map_ring();
+    if (argc > 2) open_batch(atoi(argv[2]), argc > 3 ? argv[3] : "");
     poller = check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
     int listener = listen_at(atoi(argv[1]));
     control(EPOLL_CTL_ADD, listener, EPOLLIN);

@@ -88,6 +88,7 @@ public enum Server {
         settings.outputLimit = clientOutputBytes
         settings.tlsHandshakeMilliseconds = Int(clamping: configuration.tlsHandshakeMilliseconds)
         settings.tlsHandshakesMax = configuration.tlsHandshakesMax
+        settings.batchesSends = configuration.batchesSends
         do throws(SystemError) {
             return try Reactor(settings)
         } catch {

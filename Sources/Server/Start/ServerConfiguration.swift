@@ -62,6 +62,8 @@ public struct ServerConfiguration: Sendable {
     public var hashCost: UInt8 = 10
     /// Bytes of the activity log; nil is 8 MiB, or four of the longest lines if that is more.
     public var activityLogBytes: Int?
+    /// Whether the kernel is handed many sends in one call, where it can take them.
+    public var batchesSends = true
     /// Threads that hash secrets; nil leaves one processor to the reactor.
     public var helperThreads: Int?
 
