@@ -262,6 +262,26 @@ extension Reactor {
         }
     }
 
+    /// All of these bytes as they are to go to the network, valid until the session is used again; nil if that is not
+    /// possible now, or too much for one send.
+    func sealed(_ slot: Int, _ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        let session = session(slot)
+        guard session.isEstablished, session.outputCount == 0, bytes.count <= Self.sealedBytesMax else { return nil }
+        var taken = 0
+        while taken < bytes.count {
+            // Within the caller's bytes. A session that fails here fails again where that is told.
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[taken...])
+            guard case .bytes(let count) = unsafe session.write(rest) else { return nil }
+            taken += count
+        }
+        return unsafe session.output
+    }
+
+    /// The kernel has taken so many of the sealed bytes; none, if it is an error.
+    func consumeSealed(_ slot: Int, _ count: Int) {
+        if count > 0 { session(slot).consumeOutput(count) }
+    }
+
     /// Gives the kernel what the session has for it. Returns the errno if that fails.
     private mutating func push(_ slot: Int, _ session: TLSSession) -> Int32? {
         while session.outputCount > 0 {

@@ -93,7 +93,11 @@ internal import CEpollShim
     public func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
         guard let start = bytes.baseAddress else { return .blocked }
         // The caller's bytes are valid during the call.
-        return settle(unsafe ces_tls_write(handle, start, bytes.count))
+        let result = unsafe ces_tls_write(handle, start, bytes.count)
+        guard result == 0, isEstablished else { return settle(result) }
+        // Only a renegotiation does that, and there is none.
+        failure = "nothing can be written before something is read"
+        return .failed
     }
 
     private func settle(_ result: Int) -> Outcome {

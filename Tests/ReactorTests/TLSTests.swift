@@ -226,15 +226,29 @@ private func secured(_ change: (inout ReactorConfiguration) -> Void = { _ in }) 
         #expect(ends.dialler.unsent(ends.dialled) == 0)
     }
 
-    @Test func aSubscriberUnderTLSFollowsTheRing() throws {
-        let ends = try secured()
+    /// One by one or many in a call of the kernel, which may take less than it is offered.
+    @Test(arguments: [true, false], [nil, 4_096] as [Int32?])
+    func aSubscriberUnderTLSFollowsTheRing(inBatches: Bool, buffer: Int32?) throws {
+        let ends = try secured { $0.batchesSends = inBatches }
+        let fd = ends.acceptor.reactor.connections[Int(ends.accepted.slot)].fd
+        if var size = buffer {
+            setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        }
         let follows = ends.acceptor.reactor.subscribe(ends.accepted)
         #expect(follows)
         var expected: [UInt8] = []
-        for number in 0..<2_000 { expected += line(number) }
-        ends.acceptor.reactor.publish(expected)
+        // Small and large shares, up to more than is sealed at once.
+        for count in [1, 3, 200, 600, 1, 1_000] {
+            let news = (0..<count).flatMap { line($0) }
+            expected += news
+            ends.acceptor.reactor.publish(news)
+            if count < 10 {
+                try ends.until("the lines") { ends.dialler.handler.input[ends.dialled]?.count == expected.count }
+            }
+        }
         try ends.until("all lines") { ends.dialler.handler.input[ends.dialled]?.count == expected.count }
         #expect(ends.dialler.handler.input[ends.dialled] == expected)
+        if buffer != nil { #expect(ends.acceptor.reactor.statistics.partialWrites > 0) }
     }
 
     @Test func bytesInsideOfAPausedSessionAreNotLost() throws {
