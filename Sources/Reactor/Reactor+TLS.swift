@@ -262,11 +262,15 @@ extension Reactor {
         }
     }
 
+    /// The longest share that waits in a batch: one record. More saves no call worth mentioning, and would leave the
+    /// processor's caches before the kernel reads it.
+    private static var batchedBytesMax: Int { 16 << 10 }
+
     /// All of these bytes as they are to go to the network, valid until the session is used again; nil if that is not
-    /// possible now, or too much for one send.
+    /// possible now, or too much for a batch.
     func sealed(_ slot: Int, _ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         let session = session(slot)
-        guard session.isEstablished, session.outputCount == 0, bytes.count <= Self.sealedBytesMax else { return nil }
+        guard session.isEstablished, session.outputCount == 0, bytes.count <= Self.batchedBytesMax else { return nil }
         var taken = 0
         while taken < bytes.count {
             // Within the caller's bytes. A session that fails here fails again where that is told.
