@@ -271,8 +271,8 @@ extension Node {
     }
 
     /// A tree is formed by the first copies that pass, and then the overlay changes, or ways become slow. What the
-    /// digests of a lazy link tell comes earlier than the record much more often than not: that link is grafted, and the
-    /// next copies decide as they did at first. (Plumtree compares hops; what counts here is time.)
+    /// digests of a lazy link tell comes earlier than the record much more often than not: that link is grafted, and
+    /// the next copies decide as they did at first. (Plumtree compares hops; what counts here is time.)
     private mutating func improve(_ origin: Int, by id: LinkID) {
         members[origin].timesOvertaken = 0
         guard let index = linkIndex(id), links[index].isOpen, !links[index].edges[origin].receives else { return }

@@ -93,8 +93,8 @@ public struct NodeConfiguration: Sendable {
         public var links = 256
         /// Accepted links at a time that are still in their handshake.
         public var unprovenLinks = 64
-        /// How many times more than twice as often as not digests of lazy links come before the records until such a link
-        /// is grafted. Of two ways that take about equally long either comes first now and then, and a graft costs a copy.
+        /// How often digests of lazy links come before the records, times without counted twice against it, until such
+        /// a link is grafted. Of two equal ways either comes first now and then, and a graft costs a copy.
         public var overtakes = 64
         /// Names kept by this server as an arbiter.
         public var reservations = 65_536
