@@ -44,10 +44,12 @@ let package = Package(
             cSettings: [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)],
             linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]
         ),
+        // Conversations under TLS, without sockets.
+        .target(name: "TLS", dependencies: ["CEpollShim"], swiftSettings: settings),
         // Sockets, bytes, deadlines: knows nothing of activities.
         .target(
             name: "Reactor",
-            dependencies: ["CEpollShim"],
+            dependencies: ["CEpollShim", "TLS"],
             swiftSettings: settings
         ),
         // Bytes in, values out; values in, bytes out. Pure.
@@ -75,7 +77,9 @@ let package = Package(
         // The shell: maps reactor events to inputs of the node and its outputs to calls.
         .target(
             name: "Server",
-            dependencies: ["CEpollShim", "Reactor", "Node", "Codecs", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "CEpollShim", "TLS", "Reactor", "Node", "Codecs", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings
         ),
         // The events of a YAML text in a form that Swift can read. No policy.
@@ -98,7 +102,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "pando-client",
-            dependencies: ["Codecs", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Codecs", "TLS", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: settings
         ),
         .executableTarget(
@@ -137,7 +141,7 @@ let package = Package(
         .target(
             name: "Load",
             dependencies: [
-                "CEpollShim", "CLoadShim", "Codecs", .product(name: "Histogram", package: "hdrhistogram-swift"),
+                "CEpollShim", "CLoadShim", "Codecs", "TLS", .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: testSettings
         ),
@@ -146,7 +150,7 @@ let package = Package(
             dependencies: ["Load", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: testSettings
         ),
-        .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CEpollShim"], swiftSettings: testSettings),
+        .testTarget(name: "ReactorTests", dependencies: ["Reactor", "TLS", "CEpollShim"], swiftSettings: testSettings),
         .testTarget(name: "CodecsTests", dependencies: ["Codecs"], swiftSettings: testSettings),
         .testTarget(
             name: "LoadTests",
@@ -166,7 +170,7 @@ let package = Package(
         // The real programs as real processes.
         .testTarget(
             name: "ServerTests",
-            dependencies: ["Chaos", "Codecs", "Simulator", "pando-server", "pando-client"],
+            dependencies: ["Chaos", "Codecs", "Simulator", "TLS", "pando-server", "pando-client"],
             resources: [.copy("Transcripts")],
             swiftSettings: testSettings
         ),

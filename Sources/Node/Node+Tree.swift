@@ -227,7 +227,7 @@ extension Node {
                 confirmClaims()
             } else if isMissing(digest.held, digest.announcement, of: origin), members[origin].awaited?.hasCome != false
             {
-                wait(for: digest, of: origin, since: now)
+                wait(for: digest, of: origin, link: index, since: now)
             }
         }
     }
@@ -250,18 +250,34 @@ extension Node {
 
     static let patienceMax: UInt64 = 2000
 
-    private mutating func wait(for digest: PeerFrame.Digest, of origin: Int, since: Instant) {
-        members[origin].awaited = Awaited(digest: digest, since: since, asked: now)
+    private mutating func wait(for digest: PeerFrame.Digest, of origin: Int, link index: Int, since: Instant) {
+        members[origin].awaited = Awaited(digest: digest, link: links[index].id, since: since, asked: now)
         timers.set(.graft(origin), at: now.adding(milliseconds: patience))
     }
 
     /// Something new of the origin has come, and its announcement of this number is known.
     private mutating func noteArrival(of origin: Int, announcement: UInt64) {
-        guard let awaited = members[origin].awaited, !awaited.hasCome,
-            awaited.digest.held <= store.streams[origin].held, awaited.digest.announcement <= announcement
-        else { return }
+        guard let awaited = members[origin].awaited, !awaited.hasCome else {
+            members[origin].timesOvertaken = max(0, members[origin].timesOvertaken - 2)
+            return
+        }
+        guard awaited.digest.held <= store.streams[origin].held, awaited.digest.announcement <= announcement else {
+            return
+        }
         members[origin].awaited?.hasCome = true
         treeLag.note(now.milliseconds(since: awaited.since))
+        members[origin].timesOvertaken += 1
+        if members[origin].timesOvertaken == configuration.limits.overtakes { improve(origin, by: awaited.link) }
+    }
+
+    /// A tree is formed by the first copies that pass, and then the overlay changes, or ways become slow. What the
+    /// digests of a lazy link tell comes earlier than the record much more often than not: that link is grafted, and
+    /// the next copies decide as they did at first. (Plumtree compares hops; what counts here is time.)
+    private mutating func improve(_ origin: Int, by id: LinkID) {
+        members[origin].timesOvertaken = 0
+        guard let index = linkIndex(id), links[index].isOpen, !links[index].edges[origin].receives else { return }
+        counters.treeImprovements += 1
+        graft([origin], link: index)
     }
 
     /// What a digest told of has not come by itself: ask the neighbour that has most of it.
@@ -281,11 +297,11 @@ extension Node {
             announcement: links[best].edges[origin].announcement)
         // What was waited for has come; what a later digest told of gets its own time.
         guard isMissing(awaited.digest.held, awaited.digest.announcement, of: origin) else {
-            return wait(for: newest, of: origin, since: now)
+            return wait(for: newest, of: origin, link: best, since: now)
         }
         counters.repairs += 1
         graft([origin], link: best)
         // Should that link fail as well, ask again.
-        wait(for: newest, of: origin, since: awaited.since)
+        wait(for: newest, of: origin, link: best, since: awaited.since)
     }
 }

@@ -83,6 +83,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var prunesWithheld: UInt64 = 0
     /// Grafts because a digest told of something missing (not because a parent was lost).
     public var repairs: UInt64 = 0
+    /// Grafts of links whose digests kept coming before the records over the parent.
+    public var treeImprovements: UInt64 = 0
     public var digestsSent: UInt64 = 0
     public var announcementsSent: UInt64 = 0
     public var announcementsReceived: UInt64 = 0

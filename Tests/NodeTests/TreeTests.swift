@@ -104,6 +104,37 @@ import Testing
         #expect(desk.node.statistics.repairs == 2)
     }
 
+    /// Digests that are here before the record, time after time, show a faster way: its next copies decide.
+    @Test func `a lazy link that is earlier again and again is grafted, and takes the parent's place`() {
+        let desk = Desk { $0.limits.overtakes = 3 }
+        let slow = desk.join(Peers.id(1), at: Peers.address(1))
+        let fast = desk.join(Peers.id(2), at: Peers.address(2))
+        let origin = Peers.id(7)
+        var seq: UInt64 = 1
+        for link in [slow, fast] { desk.say(Peers.records(origin, from: 1, ["a"]), over: link) }
+        _ = desk.heard(over: fast)
+        func record(isTold: Bool) -> [Desk.Said] {
+            seq += 1
+            if isTold { desk.say(.have([PeerFrame.Digest(origin: origin, held: seq, announcement: 0)]), over: fast) }
+            desk.say(Peers.records(origin, from: seq, ["a"]), over: slow)
+            return desk.heard(over: fast).filter { if case .frame(.graft) = $0 { true } else { false } }
+        }
+        // Twice is not enough, and once not counts like twice.
+        for isTold in [true, true, false, true, true] { #expect(record(isTold: isTold) == []) }
+        let wish = PeerFrame.Digest(origin: origin, held: 7, announcement: 0)
+        #expect(record(isTold: true) == [.frame(.graft([wish]))])
+        #expect(desk.node.statistics.treeImprovements == 1 && desk.node.statistics.repairs == 0)
+        _ = desk.heard(over: slow)
+        desk.say(Peers.records(origin, from: 8, ["b"]), over: fast)
+        desk.say(Peers.records(origin, from: 8, ["b"]), over: slow)
+        #expect(desk.heard(over: slow).contains(.frame(.prune(origin))))
+        // The other way is the slower one now, and stays what it is.
+        seq = 8
+        desk.say(.have([PeerFrame.Digest(origin: origin, held: 9, announcement: 0)]), over: fast)
+        desk.say(Peers.records(origin, from: 9, ["c"]), over: fast)
+        #expect(desk.node.statistics.treeImprovements == 1)
+    }
+
     @Test func `a server that is asked by its parent asks all others, once`() {
         let desk = Desk()
         let links = [1, 2, 3].map { desk.join(Peers.id(UInt64($0)), at: Peers.address($0)) }

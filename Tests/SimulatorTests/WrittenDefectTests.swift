@@ -24,6 +24,12 @@ import Testing
         #expect(Self.violationsAtJoin(seed, defect: nil).map(\.description) == [])
     }
 
+    @Test(arguments: [1, 2, 3] as [UInt64]) func `a gap that is not put off is found`(seed: UInt64) {
+        let activities = 50
+        #expect(Self.activitiesPastGap(seed, of: activities, defect: .gapNotPutOff) < activities)
+        #expect(Self.activitiesPastGap(seed, of: activities, defect: nil) == activities)
+    }
+
     /// A whole network without clients.
     private static func network(_ seed: UInt64, servers: Int, _ change: (inout WorldOptions) -> Void) -> World {
         var options = WorldOptions(seed: seed)
@@ -104,5 +110,36 @@ import Testing
         for user in users { user.append([.register], in: world) }
         world.run(milliseconds: 20_000)
         return world.verdict(Checks())
+    }
+
+    /// Server 2 is alone when a client of server 1 sends something; then servers 0 and 1 lose each other, and server 0 gives
+    /// up what server 1 keeps. Server 2 hears of the gap, and a moment later it has a way to who can fill it. Returns how
+    /// much comes to its client. (The checkers excuse a server that steps over a gap that it was told.)
+    private static func activitiesPastGap(_ seed: UInt64, of activities: Int, defect: NodeDefect?) -> Int {
+        let world = network(seed, servers: 3) { options in
+            options.limits.storeBytes = 40_000
+            options.timing.redialMax = 100
+            options.connectTimeoutMilliseconds = 100
+            options.nodeDefect = defect
+        }
+        world.startAll(spreadMilliseconds: 100, isShuffled: false)
+        world.run(milliseconds: 8000)
+        let clients = (0..<3).map { world.addClient(name: nil, steps: [.connect(server: $0), .login]) }
+        world.run(milliseconds: 3000)
+        for other in 0...1 { world.cut(other, 2, .silently) }
+        world.run(milliseconds: 6000)
+        clients[1].append([.burst(count: activities, bytes: 0)], in: world)
+        world.run(milliseconds: 2000)
+        world.cut(0, 1, .abruptly)
+        world.run(milliseconds: 2000)
+        clients[0].append([.burst(count: 100, bytes: 1000)], in: world)
+        world.run(milliseconds: 2000)
+        world.heal(0, 2)
+        world.run(milliseconds: 300)
+        world.heal(1, 2)
+        world.run(milliseconds: 20_000)
+        world.history.settle(at: world.now)
+        let view = world.history.views[clients[2].index]
+        return world.history.activities[clients[1].index].count { view.has($0.ordinal) }
     }
 }

@@ -46,6 +46,7 @@ struct Shell: ~Copyable {
     var admission: Admission
     var life = Life()
     var reloading: Reloading
+    var tls: ServerTLS
 
     /// An input of the node that is given to it in the next turn.
     enum DeferredInput {
@@ -67,11 +68,13 @@ struct Shell: ~Copyable {
         }
     }
 
-    init(node: Node, settings: ShellSettings, helpers: Helpers, reloading: Reloading) {
+    init(node: Node, settings: ShellSettings, helpers: Helpers, reloading: Reloading, tls: ServerTLS) {
         self.node = node
         self.settings = settings
         self.helpers = helpers
         self.reloading = reloading
+        self.tls = tls
+        counts.certificateExpirySeconds = tls.expirySeconds
         log = ReportLog(logger: reloading.makeLogger(reloading.inForce))
         connections = ConnectionTable(capacity: settings.connectionsMax)
         admission = Admission(capacity: settings.connectionsMax)
@@ -92,6 +95,8 @@ enum TimerToken {
     static let intake: UInt64 = 5
     /// Clients are being fed: the timer only makes a turn happen.
     static let feeding: UInt64 = 6
+    /// It is time to look which certificates expire.
+    static let certificates: UInt64 = 7
 }
 
 /// What the shell is told at its start and never changes.
