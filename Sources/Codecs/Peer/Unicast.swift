@@ -229,7 +229,7 @@ public struct Unicast: Hashable, Sendable {
         case .withdraw(let ticket):
             bytes.append(Kind.withdraw.rawValue)
             bytes.appendInteger(ticket)
-        case .reserve, .reserved, .release, .lookUp, .found, .takeFloor, .floorTaken:
+        case .reserve, .reserved, .release, .lookUp, .found, .takeFloor, .floorTaken, .listSessions, .sessions:
             preconditionFailure("encoded by the caller")
         }
     }
