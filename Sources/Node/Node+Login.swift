@@ -248,6 +248,11 @@ extension Node {
         if tickets.unusedCount > 0, let ticket = tickets.use(ticketHolder(slot), defect: configuration.defect) {
             return arrive(slot, with: ticket)
         }
+        if tickets.useLate(ticketHolder(slot), at: now) {
+            // It may still have a place elsewhere; it has been sent on once.
+            sessions.setMoved(at: seconds, of: slot)
+            return stayOrRefuse(slot)
+        }
         let job = SessionJob(
             session: sessions.id(of: slot), kind: .login, stage: .ticketing, name: [], secret: [])
         guard requests.count < configuration.limits.requests, let target = redirectTarget() else {

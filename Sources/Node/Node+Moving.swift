@@ -291,7 +291,8 @@ extension Node {
     /// A client has come with a ticket: it begins where it was, and waits with what it says.
     mutating func arrive(_ slot: Int, with ticket: Tickets.Ticket) {
         counters.ticketsUsed += 1
-        if ticket.cause == .balance { sessions.setMoved(at: seconds, of: slot) }
+        // Draining takes no account of it, and is none: who has to leave a server is not to wait for a better place.
+        if ticket.cause != .drain { sessions.setMoved(at: seconds, of: slot) }
         guard let handOver = ticket.handOver else { return stay(slot) }
         if case .claim(let claim) = ticket.holder {
             noteArrival(of: claim, from: ticket.source, number: handOver.session)

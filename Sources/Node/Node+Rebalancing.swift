@@ -30,8 +30,14 @@ extension Node {
         return Burden(load: isHasty ? own + 1 : own, weight: configuration.weight)
     }
 
+    /// Loads come to be known one by one, so their sum may be too small for a moment, as who looks from elsewhere sees
+    /// it: the largest one of so long a time is believed, for who takes its share for smaller than it is gives too much.
+    /// And for so long the sum has to stay the same before those give who have no more than their share. A guess.
+    static let loadsPatience: UInt64 = 2000
+
     /// To be called when this server's load or another one's may have changed.
     mutating func considerRebalancing() {
+        loadSum.note(loadOfAll, at: now)
         guard phase == .serving, !isDraining, isUneven else {
             unevenSince = nil
             return
@@ -41,19 +47,24 @@ extension Node {
         timers.set(.rebalance, at: now.adding(milliseconds: Self.unevenPatience))
     }
 
-    /// Some server would be a better place for a session of this one, and this one is among those to give.
-    private var isUneven: Bool { sessions.presentCount > 0 && bestTarget(for: ownBurden) != nil && isToGive }
+    /// Some server would be a better place for a session of this one.
+    private var isUneven: Bool { sessions.presentCount > 0 && bestTarget(for: ownBurden) != nil }
+
+    /// Of all servers that take clients.
+    private var loadOfAll: UInt64 {
+        reachableOthers.reduce(ownBurden.load) { $0 + (burden(of: $1)?.load ?? 0) }
+    }
 
     /// This server has more than its share, rounded up; or nobody has.
     private var isToGive: Bool {
         let own = ownBurden
         let others = reachableOthers.compactMap { burden(of: $0) }
-        let load = others.reduce(own.load) { $0 + $1.load }
+        let load = max(others.reduce(own.load) { $0 + $1.load }, loadSum.most)
         let weight = others.reduce(own.weight) { $0 + $1.weight }
         guard weight > 0 else { return false }
         // Some thousand loads below 2^33 and a weight below 2^17: the product fits.
         func hasMore(_ burden: Burden) -> Bool { burden.load > (load * burden.weight + weight - 1) / weight }
-        return hasMore(own) || !others.contains(where: hasMore)
+        return hasMore(own) || loadSum.isSettled(at: now) && !others.contains(where: hasMore)
     }
 
     /// Moves a few sessions, and looks again soon.
@@ -112,4 +123,20 @@ extension Node {
         guard session.isPresent, !session.hasMove, !session.hasJob else { return false }
         return !isResting || session.moved == 0 || seconds + 1 - session.moved >= Self.movedRest
     }
+}
+
+/// The sum of all loads, as far as it is known here.
+struct LoadSum: Sendable {
+    /// The largest one of late.
+    private(set) var most: UInt64 = 0
+    private var mostAt = Instant(nanoseconds: 0)
+    private var last: UInt64 = 0
+    private var changedAt = Instant(nanoseconds: 0)
+
+    mutating func note(_ sum: UInt64, at now: Instant) {
+        if sum != last { (last, changedAt) = (sum, now) }
+        if sum >= most || now.milliseconds(since: mostAt) >= Node.loadsPatience { (most, mostAt) = (sum, now) }
+    }
+
+    func isSettled(at now: Instant) -> Bool { now.milliseconds(since: changedAt) >= Node.loadsPatience }
 }

@@ -126,6 +126,7 @@ public struct Node: Sendable {
     var newcomers: [Newcomer] = []
     /// Since when some server has had so much fewer clients that sessions are to be moved there; nil if none has.
     var unevenSince: Instant?
+    var loadSum = LoadSum()
     /// What was told last of who has how many clients, and when.
     var loadsTold: (loads: [NodeStatistics.ServerLoad], at: Instant)?
     /// When a client was last sent elsewhere at its login, or leave was given to one to come here.

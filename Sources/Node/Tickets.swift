@@ -37,6 +37,21 @@ struct Tickets: Sendable {
     /// Clients that are on their way.
     private(set) var unusedCount = 0
 
+    /// Those that did not come in time, in the order in which they were given up: they count no more, but are not sent
+    /// on if they come at last.
+    private var late: [Late] = []
+
+    private struct Late: Sendable {
+        var holder: Unicast.TicketHolder
+        var count: UInt16
+        var until: Instant
+    }
+
+    /// How long a client may be late, in milliseconds: as long as one that was moved is left alone.
+    private static let latePatience: UInt64 = 60_000
+    /// The oldest goes at the limit: at worst it is sent on.
+    private static let lateMax = 4096
+
     /// All that are remembered: a ticket stays until it expires, so that a request that is sent twice gets one.
     var count: Int { tickets.count }
     var nextExpiry: Instant? { tickets.lazy.map(\.expires).min() }
@@ -117,7 +132,24 @@ struct Tickets: Sendable {
         guard tickets.contains(where: { $0.expires <= now }) else { return [] }
         let missed = tickets.filter { $0.expires <= now && $0.unused > 0 }
         tickets.removeAll { $0.expires <= now }
-        for ticket in missed { unusedCount -= Int(ticket.unused) }
+        for ticket in missed {
+            unusedCount -= Int(ticket.unused)
+            late.append(
+                Late(
+                    holder: ticket.holder, count: ticket.unused,
+                    until: ticket.expires.adding(milliseconds: Self.latePatience)))
+        }
+        late.removeFirst(max(0, late.count - Self.lateMax))
         return missed
+    }
+
+    /// Whether a client of this holder was given up as late; it is one fewer then.
+    mutating func useLate(_ holder: Unicast.TicketHolder, at now: Instant) -> Bool {
+        guard !late.isEmpty else { return false }
+        late.removeAll { $0.until <= now }
+        guard let index = late.firstIndex(where: { $0.holder == holder }) else { return false }
+        late[index].count -= 1
+        if late[index].count == 0 { late.remove(at: index) }
+        return true
     }
 }

@@ -170,8 +170,9 @@ public struct Scenario: Sendable {
         let areIn = world.run(limitMilliseconds: 30_000) { world in
             world.clients.allSatisfy { $0.isLoggedIn || $0.isStopped }
         }
-        // Who was just told LOGIN_SUCCESS may still be told REDIRECT.
+        // Who was just told LOGIN_SUCCESS may still be told REDIRECT, and what logins left uneven is evened out.
         world.run(milliseconds: 2000)
+        _ = world.run(limitMilliseconds: 30_000) { $0.clients.allSatisfy { $0.isLoggedIn || $0.isStopped } }
         let out = world.clients.filter { !$0.isLoggedIn }
         if !areIn || !out.isEmpty {
             let stories = out.prefix(3).map { client in

@@ -107,6 +107,9 @@ extension SimulatedServer {
         guard let slot = liveSlot(id.slot, id.generation) else { return }
         note(in: world, "> \(name(slot)) \(ServerLine(line))")
         sockets[slot]?.repliedAt = world.now
+        if case .client(let client) = peer(slot, in: world), case .redirect = world.reader.read(line) {
+            world.history.sentOn[client, default: []].append(world.now)
+        }
         write(line, to: slot)
     }
 

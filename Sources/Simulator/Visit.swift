@@ -110,7 +110,11 @@ extension History {
         }
         let visit = visits[client][number - 1]
         let isMoved = visit.isRedirected && earlier == number - 1
-        if end.how == .loggedOut || end.how == .refused { return .none }
+        if end.how == .refused { return .none }
+        if end.how != .redirected, wasSentOn(client, from: visits[client][earlier - 1], to: visit) { return .loose }
+        if end.how == .loggedOut {
+            return isKnown(end.time, of: visits[client][earlier - 1], on: visit) ? .none : .loose
+        }
         let patience = max(isMoved ? ticketTime : 0, clientNames[client] == nil ? 0 : resumeWindow)
         guard patience > 0 else { return isMoved ? .loose : .none }
         // An anonymous client that was sent on at its login begins with what is new.
@@ -126,6 +130,20 @@ extension History {
         guard isCalm(from: end.time, to: welcome, changesMax: 0, among: [life, present.life]) else { return .loose }
         guard end.how == .broke else { return .exact }
         return .repeating(since: end.time - min(end.time, 2 * visits[client][earlier - 1].roundTrip))
+    }
+
+    /// The client was told to go elsewhere and did not hear it, or said something else meanwhile: its server kept its
+    /// place for whoever turns up next as that user, or from that address.
+    private func wasSentOn(_ client: Int, from earlier: Visit, to later: Visit) -> Bool {
+        sentOn[client]?.contains { earlier.start <= $0 && $0 <= later.welcomedAt ?? .max } ?? false
+    }
+
+    /// Whether the server of a visit has heard of its end, and the one of a later visit as well.
+    private func isKnown(_ end: UInt64, of earlier: Visit, on later: Visit) -> Bool {
+        guard let welcome = later.welcomedAt, let life = life(of: earlier), let other = self.life(of: later) else {
+            return false
+        }
+        return isCalm(from: end, to: welcome, changesMax: 0, among: [life, other])
     }
 
     /// The first server died and nothing else happened: what it announced last is known.

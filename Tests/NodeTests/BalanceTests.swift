@@ -153,6 +153,21 @@ import Testing
         #expect(desk.node.load == 0)
     }
 
+    @Test func `who comes when its ticket is void is not sent on either, once`() {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        for number in 1...3 as ClosedRange<UInt64> { _ = ask(desk, link, request: number, load: 9) }
+        for _ in 0..<6 {
+            desk.say(.heartbeat, over: link)
+            desk.pass(milliseconds: 1000)
+        }
+        desk.say(.announcement(Peers.announcement(1, of: 1)), over: link)
+        for _ in 0..<3 { _ = desk.anonymous(address: 1) }
+        #expect(desk.node.statistics.sessions == 3)
+        _ = desk.anonymous(address: 1)
+        #expect(desk.node.statistics.sessions == 3, "a fourth one was not expected: leave is asked for")
+    }
+
     @Test func `who comes with a ticket is not sent on`() {
         let desk = Desk()
         let link = desk.join(Peers.id(1), at: Peers.address(1))
@@ -161,5 +176,16 @@ import Testing
         let client = desk.anonymous(address: 1)
         #expect(desk.replies[client] == [success])
         #expect(desk.node.statistics.ticketsUsed == 1)
+    }
+
+    @Test func `who was sent on at its login is left alone for a minute`() {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        _ = ask(desk, link, request: 1, load: 9)
+        _ = desk.anonymous(address: 1)
+        #expect(desk.node.nextToMove(limit: 1, besidesRested: true) == [])
+        #expect(desk.node.nextToMove(limit: 1).count == 1)
+        _ = desk.anonymous(address: 2)
+        #expect(desk.node.nextToMove(limit: 1, besidesRested: true).count == 1)
     }
 }

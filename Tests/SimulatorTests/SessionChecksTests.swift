@@ -92,6 +92,16 @@ struct SessionChecksTests {
         #expect(Checks().violations(in: history).isEmpty, "the servers were apart")
     }
 
+    @Test func `what was over is excused if the server that knew it need not have heard of it`() {
+        var story = Story(end: .loggedOut, isRedirected: false, second: [0, 1, 2])
+        story.death = 5 * Self.second - 1
+        #expect(story.kinds == [], "its server was dead when it said LOGOUT")
+        var history = Story(name: nil, end: .fellSilent, isRedirected: false, second: [1, 2]).history
+        #expect(Checks().violations(in: history).map(\.kind) == [.shownOld])
+        history.sentOn[1] = [5 * Self.second + 1]
+        #expect(Checks().violations(in: history).isEmpty, "its address had a ticket")
+    }
+
     @Test func `what a resumed session lacks is found`() {
         #expect(Story(end: .broke, isRedirected: false).kinds == [])
         #expect(Story(end: .broke, isRedirected: false, second: [2]).kinds == [.lostOnTheWay])
