@@ -93,15 +93,18 @@ extension Node {
     mutating func grantTicket(_ request: Unicast.TicketRequest, source: ServerID, number: UInt64) -> UInt16 {
         if let ticket = tickets.ticket(of: source, number) { return ticket.granted }
         let granted = room(for: request)
-        guard granted > 0 else {
-            counters.ticketsRefused += 1
-            return 0
-        }
-        let expires = now.adding(milliseconds: configuration.timing.ticket)
+        // Who was refused is refused when the same request comes again: the asker believes the first answer, and what
+        // is granted then would be nobody's.
+        let memory = granted > 0 ? configuration.timing.ticket : 2 * configuration.timing.requestTimeout
+        let expires = now.adding(milliseconds: memory)
         timers.set(.tickets, at: expires)
         tickets.grant(
             request, count: granted, source: source, number: number, limit: configuration.limits.tickets,
             until: expires)
+        guard granted > 0 else {
+            counters.ticketsRefused += 1
+            return 0
+        }
         counters.ticketsGranted += UInt64(granted)
         if request.cause == .login { sentOn = now }
         loadChanged()

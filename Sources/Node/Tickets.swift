@@ -52,7 +52,8 @@ struct Tickets: Sendable {
     /// The oldest goes at the limit: at worst it is sent on.
     private static let lateMax = 4096
 
-    /// All that are remembered: a ticket stays until it expires, so that a request that is sent twice gets one.
+    /// All that are remembered: a ticket stays until it expires, so that a request that is sent twice gets one; so does
+    /// a refusal, a ticket for nobody.
     var count: Int { tickets.count }
     var nextExpiry: Instant? { tickets.lazy.map(\.expires).min() }
 

@@ -141,6 +141,18 @@ import Testing
         #expect(desk.node.statistics.ticketsRefused == 2)
     }
 
+    @Test func `a request that was refused is refused when it comes again`() {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        let guest = desk.anonymous(address: 2)
+        #expect(ask(desk, link, request: 1, load: 2) == [false])
+        desk.say(#"{"command":"LOGOUT"}"# + "\n", by: guest)
+        #expect(desk.node.load == 0)
+        #expect(ask(desk, link, request: 1, load: 2) == [false])
+        #expect(desk.node.load == 0)
+        #expect(ask(desk, link, request: 2, load: 2) == [true])
+    }
+
     @Test func `a ticket not used in time is void`() {
         let desk = Desk()
         let link = desk.join(Peers.id(1), at: Peers.address(1))
