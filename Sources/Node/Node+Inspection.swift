@@ -134,8 +134,8 @@ extension Node {
 // MARK: - Sessions on the way
 
 extension Node {
-    /// What is kept of sessions that are not connected, or not yet as they should be, and must have gone some time after
-    /// nothing happens any more; only what is not empty.
+    /// What is kept of sessions that are not connected, or not yet as they should be, and must have gone some time
+    /// after nothing happens any more; only what is not empty.
     public var sessionRemains: [(name: String, count: Int)] {
         [
             ("detached sessions", detached.count), ("tickets", tickets.count), ("moves", moves.count),

@@ -31,7 +31,8 @@ extension Node {
     }
 
     /// Loads come to be known one by one, so their sum may be too small for a moment, as who looks from elsewhere sees
-    /// it: the largest one of so long a time is believed, for who takes its share for too small gives too much. And for so long the sum has to stay the same before those give who have no more than their share. A guess.
+    /// it: the largest one of so long a time is believed, for who takes its share for too small gives too much. And for
+    /// so long the sum has to stay the same before those give who have no more than their share. A guess.
     static let loadsPatience: UInt64 = 2000
 
     /// To be called when this server's load or another one's may have changed.
