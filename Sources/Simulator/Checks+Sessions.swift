@@ -64,9 +64,11 @@ extension Checks {
 
 extension History {
     /// Whether a record need not have reached a client whose session was at these servers in turn: for one of them it
-    /// need not have, or it was given up there before the client came.
+    /// need not have, or it was given up there before the client came, or was no longer held when it was to be fed.
     func isExcused(_ record: RecordPlace, forSessionAt lives: [Int]) -> Bool {
-        lives.contains { isExcused(record, for: $0) || self.lives[$0].hasGivenUp(record) }
+        lives.contains {
+            isExcused(record, for: $0) || self.lives[$0].hasGivenUp(record) || self.lives[$0].hasStatedUnfed(record)
+        }
     }
 
     /// Whether what came on a visit is wrong only if another visit is taken for the same session, and need not be.

@@ -82,6 +82,12 @@ struct SessionChecksTests {
         #expect(Story(end: .loggedOut, isRedirected: false, second: [2]).kinds == [])
     }
 
+    @Test func `what is no longer held where it is to be fed is a stated gap`() {
+        var history = Story(second: [2]).history
+        history.lives[1].noteUnfed(of: 1, 2...2, at: 6 * Self.second)
+        #expect(Checks().violations(in: history).isEmpty)
+    }
+
     @Test func `what a move doubles or disorders is found`() {
         #expect(Story(first: [0, 1]).kinds == [.repeated])
         #expect(Story(first: [0, 1], second: [0, 2]).kinds == [.repeated])
