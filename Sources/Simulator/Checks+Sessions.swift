@@ -47,7 +47,9 @@ extension Checks {
                         note(.redirectedTooOften, "for the \(atLogin). time at one login")
                     }
                 } else {
-                    let wasDraining = history.wasDraining(visit.server, end.time)
+                    // By the time that the client hears of it the server may have started again.
+                    let sent = history.sentOn[client]?.last { $0 <= end.time } ?? end.time
+                    let wasDraining = history.wasDraining(visit.server, sent)
                     if let movedAt, end.time < movedAt + history.restTime, !wasDraining {
                         note(.redirectedTooOften, "as another one had done at \(Trace.stamp(movedAt))")
                     }
