@@ -116,8 +116,9 @@ extension Reactor {
         }
     }
 
-    /// Handshakes are dear, and half of one costs the other end nothing. Beyond a number of them the oldest gives way: a
-    /// crowd that does not go on keeps out nobody who does, unless more than that number come within a handshake's time.
+    /// Handshakes are dear, and half of one costs the other end nothing. Beyond a number of them the oldest gives way:
+    /// a crowd that does not go on keeps out nobody who does, unless more than that number come within the time of a
+    /// handshake.
     private mutating func makeRoomForHandshake(of slot: Int) {
         handshakes.append(id(slot).rawValue)
         statistics.tlsHandshakesUnderWay += 1
@@ -272,9 +273,9 @@ extension Reactor {
         }
     }
 
-    /// The longest share that waits in a batch: one record. Beside more bytes than that a call saved should weigh little,
-    /// and what is sealed for hundreds of sessions may have left the processor's caches before the kernel reads it. A
-    /// guess: no other bound was measured.
+    /// The longest share that waits in a batch: one record. Beside more bytes than that a call saved should weigh
+    /// little, and what is sealed for hundreds of sessions may have left the processor's caches before the kernel reads
+    /// it. A guess: no other bound was measured.
     private static var batchedBytesMax: Int { 16 << 10 }
 
     /// All of these bytes as they are to go to the network, valid until the session is used again; nil if that is not
