@@ -71,7 +71,7 @@ public struct Node: Sendable {
 
     var registry: Registry
     var reservations: Reservations
-    var sessions = SessionTable()
+    var sessions: SessionTable
     var jobs: [UInt64: SessionJob] = [:]
     var nextJob: UInt64 = 0
     /// Registrations that wait for a second holder, in order of their record.
@@ -117,6 +117,7 @@ public struct Node: Sendable {
         deliveryLeft = configuration.limits.deliveryBytes
         self.cryptography = cryptography
         bootstrap = configuration.bootstrap
+        sessions = SessionTable(expected: configuration.sessionsExpected)
         let timing = configuration.timing
         overlay = Overlay(
             waits: Overlay.Waits(

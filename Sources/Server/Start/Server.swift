@@ -160,6 +160,7 @@ public enum Server {
         settings.limits.deliveryBytes = configuration.deliveryBytes
         settings.allowsHugeIntegers = configuration.allowsHugeIntegers
         settings.hashCost = configuration.hashCost
+        settings.sessionsExpected = shell.connectionsMax
         let cryptography = Cryptography { key, message in
             // HMAC-SHA-256 has no failure but the lack of memory.
             guard let mac = try? Crypto.hmacSHA256(key: key, message: message) else {
