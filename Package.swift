@@ -72,10 +72,19 @@ let package = Package(
                 .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
             ]
         ),
+        // The head of an HTTP request, by http-parser. No policy.
+        .target(
+            name: "CHTTPShim",
+            path: "Sources/CHTTPShim",
+            cSettings: [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)],
+            linkerSettings: [.linkedLibrary("http_parser")]
+        ),
         // The shell: maps reactor events to inputs of the node and its outputs to calls.
         .target(
             name: "Server",
-            dependencies: ["CEpollShim", "Reactor", "Node", "Codecs", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "CEpollShim", "CHTTPShim", "Reactor", "Node", "Codecs", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings
         ),
         // The events of a YAML text in a form that Swift can read. No policy.

@@ -42,6 +42,8 @@ struct Shell: ~Copyable {
     var admission: Admission
     var life = Life()
     var reloading: Reloading
+    /// Nil unless somebody wants to look.
+    var admin: Admin?
 
     /// An input of the node that is given to it in the next turn.
     enum DeferredInput {

@@ -44,6 +44,7 @@ public enum Server {
         let node = makeNode(configuration, settings)
         var shell = Shell(node: node, settings: settings, helpers: helpers, reloading: reloading)
         shell.counts.certificateExpirySeconds = Int(reactor.tlsContext?.expirySeconds ?? 0)
+        shell.admin = try openAdmin(configuration, logger, in: &reactor)
         shell.start(in: &reactor)
         let outcome = Result { () throws(SystemError) in try reactor.run(&shell) }
         shell.writeLastStatistics(of: reactor)
