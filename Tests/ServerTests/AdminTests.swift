@@ -164,6 +164,9 @@ extension LightTests {
                 let head = try admin.get("/", method: "HEAD")
                 #expect(head.body.isEmpty)
                 #expect(head.headers["content-length"] == String(page.body.count))
+                for path in ["/nothing", "/status.json", "/metrics"] {
+                    #expect(try admin.get(path, method: "HEAD").body.isEmpty)
+                }
             }
         }
 

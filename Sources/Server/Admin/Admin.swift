@@ -34,6 +34,8 @@ struct Admin {
     static let lingerMilliseconds = 5_000
     /// Unsent bytes of an answer beyond which no further part is made.
     static let unsentBytesMax = 64 << 10
+    /// Unsent bytes at all: metrics come in one piece, with four lines for each of thousands of former neighbours.
+    static let outputBytesMax = 4 << 20
     /// Parts of all answers together in one turn, each some hundred microseconds.
     static let partsInTurn = 4
     /// How soon a reader that is behind is looked at again. Every turn looks; this is for a loop without other work.

@@ -306,7 +306,7 @@ extension AdminPage {
         function writeLegend() {
           const lines = [["edge eager", "the tree of the chosen server, as far as it passes here"],
             ["edge lazy", "redundant for it (thin)"], ["edge", "between others"],
-            ["edge doubtful", "told by one end only"], ["edge lost", "lost within the last half minute"]];
+            ["edge doubtful", "told by one end only"], ["edge lost", "gone within the last half minute"]];
           for (const [name, text] of lines) {
             const item = document.createElement("span"), picture = make("svg", { viewBox: "0 0 34 14" });
             make("line", { class: name, x1: 1, y1: 7, x2: 33, y2: 7 }, picture);

@@ -82,7 +82,12 @@ enum AdminPage {
         text.load { font-weight: 600; } text.note { fill: var(--warn); font-size: 12px; font-weight: 600; }
         .away text.note { fill: var(--bad); }
         meter { width: 4.5rem; }
-        @media (max-width: 50rem) { main { grid-template-columns: minmax(0, 1fr); } }
+        #rate:empty { display: none; }
+        aside th, aside td { padding-right: .4rem; font-size: .82rem; }
+        @media (max-width: 50rem) {
+          main { grid-template-columns: minmax(0, 1fr); }
+          svg text { font-size: 22px; } svg text.note { font-size: 20px; }
+        }
         @media (prefers-reduced-motion: no-preference) { .node { transition: opacity .4s; } }
         </style>
 

@@ -18,8 +18,9 @@ struct MetricsText {
     mutating func add(_ metric: Metric, _ values: [(label: String, value: String)]) {
         if values.isEmpty { return }
         begin(metric)
-        for (index, (label, value)) in values.enumerated()
-        where !values[(index + 1)...].contains(where: { $0.label == label }) {
+        var last: [String: Int] = [:]
+        for (index, value) in values.enumerated() { last[value.label] = index }
+        for (index, (label, value)) in values.enumerated() where last[label] == index {
             bytes += Array("\(metric.name){\(metric.field)=\"\(Self.escaped(label))\"} \(value)\n".utf8)
         }
     }

@@ -19,6 +19,7 @@ extension Shell {
             return reactor.close(id, .serverFull)
         }
         reactor.setInputLimit(id, bytes: 2 * Admin.headBytesMax)
+        reactor.setOutputLimit(id, bytes: Admin.outputBytesMax)
         let waiting = AdminWaiting(id: id, since: instant(of: reactor))
         self.admin?.waiting.append(waiting)
     }
@@ -47,27 +48,27 @@ extension Shell {
     // MARK: Answers
 
     private mutating func answer(_ id: ConnectionID, _ request: HTTPRequest, in reactor: inout Reactor) {
-        guard request.majorVersion == 1 else { return refuse(id, .versionNotSupported, in: &reactor) }
+        guard request.majorVersion == 1 else { return refuse(id, .versionNotSupported, to: request, in: &reactor) }
         guard !request.isAmbiguous, request.host != nil || request.minorVersion == 0 else {
-            return refuse(id, .badRequest, in: &reactor)
+            return refuse(id, .badRequest, to: request, in: &reactor)
         }
-        guard request.method != .other else { return refuse(id, .methodNotAllowed, in: &reactor) }
-        guard !request.hasBody else { return refuse(id, .contentTooLarge, in: &reactor) }
+        guard request.method != .other else { return refuse(id, .methodNotAllowed, to: request, in: &reactor) }
+        guard !request.hasBody else { return refuse(id, .contentTooLarge, to: request, in: &reactor) }
         // Whether it lives is no secret, and those who ask it have none.
         if let status = health(request.path) {
             return answer(id, request, status, HTTPAnswer.json, healthDocument, in: &reactor)
         }
         switch admin?.access.judge(request) {
         case .granted: break
-        case .needsToken, nil: return refuse(id, .unauthorized, in: &reactor)
-        case .foreignHost: return refuse(id, .misdirected, in: &reactor)
+        case .needsToken, nil: return refuse(id, .unauthorized, to: request, in: &reactor)
+        case .foreignHost: return refuse(id, .misdirected, to: request, in: &reactor)
         }
         switch request.path {
         case "/": answer(id, request, .ok, HTTPAnswer.html, Array(AdminPage.html.utf8), in: &reactor)
         case "/metrics": answer(id, request, .ok, HTTPAnswer.metrics, metrics(of: reactor), in: &reactor)
         case "/status.json": begin(id, request, .status(StatusProgress()), in: &reactor)
         case "/connections.json": begin(id, request, .connections(ConnectionsProgress()), in: &reactor)
-        default: refuse(id, .notFound, in: &reactor)
+        default: refuse(id, .notFound, to: request, in: &reactor)
         }
     }
 
@@ -83,11 +84,13 @@ extension Shell {
     }
 
     /// Why there is no other answer, in a line.
-    private mutating func refuse(_ id: ConnectionID, _ status: HTTPStatus, in reactor: inout Reactor) {
+    private mutating func refuse(
+        _ id: ConnectionID, _ status: HTTPStatus, to request: HTTPRequest? = nil, in reactor: inout Reactor
+    ) {
         let body = Array((Self.advice(status) + "\n").utf8)
         admin?.counts.count(status)
         reactor.send(id, HTTPAnswer.head(status, type: HTTPAnswer.text, length: .bytes(body.count)))
-        reactor.send(id, body)
+        if request?.method != .head { reactor.send(id, body) }
         finishAdmin(id, in: &reactor)
     }
 

@@ -31,7 +31,7 @@ struct HTTPAnswer {
         }
         self.headers = headers
         let rest = Array(bytes[text.utf8.distance(from: text.startIndex, to: end.upperBound)...])
-        if headers["transfer-encoding"] == "chunked" {
+        if headers["transfer-encoding"] == "chunked", !rest.isEmpty {
             (body, parts) = try Self.joined(rest)
         } else {
             if let length = headers["content-length"].flatMap({ Int($0) }), length != rest.count, !rest.isEmpty {
