@@ -44,10 +44,12 @@ let package = Package(
             cSettings: [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)],
             linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]
         ),
+        // Conversations under TLS, without sockets.
+        .target(name: "TLS", dependencies: ["CEpollShim"], swiftSettings: settings),
         // Sockets, bytes, deadlines: knows nothing of activities.
         .target(
             name: "Reactor",
-            dependencies: ["CEpollShim"],
+            dependencies: ["CEpollShim", "TLS"],
             swiftSettings: settings
         ),
         // Bytes in, values out; values in, bytes out. Pure.
@@ -83,7 +85,8 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "CEpollShim", "CHTTPShim", "Reactor", "Node", "Codecs", .product(name: "Logging", package: "swift-log"),
+                "CEpollShim", "CHTTPShim", "TLS", "Reactor", "Node", "Codecs",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),
@@ -107,7 +110,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "pando-client",
-            dependencies: ["Codecs", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Codecs", "TLS", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: settings
         ),
         .executableTarget(
@@ -146,7 +149,7 @@ let package = Package(
         .target(
             name: "Load",
             dependencies: [
-                "CEpollShim", "CLoadShim", "Codecs", .product(name: "Histogram", package: "hdrhistogram-swift"),
+                "CEpollShim", "CLoadShim", "Codecs", "TLS", .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: testSettings
         ),
@@ -155,7 +158,7 @@ let package = Package(
             dependencies: ["Load", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: testSettings
         ),
-        .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CEpollShim"], swiftSettings: testSettings),
+        .testTarget(name: "ReactorTests", dependencies: ["Reactor", "TLS", "CEpollShim"], swiftSettings: testSettings),
         .testTarget(name: "CodecsTests", dependencies: ["Codecs"], swiftSettings: testSettings),
         .testTarget(
             name: "LoadTests",
@@ -175,7 +178,7 @@ let package = Package(
         // The real programs as real processes.
         .testTarget(
             name: "ServerTests",
-            dependencies: ["Chaos", "Codecs", "Simulator", "pando-server", "pando-client"],
+            dependencies: ["Chaos", "Codecs", "Simulator", "TLS", "pando-server", "pando-client"],
             resources: [.copy("Transcripts")],
             swiftSettings: testSettings
         ),

@@ -158,33 +158,55 @@ typedef struct ces_tls ces_tls;
 static const int CES_TLS_ENDED = -1;
 static const int CES_TLS_FAILED = -2;
 
-/// Mutual TLS 1.3: our chain and its key, and the authority by which the other end is judged, all files in PEM form.
-ces_tls_context *_Nullable ces_tls_context_open(const char *certificate, const char *key, const char *authority,
-                                                char *text, size_t text_size);
-/// Sessions keep what they need of it.
+/// What a session begins with: without certificates, and judging nobody. TLS 1.2 or 1.3 at least.
+ces_tls_context *_Nullable ces_tls_context_open(int minor_version, char *text, size_t text_size);
+/// To be called after the sessions that were opened with it are closed.
 void ces_tls_context_close(ces_tls_context *context);
-/// When our certificate expires, in seconds since 1970; 0 if that is not known.
-int64_t ces_tls_context_expiry(const ces_tls_context *context);
+/// Files in PEM form: our certificate with its chain, then its key.
+int ces_tls_context_set_certificate(ces_tls_context *context, const char *path, char *text, size_t text_size);
+int ces_tls_context_set_key(ces_tls_context *context, const char *path, char *text, size_t text_size);
+/// By whom the other end, which must have a certificate from now on, is judged: a file, or else the system's own.
+int ces_tls_context_set_authority(ces_tls_context *context, const char *_Nullable path, char *text, size_t text_size);
+/// A list of revoked certificates of that authority; it must be in force.
+int ces_tls_context_set_revocations(ces_tls_context *context, const char *path, char *text, size_t text_size);
+/// The other end's certificate must have one of the names that are pinned.
+int ces_tls_context_add_pin(ces_tls_context *context, const char *name);
 
-/// A session of the end that connected to `name`, which the other end's certificate must have; of the end that accepted
-/// if there is no name.
-ces_tls *_Nullable ces_tls_open(ces_tls_context *context, const char *_Nullable name, char *text, size_t text_size);
+static const int CES_TLS_OWN = 0;
+static const int CES_TLS_CHAIN = 1;
+static const int CES_TLS_AUTHORITY = 2;
+static const int CES_TLS_REVOCATIONS = 3;
+/// When the certificate or list with that index expires, in seconds since 1970; 0 if that is not known, -1 if there is
+/// none. `kind` says what it is of this end.
+int64_t ces_tls_context_expiry(const ces_tls_context *context, int index, int *kind, char *name, size_t name_size);
+
+/// A session of the end that connected to `name`, which the other end's certificate must have (any if it is NULL), as a
+/// server that links to another or as a client.
+ces_tls *_Nullable ces_tls_dial(const ces_tls_context *context, const char *_Nullable name, int is_link, char *text,
+                                size_t text_size);
+/// A session of the end that accepted: what a server is given that comes, and what a client. Each may be missing.
+ces_tls *_Nullable ces_tls_accept(const ces_tls_context *_Nullable links, const ces_tls_context *_Nullable clients,
+                                  char *text, size_t text_size);
 void ces_tls_close(ces_tls *tls);
+/// Whether it is between two servers.
+int ces_tls_is_link(const ces_tls *tls);
 /// Takes bytes that came from the network. Fails only without memory.
 int ces_tls_feed(ces_tls *tls, const void *bytes, size_t count);
 /// 1 once it is complete, 0 while bytes are missing.
-int ces_tls_handshake(ces_tls *tls, char *text, size_t text_size);
+int ces_tls_handshake(ces_tls *tls);
 /// The count, at most one record; 0 while bytes are missing.
-ptrdiff_t ces_tls_read(ces_tls *tls, void *bytes, size_t count, char *text, size_t text_size);
+ptrdiff_t ces_tls_read(ces_tls *tls, void *bytes, size_t count);
 /// How many bytes were taken, at most one record; 0 while bytes of the other end are missing.
-ptrdiff_t ces_tls_write(ces_tls *tls, const void *bytes, size_t count, char *text, size_t text_size);
+ptrdiff_t ces_tls_write(ces_tls *tls, const void *bytes, size_t count);
+/// Why the last call on this session failed, as an operator wants to read it. To be asked before any other call.
+void ces_tls_failure(ces_tls *tls, char *text, size_t text_size);
 /// Says that nothing more will be written.
 void ces_tls_end(ces_tls *tls);
 /// Bytes that are to go to the network: how many, and where they lie until the next call.
-size_t ces_tls_output(ces_tls *tls, const void *_Nullable *_Nonnull bytes);
+size_t ces_tls_output(const ces_tls *tls, const void *_Nullable *_Nonnull bytes);
 void ces_tls_output_taken(ces_tls *tls, size_t count);
 /// The common name of the other end's certificate.
-int ces_tls_peer_name(ces_tls *tls, char *text, size_t text_size);
+int ces_tls_peer_name(const ces_tls *tls, char *text, size_t text_size);
 /// Keying material that only the two ends of this session have (RFC 5705).
 int ces_tls_export(ces_tls *tls, const char *label, uint8_t *key, size_t key_count);
 

@@ -103,7 +103,10 @@ struct LinkListener {
     private mutating func understand(_ stream: inout Stream, _ holds: (Life, Mark) -> Void) {
         var offset = 0
         if !stream.sawPreamble {
-            guard case .server = Preamble.speaker(of: stream.partial.span) else { return }
+            let speaker = Preamble.speaker(of: stream.partial.span)
+            // Under TLS there is nothing to understand.
+            if case .client = speaker { stream.partial = [] }
+            guard case .server = speaker else { return }
             offset = Preamble.bytes.count
             stream.sawPreamble = true
         }

@@ -66,6 +66,7 @@ extension Engine {
             throw LoadFailure(.unavailable, "\(server.host): \(reason)")
         }
         address = found[..<Int(count)].first { $0.family == 4 } ?? found[0]
+        names.append(server.host)
         places.append(Place(address: address, isLoopback: address.family == 4 && address.bytes.0 == 127))
         placeIndex[server] = places.count - 1
         return places.count - 1
@@ -104,6 +105,11 @@ extension Engine {
         count(.connected)
         slots[index].stage = .greeting
         watch(index, CES_IN)
+        if secure(index) { greet(index) }
+    }
+
+    /// The client begins to speak.
+    mutating func greet(_ index: Int) {
         say(index, wire.greeting(Int(slots[index].client), step: slots[index].step))
     }
 
@@ -124,7 +130,7 @@ extension Engine {
     /// Sends a line of the login, which a new socket always has room for.
     private mutating func say(_ index: Int, _ bytes: [UInt8]) {
         let sent = bytes.withUnsafeBytes {
-            ces_send(slots[index].fd, $0.baseAddress ?? UnsafeRawPointer(buffer), $0.count)
+            transmit(index, $0.baseAddress ?? UnsafeRawPointer(buffer), $0.count)
         }
         // A broken connection shows when it is read.
         guard sent >= 0, sent < bytes.count else { return }
@@ -197,6 +203,7 @@ extension Engine {
     private mutating func close(_ index: Int) {
         _ = ces_close(slots[index].fd)
         slots[index].fd = -1
+        sessions[index] = nil
         slots[index].heldCount = 0
         slots[index].stage = .idle
         if slots[index].sender >= 0 { rewind(Int(slots[index].sender)) }

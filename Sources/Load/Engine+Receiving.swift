@@ -8,7 +8,7 @@ extension Engine {
     mutating func readable(_ index: Int) {
         let held = slots[index].heldCount
         if held > 0, let bytes = slots[index].held { buffer.copyMemory(from: bytes, byteCount: held) }
-        let got = ces_receive(slots[index].fd, buffer + held, bufferSize)
+        let got = receive(index, buffer + held, bufferSize)
         guard got > 0 else {
             if got != -Int(EAGAIN), got != -Int(EINTR) { cutOff(index, Int32(-got)) }
             return

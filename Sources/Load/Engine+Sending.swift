@@ -168,7 +168,7 @@ extension Engine {
 
     /// Returns what the socket took; asks to be told when it takes more.
     private func send(_ slot: Int, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
-        let taken = ces_send(slots[slot].fd, bytes, count)
+        let taken = transmit(slot, bytes, count)
         if taken < count { watch(slot, CES_IN | CES_OUT) }
         // A broken connection shows when it is read.
         return max(0, taken)
@@ -176,6 +176,7 @@ extension Engine {
 
     /// The socket takes more.
     mutating func writable(_ index: Int) {
+        guard pushRest(index) else { return }
         watch(index, CES_IN)
         if slots[index].sender >= 0 { unblock(Int(slots[index].sender)) }
     }

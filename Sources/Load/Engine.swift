@@ -8,6 +8,7 @@ import CEpollShim
 import CLoadShim
 import Glibc
 import Histogram
+import TLS
 
 struct Engine<W: Wire>: ~Copyable {
     static var eventsPerTurn: Int { 128 }
@@ -22,11 +23,16 @@ struct Engine<W: Wire>: ~Copyable {
     let poller: Int32
 
     let slots: UnsafeMutableBufferPointer<Slot>
+    /// By slot; none of them without TLS.
+    var sessions: [TLSSession?]
+    var context: TLSContext?
     let senders: UnsafeMutableBufferPointer<Sender>
     var checks: StreamChecks
 
     /// Where servers are: those of the plan, then those of redirections.
     var places: [Place]
+    /// The hosts of the places, as they were named.
+    var names: [String] = []
     var placeIndex: [ServerPlace: Int] = [:]
     struct Place {
         var address: ces_address
@@ -87,6 +93,7 @@ struct Engine<W: Wire>: ~Copyable {
 
         let clients = Array(stride(from: worker, to: plan.clients, by: plan.workers))
         slots = .allocate(capacity: clients.count)
+        sessions = Array(repeating: nil, count: clients.count)
         senders = .allocate(capacity: clients.count { plan.sender(of: $0) != nil })
         checks = StreamChecks(rows: clients.count { !plan.isSlow($0) }, senders: plan.senders)
         layOut(clients)
@@ -165,6 +172,7 @@ struct Engine<W: Wire>: ~Copyable {
     mutating func run() throws(LoadFailure) {
         guard poller >= 0 else { throw .call("epoll_create1", poller) }
         for place in plan.servers { _ = try find(place) }
+        context = try plan.security?.makeContext()
         while true {
             now = ces_monotonic_ns()
             let phase = board.phase

@@ -53,6 +53,8 @@ public enum Pace: Hashable, Sendable {
 public struct LoadPlan: Sendable {
     public var servers: [ServerPlace] = []
     public var wire = LoadProtocol.pando
+    /// Clients are under TLS.
+    public var security: LoadSecurity?
     public var clients = 0
     /// So many of the clients send as well; at most all.
     public var senders = 0

@@ -87,6 +87,7 @@ extension LoadReport {
         object.add("workers", plan.workers)
         object.add("size", plan.size)
         object.add("mode", plan.pace.text)
+        object.add("tls", raw: plan.security == nil ? "false" : "true")
         object.add("seconds", seconds)
         object.add("sent", sent)
         object.add("delivered", delivered)

@@ -57,18 +57,26 @@ extension Node {
 
     /// The table of servers is full: the departed server that started first is forgotten, although somebody may lack
     /// a record of it; if none has departed, one of which nothing but its stream was ever told. (Each life that ends
-    /// while it joins may leave one.) Returns false if all are members.
+    /// while it joins may leave one.) Last come unreachable servers with a later incarnation at their address: who was
+    /// told of several that cannot be reached has heard of none, and they would keep out the one that lives. Returns
+    /// false if all are members.
     mutating func forgetOldest() -> Bool {
-        func oldest(_ status: Member.Status, for milliseconds: UInt64 = 0) -> Int? {
+        func oldest(_ status: Member.Status, for milliseconds: UInt64 = 0, where fits: (Int) -> Bool = { _ in true })
+            -> Int?
+        {
             let candidates = members.indices.dropFirst().filter { index in
                 members[index].status == status && now.milliseconds(since: members[index].heard) >= milliseconds
-                    && !links.contains { $0.neighbour == index }
+                    && !links.contains { $0.neighbour == index } && fits(index)
             }
             return candidates.min { members[$0].id < members[$1].id }
         }
         // A server that lives announces itself within an interval.
         let patience = 2 * configuration.timing.announceInterval
-        guard let oldest = oldest(.departed) ?? oldest(.unheard, for: patience) else { return false }
+        guard
+            let oldest = oldest(.departed) ?? oldest(.unheard, for: patience)
+                ?? oldest(.unreachable, where: { outranking($0) != nil })
+        else { return false }
+        if members[oldest].status == .unreachable { depart(oldest, .succeeded) }
         let stream = store.streams[oldest]
         if stream.held >= stream.oldest {
             let records = stream.held - stream.oldest + 1

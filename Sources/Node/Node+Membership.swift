@@ -251,7 +251,7 @@ extension Node {
     }
 
     /// The incarnation at the same address with the highest rank, if there is a higher one.
-    private func outranking(_ server: Int) -> Int? {
+    func outranking(_ server: Int) -> Int? {
         let others = members.indices.dropFirst().filter { other in
             members[other].isOwed && members[other].address == members[server].address
         }

@@ -32,6 +32,8 @@ public enum CloseReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case tlsFailed
     /// An accepted connection began with TLS and did not come to the end of the handshake in time.
     case tlsTimedOut
+    /// It was the oldest of too many connections in the midst of a handshake.
+    case tlsCrowdedOut
     /// A conversation under TLS ended without saying so: somebody may have cut it.
     case tlsTruncated
 
@@ -47,6 +49,8 @@ public enum CloseReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case serverFull
     /// A link without TLS came where TLS is required.
     case plaintextRefused
+    /// A client without TLS came where TLS is required.
+    case plaintextClientRefused
     /// TLS was spoken where there is none.
     case tlsRefused
     /// A request at the admin endpoint, or the taking of its answer, took too long.

@@ -90,7 +90,7 @@ extension Reactor {
         guard connections[slot].isLive, !connections[slot].flags.contains(.finishing) else { return }
         deadlines.cancel(UInt32(slot))
         if !connections[slot].output.isEmpty { markDirty(slot) }
-        guard tlsSessions[UInt32(slot)]?.isDialler ?? true else { return }
+        guard !isAcceptedSession(slot) else { return }
         statistics.connected += 1
         handler.connected(id(slot), in: &self)
     }
@@ -188,11 +188,7 @@ extension Reactor {
         if !isFinishing { connections[slot].reason = reason }
         leaveSubscribers(slot)
         deadlines.cancel(UInt32(slot))
-        if connections[slot].transport == .tls {
-            // Our reason or our goodbye, as far as the kernel takes it now.
-            endSession(slot)
-            _ = pushTransport(slot)
-        }
+        if connections[slot].transport == .tls { endTransport(slot) }
         if !connections[slot].flags.contains(.unpolled) {
             // It can only fail if the descriptor is not registered, and then nothing is to be done.
             _ = ces_epoll_remove(poller.fd, connections[slot].fd)

@@ -114,12 +114,18 @@ extension Reactor {
         end(slot, connections[slot].reason)
     }
 
-    /// Connections under TLS that have been left with bytes inside; less than a read each.
+    /// Connections under TLS that have been left with bytes inside, until the budget is used up; less than a read each.
     mutating func resumeUndrained<Handler: ReactorHandler & ~Copyable>(_ handler: inout Handler) {
         guard !undrained.isEmpty else { return }
         let batch = undrained
         undrained = []
-        for word in batch {
+        let budget = WorkBudget(configuration)
+        for (index, word) in batch.enumerated() {
+            if index > 0, budget.isSpent {
+                statistics.turnsCut += 1
+                undrained = batch[index...] + undrained
+                return
+            }
             if let slot = takeUndrained(word) { read(slot, &handler) }
         }
     }

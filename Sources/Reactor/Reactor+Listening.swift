@@ -97,7 +97,7 @@ extension Reactor {
     mutating func adopt(_ fd: Int32) -> ConnectionID {
         setOptions(fd)
         let slot = takeSlot(fd, .open)
-        if tlsContext != nil { connections[slot].transport = .undecided }
+        if tls.isOn { connections[slot].transport = .undecided }
         let id = self.id(slot)
         register(slot)
         return id

@@ -188,7 +188,7 @@ extension Reactor {
             guard connections[slot].cursor != ring.end else { continue }
             if !connections[slot].hasOnlyNews {
                 flush(slot)
-            } else if batch.isOpen && connections[slot].transport == .plain {
+            } else if batch.isOpen {
                 addNews(slot)
             } else {
                 sendNews(slot)
@@ -225,9 +225,12 @@ extension Reactor {
     /// meanwhile passes the connection by.
     private mutating func addNews(_ slot: Int) {
         if closeIfOverrun(slot) { return }
-        let cursor = connections[slot].cursor
-        // The ring stays as it is until the batch has been sent.
-        unsafe batch.add(slot, connections[slot].fd, ring.bytes(cursor, ring.end))
+        // The ring stays as it is until the batch has been sent, and so does what a session has made of it.
+        let news = unsafe ring.bytes(connections[slot].cursor, ring.end)
+        guard let bytes = unsafe connections[slot].transport == .plain ? news : sealed(slot, news) else {
+            return sendNews(slot)
+        }
+        unsafe batch.add(slot, connections[slot].fd, bytes)
         connections[slot].cursor = ring.end
         if batch.isFull { sendBatch() }
     }
@@ -243,13 +246,16 @@ extension Reactor {
             if result >= 0 {
                 statistics.sends += 1
                 statistics.bytesSent += UInt64(result)
-                if result == offered { continue }
             }
-            connections[slot].cursor -= UInt64(offered)
-            if result >= 0 {
-                advance(slot, .ring(ring.end), result)
-                block(slot)
-            } else if result == -Int(SystemErrno.wouldBlock) {
+            // What the kernel has not taken is offered again: from the ring, or by the session, which has taken all.
+            if connections[slot].transport == .tls {
+                consumeSealed(slot, result)
+            } else if result != offered {
+                connections[slot].cursor -= UInt64(offered)
+                if result >= 0 { advance(slot, .ring(ring.end), result) }
+            }
+            if result == offered { continue }
+            if result >= 0 || result == -Int(SystemErrno.wouldBlock) {
                 block(slot)
             } else {
                 failWrite(slot, Int32(-result))

@@ -8,6 +8,23 @@
 /// - What a session has taken is not what the kernel has taken: the rest is pushed before anything else.
 /// - An end of the stream without the session's own end is a cut, not an end.
 internal import CEpollShim
+public import TLS
+
+/// What conversations under TLS are begun with from now on; those under way keep theirs.
+public struct TLSSetup: Sendable {
+    /// For links between servers, dialled or accepted; nil: they have no TLS.
+    public var links: TLSContext?
+    /// For clients; nil: they have no TLS.
+    public var clients: TLSContext?
+
+    public init(links: TLSContext? = nil, clients: TLSContext? = nil) {
+        self.links = links
+        self.clients = clients
+    }
+
+    /// Whether TLS is spoken at all; if not, its bytes are bytes like any other.
+    public var isOn: Bool { links != nil || clients != nil }
+}
 
 /// How the bytes of a connection get to the network.
 enum TransportKind: UInt8 {
@@ -22,6 +39,9 @@ extension Reactor {
 
     /// Whether a connection is under TLS with its handshake complete.
     public func isSecured(_ id: ConnectionID) -> Bool { session(of: id)?.isEstablished ?? false }
+
+    /// Whether both ends of a connection are servers whose certificates have been accepted.
+    public func isSecuredLink(_ id: ConnectionID) -> Bool { session(of: id)?.isLink ?? false }
 
     /// The common name in the certificate of the other end of a connection under TLS.
     public func peerName(of id: ConnectionID) -> String? { session(of: id)?.peerName }
@@ -51,8 +71,9 @@ extension Reactor {
     /// Puts a dial under TLS; the other end's certificate must have `name`. Returns whether that was possible.
     mutating func secureDial(_ slot: Int, name: String) -> Bool {
         do throws(TLSError) {
-            guard let tlsContext else { throw TLSError(description: "TLS is not set up here") }
-            tlsSessions[UInt32(slot)] = try tlsContext.open(name: name)
+            // Who dials under TLS has looked whether there is any.
+            guard let context = tls.links else { return false }
+            tlsSessions[UInt32(slot)] = try TLSSession(dialling: name, context, isLink: true)
             connections[slot].transport = .tls
             return true
         } catch {
@@ -67,25 +88,51 @@ extension Reactor {
         end(slot, breakDown(slot))
     }
 
+    /// Whether a connection is the accepting end of a conversation under TLS.
+    func isAcceptedSession(_ slot: Int) -> Bool { tlsSessions[UInt32(slot)]?.isDialler == false }
+
     /// The first bytes of an accepted connection: a handshake of TLS begins with 0x16, nothing else does here.
     private mutating func decide(_ slot: Int, _ first: UnsafeRawBufferPointer) -> TransferResult {
-        guard unsafe first[0] == 0x16, let tlsContext else {
+        guard unsafe first[0] == 0x16, tls.isOn else {
             connections[slot].transport = .plain
             return .bytes(first.count)
         }
         do throws(TLSError) {
-            let session = try tlsContext.open(name: nil)
+            let session = try TLSSession(accepting: tls.links, clients: tls.clients)
             // The receive buffer; copied.
             unsafe session.feed(first)
             session.isUndrained = true
             tlsSessions[UInt32(slot)] = session
             connections[slot].transport = .tls
             startDeadline(slot, configuration.tlsHandshakeMilliseconds, .tlsTimedOut)
+            makeRoomForHandshake(of: slot)
             return tlsReceive(slot)
         } catch {
             tlsFailures[id(slot).rawValue] = error.description
             return .broken(.tlsFailed)
         }
+    }
+
+    /// Handshakes are dear, and half of one costs the other end nothing. Beyond a number of them the oldest gives way:
+    /// so a crowd that does not go on keeps out nobody who does.
+    private mutating func makeRoomForHandshake(of slot: Int) {
+        handshakes.append(id(slot).rawValue)
+        statistics.tlsHandshakesUnderWay += 1
+        let limit = configuration.tlsHandshakesMax
+        if statistics.tlsHandshakesUnderWay > limit {
+            for word in handshakes {
+                guard let oldest = slotOfHandshake(word) else { continue }
+                end(oldest, .tlsCrowdedOut)
+                break
+            }
+        }
+        // Then half of the entries and more are of handshakes that are over.
+        if handshakes.count > 2 * limit { handshakes = handshakes.filter { slotOfHandshake($0) != nil } }
+    }
+
+    private func slotOfHandshake(_ word: UInt64) -> Int? {
+        guard let slot = live(ConnectionID(rawValue: word)), connections[slot].transport == .tls else { return nil }
+        return session(slot).isEstablished ? nil : slot
     }
 
     // MARK: Reading
@@ -122,6 +169,8 @@ extension Reactor {
         case .failed: return .broken(breakDown(slot))
         case .blocked, .ended: return .blocked
         case .bytes:
+            statistics.tlsHandshakes += 1
+            if !session.isDialler { statistics.tlsHandshakesUnderWay -= 1 }
             // The first bytes of the conversation may have come with the last ones of the handshake.
             leaveUndrained(slot, session)
             return .established
@@ -213,6 +262,30 @@ extension Reactor {
         }
     }
 
+    /// The longest share that waits in a batch: one record. More saves no call worth mentioning, and would leave the
+    /// processor's caches before the kernel reads it.
+    private static var batchedBytesMax: Int { 16 << 10 }
+
+    /// All of these bytes as they are to go to the network, valid until the session is used again; nil if that is not
+    /// possible now, or too much for a batch.
+    func sealed(_ slot: Int, _ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        let session = session(slot)
+        guard session.isEstablished, session.outputCount == 0, bytes.count <= Self.batchedBytesMax else { return nil }
+        var taken = 0
+        while taken < bytes.count {
+            // Within the caller's bytes. A session that fails here fails again where that is told.
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[taken...])
+            guard case .bytes(let count) = unsafe session.write(rest) else { return nil }
+            taken += count
+        }
+        return unsafe session.output
+    }
+
+    /// The kernel has taken so many of the sealed bytes; none, if it is an error.
+    func consumeSealed(_ slot: Int, _ count: Int) {
+        if count > 0 { session(slot).consumeOutput(count) }
+    }
+
     /// Gives the kernel what the session has for it. Returns the errno if that fails.
     private mutating func push(_ slot: Int, _ session: TLSSession) -> Int32? {
         while session.outputCount > 0 {
@@ -244,6 +317,14 @@ extension Reactor {
     /// Whether bytes of the conversation can be written yet.
     func isTransportReady(_ slot: Int) -> Bool {
         connections[slot].transport != .tls || session(slot).isEstablished
+    }
+
+    /// A connection under TLS ends: our reason or our goodbye goes out, as far as the kernel takes it now.
+    mutating func endTransport(_ slot: Int) {
+        let session = session(slot)
+        if !session.isDialler, !session.isEstablished { statistics.tlsHandshakesUnderWay -= 1 }
+        session.end()
+        _ = push(slot, session)
     }
 
     /// Says the end of the stream in the session's own words. What is not taken at once has to be pushed.

@@ -26,6 +26,7 @@
 /// - Every list has at most one entry for each connection; flags in the connection say on which it is.
 /// - After each growth of the ring every subscriber is visited, over several turns if need be.
 internal import CEpollShim
+internal import TLS
 
 /// The event loop and all that it owns. Confined to the thread that runs it.
 public struct Reactor: ~Copyable {
@@ -57,15 +58,16 @@ public struct Reactor: ~Copyable {
     var ended: [UInt64] = []
     var endedDescriptors: [Int32] = []
 
-    /// What dials under TLS and accepted connections that begin with TLS are given from now on; nil: TLS is not spoken
-    /// here, and its bytes are bytes like any other.
-    public var tlsContext: TLSContext?
+    /// TLS of the connections that begin from now on.
+    public var tls = TLSSetup()
     /// Sessions by slot.
     var tlsSessions: [UInt32: TLSSession] = [:]
     /// Texts of what TLS broke, by raw ID, until `closed` has been told.
     var tlsFailures: [UInt64: String] = [:]
     /// Connections whose sessions may hold input although their sockets are quiet.
     var undrained: [UInt64] = []
+    /// Accepted connections in the midst of a handshake, the oldest first; and some that are so no more.
+    var handshakes: [UInt64] = []
 
     var deadlines = DeadlineHeap()
     var timers: TimerTable

@@ -26,6 +26,8 @@ public struct ReactorConfiguration: Sendable {
     /// How long the handshake of an accepted connection under TLS may take, in milliseconds. Three round trips of a bad
     /// line: a guess.
     public var tlsHandshakeMilliseconds = 10_000
+    /// Handshakes of accepted connections at the same time; beyond that the oldest gives way. Each holds some 40 KiB.
+    public var tlsHandshakesMax = 1024
     /// Connections whose private output is written in one turn: as long as a slice of the fan-out.
     public var flushBudget = 512
     /// TCP_NOTSENT_LOWAT of subscribers, in bytes (tcp(7)). Measured: without it a stalled reader holds 4 MiB of kernel

@@ -47,6 +47,10 @@ public struct ReactorStatistics: Sendable {
     public internal(set) var fanOutSlices: UInt64 = 0
     /// Bytes given to `send` after the connection had stopped sending, and dropped.
     public internal(set) var bytesDroppedAfterEnd: UInt64 = 0
+    /// Handshakes of TLS that were completed.
+    public internal(set) var tlsHandshakes: UInt64 = 0
+    /// Accepted connections in the midst of a handshake.
+    public internal(set) var tlsHandshakesUnderWay = 0
     /// Ends by reason, indexed by the reason's raw value.
     private var closes = [UInt64](repeating: 0, count: CloseReason.allCases.count)
 

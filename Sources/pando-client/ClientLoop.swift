@@ -1,4 +1,5 @@
 import Glibc
+import TLS
 
 /// The driver of a session: one poll(2) over standard input, the connection, the signal pipe and standard output.
 struct ClientLoop {
@@ -10,15 +11,30 @@ struct ClientLoop {
     /// The connection, or the one that is coming about; -1: none.
     private var socket: Int32 = -1
     private var isConnecting = false
-    private var hasShutDown = false
+    /// What the connection carries; nil while there is none.
+    private var channel: Channel?
+    private let security: Security?
+    /// The name of the server that is dialled, for its certificate.
+    private var dialledName = ""
     /// Activities for standard output, gathered during a turn.
     private var shown: [UInt8] = []
     private var outputIsOpen = true
     private var buffer = [UInt8](repeating: 0, count: 16_384)
     private var status: ExitStatus?
 
-    init(_ session: ClientSession, isQuiet: Bool) {
+    /// TLS, and how the servers are judged.
+    struct Security {
+        let context: TLSContext
+        /// The name that the certificate of the server that was given must have, if it is another one than that of its
+        /// host. Servers to which that one sends us are judged by the names that it tells.
+        var name: String?
+        /// Any server will do.
+        var isCredulous = false
+    }
+
+    init(_ session: ClientSession, isQuiet: Bool, security: Security? = nil) {
         self.session = session
+        self.security = security
         self.isQuiet = isQuiet
         Descriptor.openStandardOnes()
         signals = Interrupts.install()
@@ -66,7 +82,8 @@ struct ClientLoop {
 
     private var socketEvents: Int32 {
         if isConnecting { return POLLOUT }
-        return session.hasChunk ? POLLIN | POLLOUT : POLLIN
+        guard let channel else { return POLLIN }
+        return channel.isFull || (channel.isReady && session.hasChunk) ? POLLIN | POLLOUT : POLLIN
     }
 
     /// Milliseconds for poll: until the session's deadline, or without end.
@@ -108,12 +125,22 @@ struct ClientLoop {
     }
 
     private mutating func onSocket(_ events: Int16) {
-        guard Int32(events) & (POLLIN | POLLERR | POLLHUP) != 0 else { return }
-        switch Descriptor.read(socket, into: &buffer) {
-        case .bytes(0): pass(.disconnected("the server closed it"))
-        case .bytes(let count): pass(.received(Array(buffer[..<count])))
+        guard let channel, Int32(events) & (POLLIN | POLLERR | POLLHUP) != 0 else { return }
+        take(channel.read(&buffer))
+    }
+
+    private mutating func take(_ input: Channel.Input) {
+        switch input {
         case .later: break
-        case .failed(let code): pass(.disconnected(Descriptor.words(code)))
+        case .bytes(let bytes): pass(.received(bytes))
+        case .ready:
+            pass(.connected)
+            if let channel { take(channel.rest(&buffer)) }
+        case .over(let words):
+            let wasReady = channel?.isReady ?? false
+            if wasReady { return pass(.disconnected(words)) }
+            closeSocket()
+            pass(.connectionFailed(words))
         }
     }
 
@@ -122,7 +149,10 @@ struct ClientLoop {
     private mutating func pass(_ input: ClientSession.Input) {
         for effect in session.handle(input, at: Self.now) {
             switch effect {
-            case .connect(let server): take(dialer.start(host: server.host, port: server.port))
+            case .connect(let server):
+                dialledName = String(decoding: server.host, as: UTF8.self)
+                if server == session.options.server, let name = security?.name { dialledName = name }
+                take(dialer.start(host: server.host, port: server.port))
             case .close: closeSocket()
             case .show(let activity):
                 shown += activity
@@ -141,8 +171,7 @@ struct ClientLoop {
         case .connected(let descriptor):
             socket = descriptor
             isConnecting = false
-            hasShutDown = false
-            pass(.connected)
+            open()
         case .failed(let words):
             socket = -1
             isConnecting = false
@@ -150,28 +179,44 @@ struct ClientLoop {
         }
     }
 
+    /// The socket is connected; under TLS that is half the way.
+    private mutating func open() {
+        do throws(TLSError) {
+            let name = security?.isCredulous == true ? nil : dialledName
+            let session = try security.map { security throws(TLSError) in
+                try TLSSession(dialling: name, security.context, isLink: false)
+            }
+            let channel = Channel(socket, session)
+            self.channel = channel
+            take(channel.begin())
+        } catch {
+            closeSocket()
+            pass(.connectionFailed("TLS: \(error)"))
+        }
+    }
+
     private mutating func closeSocket() {
         if isConnecting { dialer.cancel() } else if socket >= 0 { _ = close(socket) }
         socket = -1
         isConnecting = false
+        channel = nil
     }
 
     /// Writes what the session has for the server, as far as the connection takes it.
     private mutating func writeSocket() {
-        guard socket >= 0, !isConnecting, !hasShutDown else { return }
+        guard let channel else { return }
+        channel.push()
+        guard channel.isReady else { return }
         var chunk = session.chunk()
         while !chunk.isEmpty {
-            guard case .bytes(let count) = Descriptor.write(socket, chunk), count > 0 else {
+            guard case .bytes(let count) = channel.write(chunk), count > 0 else {
                 // Full, or broken: of the latter, reading tells, after what the server still had to say.
                 return
             }
             session.wrote(count, at: Self.now)
             chunk = session.chunk()
         }
-        if session.isDoneWriting {
-            _ = shutdown(socket, Int32(SHUT_WR))
-            hasShutDown = true
-        }
+        if session.isDoneWriting { self.channel?.shutDown() }
     }
 
     /// Writes what the turn had to show. A slow reader makes us wait, and so the server; but a user who wants to end

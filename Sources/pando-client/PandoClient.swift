@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import TLS
 
 /// Options of the client, and what they mean for the session.
 @main
@@ -22,6 +23,10 @@ struct PandoClient: ParsableCommand {
             secret. If the connection is lost, others are tried until one lasts, with growing pauses. Meanwhile what \
             you type waits: up to \(ClientSession.outboxLines) lines or \(ClientSession.outboxBytes >> 20) MiB, then \
             no more is read, so nothing is lost. What was sent just before a connection broke may be lost.
+
+            TLS
+            With --tls nobody on the way can read or change anything, if the server has TLS for clients. A server to \
+            which another one sends you must have a certificate for the name that was told.
 
             END OF INPUT
             When the input has ended and all of it is sent, the client goes on receiving for --linger-ms, then logs \
@@ -62,6 +67,25 @@ struct PandoClient: ParsableCommand {
         help: ArgumentHelp("That server's port, 1 to 65535.", valueName: "port"))
     var remotePort: UInt16 = 3780
 
+    @Flag(help: "Connect under TLS. The server's certificate must be valid for its name.")
+    var tls = false
+
+    @Option(
+        name: .customLong("tls-ca"),
+        help: ArgumentHelp(
+            "Who judges the servers, a PEM file; otherwise the authorities of this system. Means --tls.",
+            valueName: "path"), completion: .file())
+    var tlsCA: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The name in the certificate of the given server, if it is not that of --remote-host. Means --tls.",
+            valueName: "name"))
+    var tlsName: String?
+
+    @Flag(help: "Take any server for the right one: TLS without protection from who sits in between. Means --tls.")
+    var tlsInsecure = false
+
     @Flag(help: "Go on receiving after the end of input.")
     var stay = false
 
@@ -95,16 +119,29 @@ struct PandoClient: ParsableCommand {
     func validate() throws {
         if remotePort == 0 { throw ValidationError("The port must be from 1 to 65535.") }
         if remoteHost.isEmpty { throw ValidationError("The host must not be empty.") }
+        if tlsInsecure, tlsCA != nil || tlsName != nil {
+            throw ValidationError("--tls-insecure checks nothing: leave out --tls-ca and --tls-name.")
+        }
         if user?.isEmpty == true { throw ValidationError("The user name must not be empty.") }
         if retryMinMs > retryMaxMs { throw ValidationError("--retry-min-ms must not be more than --retry-max-ms.") }
     }
 
     func run() throws {
-        var loop = ClientLoop(ClientSession(sessionOptions()), isQuiet: quiet)
+        let security = try self.security()
+        var loop = ClientLoop(ClientSession(sessionOptions()), isQuiet: quiet, security: security)
+        if tlsInsecure { Descriptor.tell("Mind: with --tls-insecure anybody can pass for the server.") }
         if !quiet, isatty(STDIN_FILENO) == 1 {
             Descriptor.tell("Type a line to send it: text, or a JSON object. ctrl-D ends.")
         }
         throw ExitCode(loop.run().rawValue)
+    }
+
+    private func security() throws -> ClientLoop.Security? {
+        guard tls || tlsCA != nil || tlsName != nil || tlsInsecure else { return nil }
+        do throws(TLSError) {
+            if tlsInsecure { return ClientLoop.Security(context: try TLSContext(credulous: ()), isCredulous: true) }
+            return ClientLoop.Security(context: try TLSContext(client: tlsCA), name: tlsName)
+        } catch { throw ValidationError("TLS cannot be set up: \(error)") }
     }
 
     private func sessionOptions() -> ClientSession.Options {

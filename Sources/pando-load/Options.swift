@@ -28,6 +28,22 @@ struct CrowdOptions: ParsableArguments {
         help: "What the servers speak.")
     var wire = LoadProtocol.pando
 
+    @Flag(help: "Clients are under TLS; the servers' certificates must be valid for their names.")
+    var tls = false
+
+    @Option(
+        name: .customLong("tls-ca"),
+        help: ArgumentHelp(
+            "Who judges the servers, a PEM file; otherwise the authorities of this system. Means --tls.",
+            valueName: "path"), completion: .file())
+    var tlsCA: String?
+
+    @Option(help: ArgumentHelp("The name that all servers' certificates have. Means --tls.", valueName: "name"))
+    var tlsName: String?
+
+    @Flag(help: "Take any server for the right one. Means --tls.")
+    var tlsInsecure = false
+
     @Option(help: "Clients. All of them receive.")
     var clients = 100
 
@@ -65,6 +81,11 @@ struct CrowdOptions: ParsableArguments {
 
     func apply(to plan: inout LoadPlan) {
         plan.servers = servers.flatMap(\.values)
+        if tls || tlsInsecure || tlsCA != nil || tlsName != nil {
+            var security = LoadSecurity()
+            (security.authority, security.name, security.isCredulous) = (tlsCA, tlsName, tlsInsecure)
+            plan.security = security
+        }
         plan.wire = wire
         plan.clients = clients
         plan.senders = senders

@@ -40,8 +40,9 @@ struct PandoServer: ParsableCommand {
 
             SIGNALS
               SIGTERM, SIGINT: leave in order, within 3 s; a second one ends at once. SIGUSR1: write the statistics. \
-            SIGHUP: read the configuration file again; what can change while it runs (log-level, log-format) changes, \
-            what needs a new start is named in the log, and one mistake leaves everything as it is.
+            SIGHUP: read the configuration file and the files of TLS again; what can change while it runs (the log's \
+            settings, certificates) changes for the connections to come, what needs a new start is named in the log, \
+            and one mistake leaves everything as it is.
 
             EXIT STATUS
               0 ended in order; 1 the network refuses this server (wrong secret, address taken); 64 wrong usage; \
@@ -55,7 +56,7 @@ struct PandoServer: ParsableCommand {
 
     @OptionGroup(title: "Configuration") var source: SourceOptions
     @OptionGroup(title: "Network") var network: NetworkOptions
-    @OptionGroup(title: "TLS between servers") var security: TLSOptions
+    @OptionGroup(title: "TLS") var security: TLSOptions
     @OptionGroup(title: "Log and statistics") var insight: InsightOptions
     @OptionGroup(title: "Admin endpoint") var admin: AdminOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
@@ -65,7 +66,7 @@ struct PandoServer: ParsableCommand {
     private var groups: [ServerSettings] {
         [
             ServerSettings("Network", network.settings),
-            ServerSettings("TLS between servers", security.settings),
+            ServerSettings("TLS", security.settings),
             ServerSettings("Log and statistics", insight.settings),
             ServerSettings("Admin endpoint", admin.settings),
             ServerSettings("Limits", limits.settings),

@@ -51,6 +51,33 @@ import Testing
         }
     }
 
+    /// With shares of lines in every record, and more in a batch than a socket takes.
+    @Test(arguments: [
+        ["--window", "16", "--senders", "3"], ["--flood", "--senders", "2", "--size", "3000"],
+        ["--rate", "50", "--churn", "20"],
+    ])
+    func `clients under TLS are checked as well`(_ options: [String]) async throws {
+        try await onThread {
+            let folder = try Certificates.make()
+            defer { Certificates.remove(folder) }
+            let server = [
+                "--tls-cert", "\(folder)/red.pem", "--tls-key", "\(folder)/red.key", "--client-tls", "required",
+            ]
+            try withServer(server) { port, _ in
+                let run = try self.run(
+                    port, ["--clients", "20", "--tls-ca", "\(folder)/ca.pem", "--tls-name", "red"] + options)
+                #expect(run.text.contains(#""tls":true"#))
+                if options.contains("--churn") {
+                    #expect(run.status == 0 && run["churned"] > 0, "\(run.text)")
+                } else {
+                    self.expectGood(run, readers: 20)
+                }
+                let stranger = try self.run(port, ["--clients", "2", "--tls-ca", "\(folder)/ca.pem"])
+                #expect(stranger.status == 69 && stranger.text.contains("mismatch"), "\(stranger.text)")
+            }
+        }
+    }
+
     @Test func `a rate is kept to the activity`() async throws {
         try await onThread {
             try withServer { port, _ in

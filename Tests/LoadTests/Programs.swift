@@ -117,3 +117,23 @@ struct Run: Sendable {
     /// NaN if it is not there or null, so that no comparison holds by accident.
     subscript(_ name: String) -> Double { values[name] ?? .nan }
 }
+
+/// Of scripts/make-certs.
+enum Certificates {
+    /// A new folder with an authority and a certificate for `red`.
+    static func make() throws -> String {
+        let folder = NSTemporaryDirectory() + "pando-load-\(UUID().uuidString)"
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().path
+        let script = Process()
+        script.executableURL = URL(fileURLWithPath: "\(root)/scripts/make-certs")
+        script.arguments = [folder, "red"]
+        script.standardError = FileHandle.nullDevice
+        try script.run()
+        script.waitUntilExit()
+        guard script.terminationStatus == 0 else { throw TestTrouble("scripts/make-certs failed") }
+        return folder
+    }
+
+    static func remove(_ folder: String) { try? FileManager.default.removeItem(atPath: folder) }
+}

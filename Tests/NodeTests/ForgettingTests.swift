@@ -204,6 +204,19 @@ import Testing
         #expect(desk.node.statistics.serversKnown <= 4)
     }
 
+    /// Who joins is told of several lives at one address, none of which it ever hears of: none has proved another over.
+    @Test func `a full table of servers makes room by forgetting earlier lives at an address`() {
+        let desk = Desk { $0.limits.members = 5 }
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        let lives = (11...13).map { Peers.announcement(1, of: $0, address: Peers.address(2)) }
+        desk.say(.members([], unreachable: lives), over: link)
+        #expect(desk.node.statistics.serversKnown == 5)
+        let newcomer = desk.join(Peers.id(14), at: Peers.address(2))
+        #expect(desk.closed[newcomer] == nil)
+        #expect(desk.node.statistics.members == 3)
+        #expect(desk.node.statistics.serversKnown <= 5)
+    }
+
     @Test func `members that departed in silence are dialled for ever, up to a limit`() {
         var overlay = Overlay(waits: Overlay.Waits(min: 100, max: 1000, remembered: 60_000))
         let start = Instant(nanoseconds: 0)

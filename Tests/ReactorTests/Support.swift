@@ -122,6 +122,7 @@ final class Harness {
     // Macros of the testing library cannot take a value that is not copyable.
     func isOpen(_ id: ConnectionID) -> Bool { reactor.isOpen(id) }
     func unsent(_ id: ConnectionID) -> Int { reactor.unsent(id) }
+    var hasDeadline: Bool { reactor.deadlines.next != nil }
     var localAddress: SocketAddress? { reactor.localAddress(of: listener) }
 
     func flags(_ id: ConnectionID) -> ConnectionFlags { reactor.connections[Int(id.slot)].flags }

@@ -1,32 +1,9 @@
 import CEpollShim
 import Glibc
+import TLS
 import Testing
 
 @testable import Reactor
-
-/// Certificates made by scripts/make-certs: two authorities (`one`, `two`), each with `red` and `blue`; `one` also has
-/// `old`, which has expired. Every certificate is good for its own name, `localhost` and 127.0.0.1.
-private enum Certificates {
-    static let directory: String? = {
-        let made = "/tmp/pando-tls-\(getpid())"
-        let root = String(#filePath.prefix(#filePath.count - "/Tests/ReactorTests/TLSTests.swift".count))
-        let script = "'\(root)/scripts/make-certs'"
-        let names = "--names localhost,127.0.0.1"
-        let steps = [
-            "\(script) \(names) \(made)/one red blue", "\(script) \(names) --days 0 \(made)/one old",
-            "\(script) \(names) \(made)/two red blue",
-        ]
-        atexit { system("rm -rf /tmp/pando-tls-\(getpid())") }
-        return steps.allSatisfy { system("\($0) 2>/dev/null") == 0 } ? made : nil
-    }()
-
-    static func context(_ name: String, trusting authority: String = "one") throws -> TLSContext {
-        let directory = try #require(directory, "scripts/make-certs works")
-        return try TLSContext(
-            certificate: "\(directory)/\(name).pem", key: "\(directory)/\(name).key",
-            authority: "\(directory)/\(authority)/ca.pem")
-    }
-}
 
 /// A reactor that dials and one that listens, turned by the test.
 private final class Ends {
@@ -47,8 +24,8 @@ private final class Ends {
     ) throws {
         self.dialler = try Harness(change)
         self.acceptor = try Harness(change)
-        self.dialler.reactor.tlsContext = dialler
-        self.acceptor.reactor.tlsContext = acceptor
+        self.dialler.reactor.tls.links = dialler
+        self.acceptor.reactor.tls.links = acceptor
         self.dialler.handler.onClosed = { [texts] id, reactor in texts.dialler = reactor.tlsFailure(of: id) ?? "" }
         self.acceptor.handler.onClosed = { [texts] id, reactor in texts.acceptor = reactor.tlsFailure(of: id) ?? "" }
         let listener = try self.acceptor.reactor.listen(on: .loopback(port: 0))
@@ -180,7 +157,7 @@ private func secured(_ change: (inout ReactorConfiguration) -> Void = { _ in }) 
 
     @Test func aHandshakeThatStandsStillIsOver() throws {
         let harness = try Harness { $0.tlsHandshakeMilliseconds = 30 }
-        harness.reactor.tlsContext = try Certificates.context("one/red")
+        harness.reactor.tls.links = try Certificates.context("one/red")
         let (id, peer) = try harness.tcp()
         try peer.write([0x16, 0x03])
         try harness.until { harness.handler.closed[id] != nil }
@@ -249,15 +226,29 @@ private func secured(_ change: (inout ReactorConfiguration) -> Void = { _ in }) 
         #expect(ends.dialler.unsent(ends.dialled) == 0)
     }
 
-    @Test func aSubscriberUnderTLSFollowsTheRing() throws {
-        let ends = try secured()
+    /// One by one or many in a call of the kernel, which may take less than it is offered.
+    @Test(arguments: [true, false], [nil, 4_096] as [Int32?])
+    func aSubscriberUnderTLSFollowsTheRing(inBatches: Bool, buffer: Int32?) throws {
+        let ends = try secured { $0.batchesSends = inBatches }
+        let fd = ends.acceptor.reactor.connections[Int(ends.accepted.slot)].fd
+        if var size = buffer {
+            setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        }
         let follows = ends.acceptor.reactor.subscribe(ends.accepted)
         #expect(follows)
         var expected: [UInt8] = []
-        for number in 0..<2_000 { expected += line(number) }
-        ends.acceptor.reactor.publish(expected)
+        // Small and large shares, up to more than is sealed at once.
+        for count in [1, 3, 200, 600, 1, 1_000] {
+            let news = (0..<count).flatMap { line($0) }
+            expected += news
+            ends.acceptor.reactor.publish(news)
+            if count < 10 {
+                try ends.until("the lines") { ends.dialler.handler.input[ends.dialled]?.count == expected.count }
+            }
+        }
         try ends.until("all lines") { ends.dialler.handler.input[ends.dialled]?.count == expected.count }
         #expect(ends.dialler.handler.input[ends.dialled] == expected)
+        if buffer != nil { #expect(ends.acceptor.reactor.statistics.partialWrites > 0) }
     }
 
     @Test func bytesInsideOfAPausedSessionAreNotLost() throws {
@@ -276,30 +267,125 @@ private func secured(_ change: (inout ReactorConfiguration) -> Void = { _ in }) 
             return ends.acceptor.handler.input[ends.accepted]?.count == 1_000
         }
     }
+}
 
-    // MARK: Setting up
+/// Clients at a listening reactor, by hand: sessions over sockets, without a reactor of their own.
+private final class Visitors {
+    let harness: Harness
+    private(set) var all: [(peer: Peer, session: TLSSession)] = []
 
-    @Test func saysWhatIsWrongWithTheFiles() throws {
-        let directory = try #require(Certificates.directory)
-        func failure(_ certificate: String, _ key: String, _ authority: String) -> String {
-            do throws(TLSError) {
-                _ = try TLSContext(certificate: certificate, key: key, authority: authority)
-                return ""
-            } catch { return error.description }
-        }
-        let (red, blue, ca) = ("\(directory)/one/red", "\(directory)/one/blue", "\(directory)/one/ca.pem")
-        #expect(failure("\(red).pem", "\(red).key", ca) == "")
-        #expect(failure("\(red).pem", "\(blue).key", ca) == "\(blue).key: key values mismatch")
-        #expect(failure("/nowhere.pem", "\(red).key", ca).hasPrefix("/nowhere.pem: "))
-        #expect(failure("\(red).pem", "/nowhere.key", ca).hasPrefix("/nowhere.key: "))
-        #expect(failure("\(red).pem", "\(red).key", "\(red).key").hasPrefix("\(red).key: "))
+    init(_ change: (inout ReactorConfiguration) -> Void = { _ in }) throws {
+        harness = try Harness(change)
+        harness.reactor.tls.clients = try TLSContext(server: try Certificates.identity("one/red"))
     }
 
-    @Test func knowsWhenTheCertificateExpires() throws {
-        let now = SystemClock.realtimeMilliseconds / 1000
-        let fresh = try #require(try Certificates.context("one/red").expirySeconds)
-        #expect(fresh > now + 300 * 86_400 && fresh < now + 400 * 86_400)
-        let old = try #require(try Certificates.context("one/old").expirySeconds)
-        #expect(old <= now)
+    func come(_ count: Int) throws {
+        let context = try TLSContext(client: try Certificates.path("one/ca.pem"))
+        for _ in 0..<count {
+            all.append((try harness.tcp().peer, try TLSSession(dialling: "red", context, isLink: false)))
+        }
+    }
+
+    /// What each has to say goes out, what has come goes in.
+    func step() throws {
+        for (peer, session) in all where session.failure == nil {
+            if !session.isEstablished { _ = session.handshake() }
+            if session.outputCount > 0 { session.consumeOutput(peer.offer(Array(session.output))) }
+            if let bytes = peer.read(), !bytes.isEmpty { bytes.withUnsafeBytes { session.feed($0) } }
+        }
+    }
+
+    func until(_ comment: Comment, _ condition: () -> Bool) throws {
+        let limit = SystemClock.monotonicNanoseconds + 20_000_000_000
+        while !condition() {
+            try #require(SystemClock.monotonicNanoseconds < limit, comment)
+            try step()
+            try harness.turn(1)
+        }
+    }
+
+    var handshakes: Int { Int(harness.reactor.statistics.tlsHandshakes) }
+    var underWay: Int { harness.reactor.statistics.tlsHandshakesUnderWay }
+}
+
+@Suite struct TLSBudgetTests {
+    /// A crowd of handshakes is spread over turns, so that who is connected is served between them.
+    @Test func aTurnHasABudgetOfHandshakes() throws {
+        let visitors = try Visitors { $0.turnEventMicroseconds = 1 }
+        try visitors.come(6)
+        var before = 0
+        try visitors.until("all are secured") {
+            #expect(visitors.handshakes - before <= 1, "one event, and the time is used up")
+            before = visitors.handshakes
+            return visitors.handshakes == 6
+        }
+        #expect(visitors.harness.reactor.statistics.turnsCut > 0 && visitors.underWay == 0)
+    }
+
+    /// Those that do not go on give way to those that do.
+    @Test func theOldestOfTooManyHandshakesGivesWay() throws {
+        let visitors = try Visitors { $0.tlsHandshakesMax = 2 }
+        let harness = visitors.harness
+        let silent = try (0..<3).map { _ in try harness.tcp() }
+        for (_, peer) in silent {
+            try peer.write([0x16, 0x03, 0x01])
+            for _ in 0..<3 { try harness.turn() }
+        }
+        try harness.until { harness.handler.closed[silent[0].id] == .tlsCrowdedOut }
+        #expect(visitors.underWay == 2 && harness.handler.closed.count == 1)
+        try visitors.come(1)
+        try visitors.until("the one that goes on is secured") { visitors.handshakes == 1 }
+        #expect(harness.handler.closed[silent[1].id] == .tlsCrowdedOut && harness.isOpen(silent[2].id))
+        silent[2].peer.close()
+        try harness.until { harness.handler.closed[silent[2].id] == .tlsFailed }
+        #expect(visitors.underWay == 0)
+    }
+
+    /// The time for the handshake is not one for what comes after it.
+    @Test func theDeadlineOfTheHandshakeEndsWithIt() throws {
+        let visitors = try Visitors { $0.tlsHandshakeMilliseconds = 3_600_000 }
+        try visitors.come(1)
+        try visitors.until("it begins") { visitors.underWay == 1 }
+        #expect(visitors.harness.hasDeadline)
+        try visitors.until("secured") { visitors.handshakes == 1 }
+        #expect(!visitors.harness.hasDeadline)
+    }
+
+    /// Whatever the order in which things go: sockets, sessions, contexts, the reactor.
+    @Test func everyOrderOfEndingIsSafe() throws {
+        let visitors = try Visitors()
+        let harness = visitors.harness
+        try visitors.come(3)
+        try visitors.until("secured") { visitors.handshakes == 3 }
+        // Closed by the handler, in the midst of its own bytes and in the midst of another's.
+        let accepted = harness.handler.accepted
+        harness.handler.onReceived = { id, bytes, _, reactor in
+            for other in accepted { reactor.close(other, .finished) }
+            return bytes.count
+        }
+        harness.reactor.tls = TLSSetup()
+        let session = visitors.all[0].session
+        let said = Array("x".utf8).withUnsafeBytes { session.write($0) }
+        guard case .bytes(1) = said else { throw TestFailure() }
+        try visitors.until("all closed") { harness.handler.closed.count == 3 }
+        #expect(harness.reactor.tlsSessions.isEmpty && visitors.underWay == 0)
+        // The reactor goes with sessions in it, one of them in the midst of its handshake.
+        let more = try Visitors()
+        try more.come(1)
+        try more.until("secured") { more.handshakes == 1 }
+        try more.come(1)
+        try more.until("begun") { more.underWay == 1 }
+    }
+
+    @Test func policiesOfClientsAndLinksAreApart() throws {
+        let visitors = try Visitors()
+        visitors.harness.reactor.tls = TLSSetup(links: try Certificates.context("one/red"))
+        try visitors.come(1)
+        try visitors.until("refused") {
+            visitors.harness.handler.closed.count == 1 && visitors.all[0].session.failure != nil
+        }
+        #expect(visitors.all[0].session.failure?.contains("access denied") == true)
     }
 }
+
+private struct TestFailure: Error {}

@@ -331,6 +331,29 @@ extension LightTests {
             }
         }
 
+        @Test func `where clients may have TLS, other hosts must`() throws {
+            var options = ServerOptions()
+            options.more = ["--admin", "0.0.0.0:0", "--admin-token", Self.token, "--client-tls", "allowed"]
+            options.more += try TLSFiles.options()
+            try withAdmin(options) { _, admin in
+                let fields = ["Host: localhost", "Authorization: Bearer \(Self.token)"]
+                #expect(try admin.get("/metrics", fields).status == 403)
+                #expect(try admin.get("/healthz").status == 200)
+                let authority = try #require(try TLSFiles.options().last)
+                let client = try Program(
+                    path: "/usr/bin/openssl",
+                    [
+                        "s_client", "-quiet", "-verify_return_error", "-CAfile", authority, "-alpn", "h2,http/1.1",
+                        "-connect", "127.0.0.1:\(admin.port)",
+                    ])
+                defer { client.kill9() }
+                try client.write("GET /metrics HTTP/1.1\r\n\(fields.joined(separator: "\r\n"))\r\n\r\n")
+                let line = try client.outputLine("the status") { $0.hasPrefix("HTTP/1.1 ") }
+                #expect(line.hasPrefix("HTTP/1.1 200 "))
+                _ = try client.outputLine("the metrics") { $0.hasPrefix("pando_reactor_tls_handshakes_total 1") }
+            }
+        }
+
         @Test func `an address that is taken is told`() throws {
             try withAdmin { _, admin in
                 var options = ServerOptions()

@@ -69,7 +69,7 @@ extension LightTests {
             try besideANetwork { network in
                 let expired = try stranger(to: network, TLSFiles.options("old"))
                 defer { expired.kill9() }
-                try expectLine(expired, "links are under TLS", "warning")
+                try expectLine(expired, "warning", "a certificate has expired", "kind=own", "days_left=0")
                 try expectLine(expired, "TLS failed", "the other end refuses", "expired")
                 try expectLine(network.servers[0].program, "TLS failed", "not accepted", "expired")
             }

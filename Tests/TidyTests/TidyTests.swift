@@ -23,11 +23,14 @@ import Testing
         "Codecs": [],
         "Configuration": ["CYamlShim", "Glibc"],
         "Node": ["Codecs", "DequeModule", "HeapModule"],
-        "Reactor": ["CEpollShim", "Glibc", "HeapModule", "Synchronization"],
+        "TLS": ["CEpollShim"],
+        "Reactor": ["CEpollShim", "Glibc", "HeapModule", "Synchronization", "TLS"],
         "Chaos": ["CEpollShim", "CNamespaceShim", "Codecs", "Glibc", "Simulator"],
-        "Load": ["CEpollShim", "CLoadShim", "Codecs", "Glibc", "Histogram"],
+        "Load": ["CEpollShim", "CLoadShim", "Codecs", "Glibc", "Histogram", "TLS"],
         "Simulator": ["Codecs", "DequeModule", "HeapModule", "Node"],
-        "Server": ["CEpollShim", "CHTTPShim", "Codecs", "Glibc", "Logging", "Node", "Reactor", "Synchronization"],
+        "Server": [
+            "CEpollShim", "CHTTPShim", "Codecs", "Glibc", "Logging", "Node", "Reactor", "Synchronization", "TLS",
+        ],
     ])
     func `imports run one way`(module: String, allowed: [String]) {
         for file in SourceFile.of(module) {

@@ -12,17 +12,21 @@ extension Server {
         guard let wanted = configuration.admin, let address = SocketAddress(wanted.text) else { return nil }
         let (listener, access) = try listen(on: address, token: configuration.adminToken, in: &reactor)
         let bound = reactor.localAddress(of: listener) ?? address
+        let needsTLS = !bound.isLoopback && reactor.tls.clients != nil
         logger.notice(
             "the admin endpoint is open",
-            metadata: ["url": "http://\(bound)/", "token": configuration.adminToken == nil ? "none" : "needed"])
-        if !bound.isLoopback {
+            metadata: [
+                "url": "\(needsTLS ? "https" : "http")://\(bound)/",
+                "token": configuration.adminToken == nil ? "none" : "needed",
+            ])
+        if !bound.isLoopback, !needsTLS {
             logger.warning(
                 "the admin endpoint can be reached from other hosts; without TLS its token can be read there")
         }
         return Admin(
             listener: listener, access: access,
             connectionsMax: Admin.connectionsMax(capacity: reactor.configuration.capacity),
-            started: Instant(nanoseconds: SystemClock.monotonicNanoseconds),
+            needsTLS: needsTLS, started: Instant(nanoseconds: SystemClock.monotonicNanoseconds),
             startedSeconds: Double(SystemClock.realtimeMilliseconds) / 1000)
     }
 

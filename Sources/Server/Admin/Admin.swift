@@ -14,6 +14,8 @@ struct Admin {
     let access: AdminAccess
     /// Connections at a time. Beyond it they are closed at once.
     let connectionsMax: Int
+    /// Other hosts reach it, and there is a certificate to show them: nobody is answered in the clear.
+    let needsTLS: Bool
     /// When this server started, by both clocks.
     let started: Instant
     let startedSeconds: Double

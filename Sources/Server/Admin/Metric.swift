@@ -250,6 +250,10 @@ struct Metric {
         .counter(
             .reactor, "bytesDroppedAfterEnd", "pando_reactor_dropped_bytes_total",
             "Bytes dropped because their connection had stopped sending."),
+        .counter(.reactor, "tlsHandshakes", "pando_reactor_tls_handshakes_total", "Handshakes of TLS completed."),
+        .gauge(
+            .reactor, "tlsHandshakesUnderWay", "pando_reactor_tls_handshakes_under_way",
+            "Accepted connections in the midst of a handshake."),
     ]
 
     // MARK: The shell

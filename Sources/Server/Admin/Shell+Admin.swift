@@ -58,6 +58,9 @@ extension Shell {
         if let status = health(request.path) {
             return answer(id, request, status, HTTPAnswer.json, healthDocument, in: &reactor)
         }
+        guard admin?.needsTLS == false || reactor.isSecured(id) else {
+            return refuse(id, .forbidden, to: request, in: &reactor)
+        }
         switch admin?.access.judge(request) {
         case .granted: break
         case .needsToken, nil: return refuse(id, .unauthorized, to: request, in: &reactor)
@@ -98,6 +101,7 @@ extension Shell {
         switch status {
         case .badRequest: "This is not a request of HTTP/1.1."
         case .unauthorized: "A token is needed: Authorization: Bearer TOKEN, or the token as the password of any user."
+        case .forbidden: "Under TLS only: https."
         case .notFound: "There are /, /healthz, /metrics, /status.json and /connections.json."
         case .methodNotAllowed: "There is nothing to change here: GET and HEAD only."
         case .contentTooLarge: "A request here has no body."

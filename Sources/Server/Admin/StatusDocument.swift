@@ -83,9 +83,7 @@ extension Shell {
         }
         document.set("connections", roles)
         document.set("limits", limitUses(in: reactor).map { Self.object(of: $0) })
-        if counts.certificateExpirySeconds > 0 {
-            document.set("certificate_expires_s", counts.certificateExpirySeconds)
-        }
+        document.set("certificates", tls.certificates.map { StatisticsDocument.certificate($0) })
         var links: [JSONObject] = []
         for link in node.linkStatuses { links.append(object(of: link, in: reactor)) }
         document.set("links", links)

@@ -54,5 +54,5 @@ struct NameResult: Sendable {
 enum FileResult: Sendable {
     /// A document was written, or why not.
     case statistics(SystemError?)
-    case reload(Reload)
+    case reload(Reloaded)
 }

@@ -73,6 +73,9 @@ extension Shell: ReactorHandler {
         case TimerToken.node: nodeTimerFired(in: &reactor)
         case TimerToken.lastMoment: reactor.stop()
         case TimerToken.suppressed: log.tellSuppressed()
+        case TimerToken.certificates:
+            tls.warn(ofDays: reloading.inForce.tlsWarningDays, log.logger)
+            watchCertificates(in: &reactor)
         default: break
         }
     }
@@ -114,6 +117,10 @@ extension Shell: ReactorHandler {
             reactor.setDeadline(id, milliseconds: ShellSettings.preambleMilliseconds, .helloTimeout)
             return 0
         case .undecided, .client:
+            guard mayBeClient(id, in: reactor) else {
+                refusePlaintextClient(id, in: &reactor)
+                return bytes.count
+            }
             guard admitsClient(id) else {
                 turnAway(id, in: &reactor)
                 return bytes.count
@@ -128,7 +135,7 @@ extension Shell: ReactorHandler {
             node.clientOpened(SessionID(id), address: address.mappedBytes, at: instant(of: reactor))
         case .server:
             guard mayBeLink(id, in: reactor) else {
-                refusePlaintext(id, in: &reactor)
+                refuseLink(id, in: &reactor)
                 return bytes.count
             }
             tlsLinks[id] = reactor.peerName(of: id)

@@ -26,6 +26,7 @@ extension Shell {
     mutating func start(in reactor: inout Reactor) {
         node.start(at: instant(of: reactor))
         carryOut(in: &reactor)
+        watchCertificates(in: &reactor)
         // Without it a server that is alone would wait for its first event, however long that takes.
         setNodeTimer(in: &reactor)
     }
@@ -88,7 +89,7 @@ extension Shell {
             case .statistics(nil): break
             case .statistics(let failure?):
                 log.logger.warning("the statistics cannot be written", metadata: ["error": "\(failure)"])
-            case .reload(let result): reloaded(result)
+            case .reload(let result): reloaded(result, in: &reactor)
             }
         }
         if life.wantsStatistics { writeStatistics(in: &reactor) }
@@ -107,7 +108,6 @@ extension Shell {
     private func statistics(of reactor: borrowing Reactor) -> [UInt8] {
         StatisticsDocument.make(
             id: node.id, version: settings.version, node: node.statistics, reactor: reactor.statistics, shell: counts,
-            closes: closes,
-            now: instant(of: reactor))
+            closes: closes, certificates: tls.certificates, now: instant(of: reactor))
     }
 }

@@ -1,6 +1,7 @@
-/// SIGHUP: the settings are read again by a helper, since a file may lie on a slow disk.
+/// SIGHUP: the settings and the files of TLS are read again by a helper, since a file may lie on a slow disk.
 internal import Logging
 internal import Reactor
+internal import TLS
 
 /// What reading settings again takes.
 struct Reloading {
@@ -11,23 +12,54 @@ struct Reloading {
     /// It is asked for, and the helper is busy; or it was asked for again meanwhile.
     var isWanted = false
     var isUnderWay = false
+
+    /// Whether there is anything that could have changed.
+    var canReload: Bool { read != nil || inForce.linkIdentity != nil || inForce.clientIdentity != nil }
+}
+
+/// What was read again: either all of it will do, or nothing changes.
+struct Reloaded: Sendable {
+    let settings: Reload
+    /// Nil if the settings are refused.
+    let tls: ServerTLS?
+
+    /// Blocks.
+    init(_ read: Reload.Reader?, inForce: ServerConfiguration) {
+        let settings = read?(inForce) ?? .accepted(inForce, changed: [], waiting: [])
+        guard case .accepted(let configuration, _, _) = settings else {
+            (self.settings, tls) = (settings, nil)
+            return
+        }
+        let isSwitched =
+            (configuration.linkIdentity == nil) != (inForce.linkIdentity == nil)
+            || (configuration.clientIdentity == nil) != (inForce.clientIdentity == nil)
+        guard !isSwitched else {
+            (self.settings, tls) = (.refused(["TLS begins or ends with a new start only"]), nil)
+            return
+        }
+        do throws(TLSError) {
+            (self.settings, tls) = (settings, try ServerTLS(configuration))
+        } catch {
+            (self.settings, tls) = (.refused(["TLS cannot be set up: \(error)"]), nil)
+        }
+    }
 }
 
 extension Shell {
     mutating func reload() {
-        guard let read = reloading.read, let files = helpers.files else {
-            return log.logger.notice("SIGHUP: there is nothing to reload without --config")
+        guard reloading.canReload, let files = helpers.files else {
+            return log.logger.notice("SIGHUP: there is nothing to reload without --config or TLS")
         }
         reloading.isWanted = true
         guard !reloading.isUnderWay else { return }
-        let inForce = reloading.inForce
-        guard files.submit({ .reload(read(inForce)) }) != nil else { return }
+        let (read, inForce) = (reloading.read, reloading.inForce)
+        guard files.submit({ .reload(Reloaded(read, inForce: inForce)) }) != nil else { return }
         (reloading.isWanted, reloading.isUnderWay) = (false, true)
     }
 
-    mutating func reloaded(_ result: Reload) {
+    mutating func reloaded(_ result: Reloaded, in reactor: inout Reactor) {
         reloading.isUnderWay = false
-        switch result {
+        switch result.settings {
         case .refused(let mistakes):
             for mistake in mistakes {
                 log.logger.error("a mistake in the configuration", metadata: ["mistake": "\(mistake)"])
@@ -38,6 +70,7 @@ extension Shell {
             reloading.inForce = configuration
             log.logger = reloading.makeLogger(configuration)
             tell(changed: changed, waiting: waiting)
+            if let tls = result.tls { renewTLS(tls, in: &reactor) }
         }
     }
 

@@ -42,6 +42,7 @@ struct Shell: ~Copyable {
     var admission: Admission
     var life = Life()
     var reloading: Reloading
+    var tls: ServerTLS
     /// Nil unless somebody wants to look.
     var admin: Admin?
 
@@ -51,11 +52,13 @@ struct Shell: ~Copyable {
         case hashed(HashID)
     }
 
-    init(node: Node, settings: ShellSettings, helpers: Helpers, reloading: Reloading) {
+    init(node: Node, settings: ShellSettings, helpers: Helpers, reloading: Reloading, tls: ServerTLS) {
         self.node = node
         self.settings = settings
         self.helpers = helpers
         self.reloading = reloading
+        self.tls = tls
+        counts.certificateExpirySeconds = tls.expirySeconds
         log = ReportLog(logger: reloading.makeLogger(reloading.inForce))
         connections = ConnectionTable(capacity: settings.connectionsMax)
         admission = Admission(capacity: settings.connectionsMax)
@@ -74,6 +77,8 @@ enum TimerToken {
     static let suppressed: UInt64 = 4
     /// Input waits for the fan-out: the timer only makes a turn happen.
     static let intake: UInt64 = 5
+    /// It is time to look which certificates expire.
+    static let certificates: UInt64 = 6
 }
 
 /// What the shell is told at its start and never changes.

@@ -4,6 +4,7 @@ internal import Glibc
 internal import Logging
 internal import Node
 internal import Reactor
+internal import TLS
 
 /// A server process.
 public enum Server {
@@ -33,17 +34,18 @@ public enum Server {
             }
         }
         let logger = reloading.makeLogger(configuration)
-        reactor.tlsContext = try makeTLS(configuration, logger)
+        let tls = try makeTLS(configuration)
+        tls.tell(configuration, logger)
+        reactor.tls = tls.setup
         let (listener, bound) = try listen(configuration, in: &reactor)
         logger.info(
             "limits of this process",
             metadata: ["descriptors": "\(descriptors)", "connections": "\(reactor.configuration.capacity)"])
-        let helpers = try makeHelpers(configuration, reloads: reload != nil, waker: reactor.waker)
+        let helpers = try makeHelpers(configuration, reloads: reloading.canReload, waker: reactor.waker)
         let settings = makeSettings(
             configuration, listener, bound, connectionsMax: reactor.configuration.capacity, statisticsFile, output)
         let node = makeNode(configuration, settings)
-        var shell = Shell(node: node, settings: settings, helpers: helpers, reloading: reloading)
-        shell.counts.certificateExpirySeconds = Int(reactor.tlsContext?.expirySeconds ?? 0)
+        var shell = Shell(node: node, settings: settings, helpers: helpers, reloading: reloading, tls: tls)
         shell.admin = try openAdmin(configuration, logger, in: &reactor)
         shell.start(in: &reactor)
         let outcome = Result { () throws(SystemError) in try reactor.run(&shell) }
@@ -85,6 +87,8 @@ public enum Server {
         // Two bytes more than a line: then the node sees that it is too long before the reactor does.
         settings.inputLimit = configuration.limits.lineBytes + 2
         settings.outputLimit = clientOutputBytes
+        settings.tlsHandshakeMilliseconds = Int(clamping: configuration.tlsHandshakeMilliseconds)
+        settings.tlsHandshakesMax = configuration.tlsHandshakesMax
         settings.batchesSends = configuration.batchesSends
         do throws(SystemError) {
             return try Reactor(settings)
@@ -93,20 +97,9 @@ public enum Server {
         }
     }
 
-    /// Before its end a certificate is warned of for so long, in seconds: a month.
-    private static let expiryWarningSeconds: Int64 = 30 * 86_400
-
-    private static func makeTLS(
-        _ configuration: ServerConfiguration, _ logger: Logger
-    ) throws(ServerFailure) -> TLSContext? {
-        guard let files = configuration.tls else { return nil }
+    private static func makeTLS(_ configuration: ServerConfiguration) throws(ServerFailure) -> ServerTLS {
         do throws(TLSError) {
-            let context = try TLSContext(certificate: files.certificate, key: files.key, authority: files.authority)
-            let left = context.expirySeconds.map { $0 - SystemClock.realtimeMilliseconds / 1000 } ?? 0
-            logger.log(
-                level: left < expiryWarningSeconds ? .warning : .info, "links are under TLS",
-                metadata: ["certificate": "\(files.certificate)", "expires_in_days": "\(left / 86_400)"])
-            return context
+            return try ServerTLS(configuration)
         } catch {
             throw ServerFailure("TLS cannot be set up: \(error)", exitStatus: ExitStatus.usage)
         }

@@ -3,10 +3,21 @@ public import Codecs
 public import Logging
 public import Node
 internal import Reactor
+public import TLS
 
-/// Which connections are under TLS.
-public enum TLSPolicy: String, CaseIterable, Sendable {
+/// Whether links are under TLS.
+public enum LinkTLS: String, CaseIterable, Sendable {
     case off, links
+}
+
+/// Whether clients are under TLS.
+public enum ClientTLS: String, CaseIterable, Sendable {
+    /// They are not: who tries is refused.
+    case off
+    /// The first byte tells.
+    case allowed
+    /// Who tries without is refused.
+    case required
 }
 
 /// All settings of a server process.
@@ -26,12 +37,23 @@ public struct ServerConfiguration: Sendable {
     /// The file that the secret was read from.
     public var secretPath: String?
 
-    /// TLS on the links between servers; nil: if there is a certificate.
-    public var tlsPolicy: TLSPolicy?
+    /// TLS on the links between servers; nil: if there is a certificate and an authority.
+    public var linkTLS: LinkTLS?
+    public var clientTLS = ClientTLS.off
     /// Files in PEM form.
     public var tlsCertificate: String?
     public var tlsKey: String?
     public var tlsAuthority: String?
+    public var tlsRevocations: String?
+    /// What clients are shown; nil: the same as servers.
+    public var clientTLSCertificate: String?
+    public var clientTLSKey: String?
+    /// Names of which another server's certificate must have one.
+    public var tlsPins: [String] = []
+    public var tlsHandshakeMilliseconds: UInt64 = 10_000
+    public var tlsHandshakesMax = 1024
+    /// How long before its end a certificate is warned of.
+    public var tlsWarningDays = 30
 
     public var timing = NodeConfiguration.Timing()
     public var limits = NodeConfiguration.Limits()
@@ -60,25 +82,19 @@ public struct ServerConfiguration: Sendable {
 
     /// The server to join.
     public var remote: PeerAddress? { remoteHost.map { PeerAddress(host: $0, port: remotePort ?? Self.defaultPort) } }
-    /// The files of TLS; nil if links are plain.
-    public var tls: TLS? {
-        guard tlsPolicy != .off, let certificate = tlsCertificate, let key = tlsKey, let authority = tlsAuthority else {
-            return nil
-        }
-        return TLS(certificate: certificate, key: key, authority: authority)
+    /// What this server shows to other servers; nil if links are plain.
+    public var linkIdentity: TLSIdentity? {
+        linkTLS == .off || tlsAuthority == nil ? nil : Self.identity(tlsCertificate, tlsKey)
+    }
+    /// What this server shows to clients; nil if they have no TLS.
+    public var clientIdentity: TLSIdentity? {
+        guard clientTLS != .off else { return nil }
+        return Self.identity(clientTLSCertificate, clientTLSKey) ?? Self.identity(tlsCertificate, tlsKey)
     }
 
-    /// Files in PEM form.
-    public struct TLS: Hashable, Sendable {
-        public var certificate: String
-        public var key: String
-        public var authority: String
-
-        public init(certificate: String, key: String, authority: String) {
-            self.certificate = certificate
-            self.key = key
-            self.authority = authority
-        }
+    private static func identity(_ certificate: String?, _ key: String?) -> TLSIdentity? {
+        guard let certificate, let key else { return nil }
+        return TLSIdentity(certificate: certificate, key: key)
     }
 
     /// The port of the course's servers.

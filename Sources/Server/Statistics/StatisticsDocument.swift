@@ -2,13 +2,14 @@
 internal import Codecs
 internal import Node
 internal import Reactor
+internal import TLS
 
 enum StatisticsDocument {
     /// Everything that is counted. The counters of `NodeStatistics` and `ReactorStatistics` appear under their names in
     /// snake case, found by reflection: a new one cannot be forgotten here.
     static func make(
         id: ServerID, version: String, node: NodeStatistics, reactor: ReactorStatistics, shell: ShellCounts,
-        closes: CloseCounts, now: Instant
+        closes: CloseCounts, certificates: [ServerTLS.Certificate] = [], now: Instant
     ) -> [UInt8] {
         var document = JSONObject()
         document.set("server", "\(id)")
@@ -23,7 +24,17 @@ enum StatisticsDocument {
         append(countersOf: reactor, to: &loop)
         document.set("reactor", loop)
         document.set("store_and_forward", node.queues.map { queue($0, now: now) })
+        document.set("certificates", certificates.map(certificate))
         return document.finished + [UInt8(ascii: "\n")]
+    }
+
+    static func certificate(_ certificate: ServerTLS.Certificate) -> JSONObject {
+        var object = JSONObject()
+        object.set("use", certificate.use)
+        object.set("kind", certificate.kind.rawValue)
+        object.set("name", certificate.name)
+        object.set("expiry_seconds", certificate.expirySeconds)
+        return object
     }
 
     private static func queue(_ queue: NodeStatistics.Queue, now: Instant) -> JSONObject {

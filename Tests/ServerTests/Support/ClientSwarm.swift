@@ -3,6 +3,7 @@
 
 import Foundation
 import Glibc
+import TLS
 
 final class ClientSwarm {
     struct Member {
@@ -37,6 +38,9 @@ final class ClientSwarm {
     private(set) var deliveries = 0
 
     private var descriptors: [pollfd] = []
+    /// With a context, clients that connect from now on are under TLS.
+    var security: TLSContext?
+    private var sessions: [TLSSession?] = []
     private var senders: [Sender] = []
     private var senderOfMember: [Int: Int] = [:]
     private var outstanding = 0
@@ -62,6 +66,7 @@ final class ClientSwarm {
             firstAtMost: senders.map { $0.sent + 1 })
         members.append(member)
         descriptors.append(pollfd(fd: -1, events: 0, revents: 0))
+        sessions.append(nil)
         try connect(members.count - 1, host: "127.0.0.1", port: port)
         return members.count - 1
     }
@@ -92,6 +97,7 @@ final class ClientSwarm {
         members[index].partial = []
         let line = Line.login(members[index].user ?? "anonymous", members[index].secret)
         members[index].output = Array(line.utf8)
+        sessions[index] = try security.map { try TLSSession(dialling: host, $0, isLink: false) }
         descriptors[index] = pollfd(fd: fd, events: Int16(POLLIN | POLLOUT), revents: 0)
     }
 
@@ -210,19 +216,19 @@ final class ClientSwarm {
         guard members[index].state != .closed, members[index].state != .connecting else { return }
         let fd = descriptors[index].fd
         while !members[index].output.isEmpty {
-            let count = members[index].output.withUnsafeBytes {
-                send(fd, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-            }
+            let count = transmit(index, fd, members[index].output)
             guard count > 0 else { break }
             members[index].output.removeFirst(count)
         }
         let reading = members[index].isPaused ? 0 : POLLIN
-        descriptors[index].events = Int16(members[index].output.isEmpty ? reading : reading | POLLOUT)
+        let isShaking = sessions[index]?.isEstablished == false
+        let isFull = isShaking ? (sessions[index]?.outputCount ?? 0) > 0 : !members[index].output.isEmpty
+        descriptors[index].events = Int16(isFull ? reading | POLLOUT : reading)
     }
 
     private func receive(_ index: Int) {
         let fd = descriptors[index].fd
-        let count = recv(fd, &buffer, buffer.count, 0)
+        let count = obtain(index, fd)
         if count < 0, errno == EAGAIN || errno == EINTR { return }
         guard count > 0 else { return end(index, count == 0 ? "closed by the server" : "reset by the server") }
         var start = 0
@@ -239,6 +245,52 @@ final class ClientSwarm {
         }
         if start < count, descriptors[index].fd == fd { members[index].partial += buffer[start..<count] }
         if let sender = senderOfMember[index] { pump(sender: sender) }
+    }
+
+    // MARK: TLS
+
+    /// As send(2), through the session if there is one.
+    private func transmit(_ index: Int, _ fd: Int32, _ bytes: [UInt8]) -> Int {
+        guard let session = sessions[index] else {
+            return bytes.withUnsafeBytes { send(fd, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        }
+        if !session.isEstablished { _ = session.handshake() }
+        guard push(session, fd), session.isEstablished,
+            case .bytes(let count) = bytes.withUnsafeBytes({ session.write($0) })
+        else { return -1 }
+        _ = push(session, fd)
+        return count
+    }
+
+    /// Whether the socket has taken everything.
+    private func push(_ session: TLSSession, _ fd: Int32) -> Bool {
+        while session.outputCount > 0 {
+            let count = send(fd, session.output.baseAddress, session.outputCount, Int32(MSG_NOSIGNAL))
+            guard count > 0 else { return false }
+            session.consumeOutput(count)
+        }
+        return true
+    }
+
+    /// As recv(2) into the buffer, through the session if there is one.
+    private func obtain(_ index: Int, _ fd: Int32) -> Int {
+        guard let session = sessions[index] else { return recv(fd, &buffer, buffer.count, 0) }
+        // What is plain is shorter than what is not.
+        let count = recv(fd, &buffer, buffer.count, 0)
+        guard count > 0 else { return count }
+        buffer[..<count].withUnsafeBytes { session.feed($0) }
+        if !session.isEstablished {
+            _ = session.handshake()
+            if session.isEstablished { flush(index) }
+        }
+        var filled = 0
+        while session.isEstablished, filled < buffer.count,
+            case .bytes(let more) = buffer[filled...].withUnsafeMutableBytes({ session.read(into: $0) })
+        { filled += more }
+        _ = push(session, fd)
+        if let failure = session.failure { violate("client \(index): TLS: \(failure)") }
+        if filled == 0 { errno = EAGAIN }
+        return filled == 0 ? -1 : filled
     }
 
     private func distanceToNewline(from start: Int, to end: Int) -> Int? {

@@ -107,7 +107,7 @@ struct AdminClient {
         let line = try program.errorLine(seconds: 20, "the admin endpoint") {
             $0.contains("the admin endpoint is open")
         }
-        guard let match = line.firstMatch(of: #/http://[^/ ]*:([0-9]+)//#), let port = Int(match.1) else {
+        guard let match = line.firstMatch(of: #/https?://[^/ ]*:([0-9]+)//#), let port = Int(match.1) else {
             throw HarnessError("no address: \(line)")
         }
         self.port = port
