@@ -5,8 +5,8 @@ extension AdminPage {
         "use strict";
         const find = id => document.getElementById(id);
         const period = 1000, patience = 4000, lostShown = 30000;
-        // Acknowledgements of servers that are no neighbours come with their announcements, every five seconds.
-        const settling = 8000;
+        // Neighbours acknowledge at once, others with their announcements: every 40 seconds for all streams.
+        const settling = 8000, settlingAfar = 60000;
         let status = null, before = null, chosen = null, origin = null, paused = false, answered = 0;
         const nodes = new Map(), edges = new Map(), lost = new Map(), states = new Map();
 
@@ -48,7 +48,9 @@ extension AdminPage {
           return member.serving ? "serving" : "joining";
         }
         function isWaiting(member) {
-          return member.queue_records > 0 && (state(member) === "unreachable" || member.queue_oldest_ms > settling);
+          const own = status.members.find(each => each.self), isNear = own.neighbours.includes(member.id);
+          const isLate = member.queue_oldest_ms > (isNear ? settling : settlingAfar);
+          return member.queue_records > 0 && (state(member) === "unreachable" || isLate);
         }
         function byID(id) { return status.members.find(member => member.id === id); }
 
