@@ -42,6 +42,8 @@ extension Node {
         public var phase: String
         public var opened: Instant
         public var lastHeard: Instant
+        /// The neighbour's network time less ours when it introduced itself, in milliseconds.
+        public var clockOffset: Int64
         /// Records and state that were pushed and that the neighbour has not consumed yet, in bytes.
         public var bytesUnderWay: UInt64
         /// There is more to push than the neighbour's credit allows.
@@ -150,6 +152,7 @@ extension Node {
                 id: link.id, neighbour: neighbour.map { servers[$0] },
                 address: neighbour.map { members[$0].address } ?? link.dialled, isDialled: link.dial != nil,
                 phase: "\(link.phase)", opened: link.opened, lastHeard: link.lastHeard,
+                clockOffset: link.clockOffset,
                 bytesUnderWay: link.pushedBytes - min(link.pushedBytes, link.creditedBytes),
                 hasBacklog: link.hasBacklog || link.owesState, isWantedHere: link.isWantedHere,
                 isWantedThere: link.isWantedThere,

@@ -50,6 +50,7 @@ import Testing
                 #expect(back.isDialled != link.isDialled)
                 #expect(wires.nodes[node].address(of: link.id) == other.address)
                 #expect(link.address == other.address)
+                #expect(link.clockOffset == 0, "a joiner takes the network's time")
             }
         }
         let ways = try (0..<3).map { try #require(member(0, of: $0, wires)) }

@@ -141,6 +141,7 @@ extension Shell {
         object.set("open_ms", now.milliseconds(since: link.opened))
         object.set("heard_ms", now.milliseconds(since: link.lastHeard))
         if let time = reactor.roundTripMicroseconds(of: id) { object.set("round_trip_us", time) }
+        object.set("clock_offset_ms", link.clockOffset)
         object.set("tls", reactor.isSecured(id))
         object.set("under_way_bytes", link.bytesUnderWay)
         object.set("unsent_bytes", reactor.unsent(id))
