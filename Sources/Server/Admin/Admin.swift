@@ -12,7 +12,7 @@ internal import Reactor
 struct Admin {
     let listener: ListenerID
     let access: AdminAccess
-    /// Connections at a time. Beyond it they are closed at once.
+    /// Connections at a time.
     let connectionsMax: Int
     /// Other hosts reach it, and there is a certificate to show them: nobody is answered in the clear.
     let needsTLS: Bool
@@ -69,7 +69,7 @@ enum AdminDocument {
 
 /// What the endpoint counts itself.
 struct AdminCounts {
-    /// Connections that were closed at once since there were too many.
+    /// Connections that were closed without an answer since there were too many.
     var connectionsRefused: UInt64 = 0
     /// Answers by their status.
     private(set) var answers: [HTTPStatus: UInt64] = [:]

@@ -66,7 +66,7 @@ struct Metric {
         .counter(.family, "code", "pando_admin_requests_total", "Answers of the admin endpoint, by status."),
         .counter(
             .family, "", "pando_admin_connections_refused_total",
-            "Connections to the admin endpoint that were closed since there were too many."),
+            "Connections to the admin endpoint closed without an answer: there were too many."),
     ]
 
     // MARK: The node

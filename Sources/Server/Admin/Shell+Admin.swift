@@ -14,14 +14,22 @@ extension TimerToken {
 extension Shell {
     mutating func acceptAdmin(_ id: ConnectionID, in reactor: inout Reactor) {
         connections.begin(id, as: .admin)
-        guard let admin, connections.count(.admin) <= admin.connectionsMax else {
-            self.admin?.counts.connectionsRefused += 1
-            return reactor.close(id, .serverFull)
-        }
+        guard hasRoom(in: &reactor) else { return reactor.close(id, .serverFull) }
         reactor.setInputLimit(id, bytes: 2 * Admin.headBytesMax)
         reactor.setOutputLimit(id, bytes: Admin.outputBytesMax)
         let waiting = AdminWaiting(id: id, since: instant(of: reactor))
         self.admin?.waiting.append(waiting)
+    }
+
+    /// Whether there is room for the connection that has just come. If there are too many, the oldest that has not
+    /// asked for anything gives way: a handful of silent ones must not keep out whoever wants to know what is going on.
+    private mutating func hasRoom(in reactor: inout Reactor) -> Bool {
+        guard let admin, connections.count(.admin) > admin.connectionsMax else { return true }
+        self.admin?.counts.connectionsRefused += 1
+        guard let oldest = admin.waiting.firstIndex(where: { !isAnswered($0.id) }) else { return false }
+        reactor.close(admin.waiting[oldest].id, .serverFull)
+        self.admin?.waiting.remove(at: oldest)
+        return true
     }
 
     mutating func receiveAdmin(
