@@ -88,7 +88,10 @@ extension Reactor {
     /// A dial has become a connection, or an accepted connection is under TLS.
     mutating func establish<Handler: ReactorHandler & ~Copyable>(_ slot: Int, _ handler: inout Handler) {
         guard connections[slot].isLive, !connections[slot].flags.contains(.finishing) else { return }
-        deadlines.cancel(UInt32(slot))
+        // A deadline for the first words of the conversation goes on.
+        if !isAcceptedSession(slot) || connections[slot].deadlineReason == .tlsTimedOut {
+            deadlines.cancel(UInt32(slot))
+        }
         if !connections[slot].output.isEmpty { markDirty(slot) }
         guard !isAcceptedSession(slot) else { return }
         statistics.connected += 1

@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test func `no line is longer than 120 columns`() {
-        for file in SourceFile.all where file.path != "Reactor/Reactor+Output.swift" {
+        for file in SourceFile.all {
             for (index, line) in file.lines.enumerated() where line.count > 120 {
                 Issue.record("\(file.path):\(index + 1)")
             }
