@@ -23,6 +23,14 @@ extension Reactor {
         return unsafe ces_local_address(connections[slot].fd, &raw) == 0 ? SocketAddress(raw) : nil
     }
 
+    /// How long a byte and its acknowledgement take, as the system has measured it, in microseconds (tcp(7), TCP_INFO);
+    /// nil if the connection has ended.
+    public func roundTripMicroseconds(of id: ConnectionID) -> Int? {
+        guard let slot = live(id) else { return nil }
+        let time = ces_round_trip(connections[slot].fd)
+        return time < 0 ? nil : Int(time)
+    }
+
     /// Bytes that the kernel has not taken yet: private output, and what the ring still holds for a subscriber.
     public func unsent(_ id: ConnectionID) -> Int {
         guard let slot = live(id) else { return 0 }

@@ -46,6 +46,7 @@ public enum Server {
             configuration, listener, bound, connectionsMax: reactor.configuration.capacity, statisticsFile, output)
         let node = makeNode(configuration, settings)
         var shell = Shell(node: node, settings: settings, helpers: helpers, reloading: reloading, tls: tls)
+        shell.admin = try openAdmin(configuration, logger, in: &reactor)
         shell.start(in: &reactor)
         let outcome = Result { () throws(SystemError) in try reactor.run(&shell) }
         shell.writeLastStatistics(of: reactor)
