@@ -74,11 +74,19 @@ let package = Package(
                 .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
             ]
         ),
+        // The head of an HTTP request, by http-parser. No policy.
+        .target(
+            name: "CHTTPShim",
+            path: "Sources/CHTTPShim",
+            cSettings: [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)],
+            linkerSettings: [.linkedLibrary("http_parser")]
+        ),
         // The shell: maps reactor events to inputs of the node and its outputs to calls.
         .target(
             name: "Server",
             dependencies: [
-                "CEpollShim", "TLS", "Reactor", "Node", "Codecs", .product(name: "Logging", package: "swift-log"),
+                "CEpollShim", "CHTTPShim", "TLS", "Reactor", "Node", "Codecs",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),

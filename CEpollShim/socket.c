@@ -123,6 +123,14 @@ int ces_set_keep_alive(int fd, int idle_seconds, int interval_seconds, int probe
 
 int ces_set_not_sent_low_water(int fd, int bytes) { return set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes); }
 
+int ces_round_trip(int fd) {
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    memset(&info, 0, sizeof info);
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0) return -errno;
+    return info.tcpi_rtt > INT32_MAX ? INT32_MAX : (int)info.tcpi_rtt;
+}
+
 ptrdiff_t ces_send(int fd, const void *bytes, size_t count) {
     ssize_t sent = send(fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
     return sent < 0 ? -errno : sent;

@@ -344,6 +344,8 @@ int64_t ces_tls_context_expiry(const ces_tls_context *context, int index, int *k
 
 /// The certificate must be for this name; an address is compared as one.
 static int expect(SSL *ssl, const char *name) {
+    // OpenSSL takes an empty name for none to be compared.
+    if (*name == 0) return 0;
     X509_VERIFY_PARAM *rules = SSL_get0_param(ssl);
     if (X509_VERIFY_PARAM_set1_ip_asc(rules, name) == 1) return 1;
     ERR_clear_error();

@@ -49,6 +49,7 @@ prepare() {
     need_swift
     need_package libssl-dev /usr/include/openssl/ssl.h
     need_package libyaml-dev /usr/include/yaml.h
+    need_package libhttp-parser-dev /usr/include/http_parser.h
     need_package util-linux /usr/bin/setpriv
     need_package openssl /usr/bin/openssl
     cd "$ROOT"

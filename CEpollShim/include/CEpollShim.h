@@ -89,6 +89,8 @@ int ces_set_v6_only(int fd, int on);
 int ces_set_no_delay(int fd);
 int ces_set_keep_alive(int fd, int idle_seconds, int interval_seconds, int probes);
 int ces_set_not_sent_low_water(int fd, int bytes);
+/// Returns the round trip as the kernel has measured it, in microseconds.
+int ces_round_trip(int fd);
 ptrdiff_t ces_send(int fd, const void *bytes, size_t count);
 ptrdiff_t ces_receive(int fd, void *bytes, size_t count);
 

@@ -43,8 +43,10 @@ extension Engine {
 
     /// As `ces_receive`. A handshake that is complete by now lets the client speak.
     mutating func receive(_ index: Int, _ room: UnsafeMutableRawPointer, _ size: Int) -> Int {
-        let got = ces_receive(slots[index].fd, room, size)
-        guard got > 0, let session = sessions[index] else { return got }
+        guard let session = sessions[index] else { return ces_receive(slots[index].fd, room, size) }
+        // Room for the record that is being completed: what came must fit, since the socket may say nothing more.
+        let got = ces_receive(slots[index].fd, room, size - Self.recordSize)
+        guard got > 0 else { return got }
         session.feed(UnsafeRawBufferPointer(start: room, count: got))
         if !session.isEstablished, case .bytes = session.handshake() {
             push(index, session)
@@ -61,7 +63,10 @@ extension Engine {
         return session.hasEnded ? 0 : -Int(EAGAIN)
     }
 
-    /// All that is there: it is never more than what came.
+    /// The longest record of TLS, with its head and seal.
+    private static var recordSize: Int { 17 << 10 }
+
+    /// All that is there: what came, and at most one record that was not complete before.
     private func decrypt(_ session: TLSSession, _ room: UnsafeMutableRawPointer, _ size: Int) -> Int {
         var filled = 0
         while filled < size,
@@ -75,15 +80,10 @@ extension Engine {
         guard let session = sessions[index] else { return ces_send(slots[index].fd, bytes, count) }
         push(index, session)
         var taken = 0
-        while session.outputCount == 0, taken < count {
-            while taken < count, session.outputCount < Self.sendSize {
-                guard case .bytes(let more) = session.write(.init(start: bytes + taken, count: count - taken)) else {
-                    return taken
-                }
-                taken += more
-            }
-            push(index, session)
-        }
+        while taken < count, session.outputCount < Self.sendSize,
+            case .bytes(let more) = session.write(.init(start: bytes + taken, count: count - taken))
+        { taken += more }
+        push(index, session)
         return taken
     }
 

@@ -53,6 +53,8 @@ struct Link: Sendable {
     var opened: Instant
     var lastHeard: Instant
     var lastSent: Instant
+    /// The neighbour's network time less ours, in milliseconds, when it introduced itself; the way here is in it.
+    var clockOffset: Int64 = 0
 
     /// By stream.
     var edges: [Edge] = []

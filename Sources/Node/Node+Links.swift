@@ -312,6 +312,7 @@ extension Node {
         let server = serverIndex(of: introduction.id)
         guard resolveDuplicate(of: index, server: server) else { return }
         compareNetworkTime(introduction, isDialler: !isAcceptor)
+        links[index].clockOffset = Int64(bitPattern: introduction.networkTime &- networkTime())
         if links[index].dialled == bootstrap { bootstrapWasReached = true }
         links[index].neighbour = server
         links[index].phase = .levelling

@@ -71,7 +71,7 @@ public struct Node: Sendable {
 
     var registry: Registry
     var reservations: Reservations
-    var sessions = SessionTable()
+    var sessions: SessionTable
     /// The sessions that are catching up.
     var feeding = FeedTable()
     /// Streams that were forgotten last, with their ends.
@@ -157,6 +157,7 @@ public struct Node: Sendable {
         deliveryLeft = configuration.limits.deliveryBytes
         self.cryptography = cryptography
         bootstrap = configuration.bootstrap
+        sessions = SessionTable(expected: configuration.sessionsExpected)
         let timing = configuration.timing
         overlay = Overlay(
             waits: Overlay.Waits(

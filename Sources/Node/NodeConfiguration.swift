@@ -14,6 +14,9 @@ public struct NodeConfiguration: Sendable {
     public var timing = Timing()
     public var limits = Limits()
 
+    /// Client connections for which tables are made at the start. A table that grows leaves its former places behind,
+    /// and memory that is not touched takes none.
+    public var sessionsExpected = 0
     /// Activities with an integer outside 64 bits silence ten of sixteen real clients for good, so they are refused.
     public var allowsHugeIntegers = false
     /// Cost of new claims' hashes: the binary logarithm of scrypt's N. 10 takes about 3 ms and 1 MiB.

@@ -51,11 +51,11 @@ struct SessionTable: Sendable {
     /// A user with sessions here; shared by all of them.
     struct User: Sendable {
         var name: [UInt8]
-        /// Nil for the anonymous user.
-        var claim: ClaimID?
         /// Keyed digest of the secret: each message is checked against it.
         var verifier: [UInt8]
-        var sessions = 0
+        /// Nil for the anonymous user.
+        var claim: ClaimID?
+        var sessions: Int32 = 0
     }
 
     static let anonymous: Int32 = 0
@@ -64,8 +64,11 @@ struct SessionTable: Sendable {
     /// The jobs of the sessions that have one, by slot.
     private var jobs: [Int: UInt64] = [:]
     private var moves: [Int: UInt64] = [:]
-    private(set) var users: [User] = [User(name: Array("anonymous".utf8), claim: nil, verifier: [])]
-    private var userOf: [ClaimID: Int32] = [:]
+    private(set) var users: [User] = [User(name: Array("anonymous".utf8), verifier: [], claim: nil)]
+    /// Users by a digest of their claims: the claims themselves would be most of what a user takes. Those whose digest
+    /// another one has are beside it.
+    private var userOf: [UInt64: Int32] = [:]
+    private var userOfEqualDigest: [ClaimID: Int32] = [:]
     private var freeUsers: [Int32] = []
     /// Sessions that follow the log.
     private(set) var liveCount = 0
@@ -73,6 +76,13 @@ struct SessionTable: Sendable {
     private(set) var presentCount = 0
     /// Sessions that have a number.
     private(set) var numberedCount = 0
+
+    /// - Parameter expected: how many sessions need not let the tables grow.
+    init(expected: Int) {
+        sessions.reserveCapacity(expected)
+        users.reserveCapacity(expected)
+        userOf.reserveCapacity(expected)
+    }
 
     // MARK: Sessions
 
@@ -173,26 +183,40 @@ struct SessionTable: Sendable {
 
     /// The index of the user of a claim, made if this is its first session here.
     mutating func userIndex(name: [UInt8], claim: ClaimID, verifier: [UInt8]) -> Int32 {
-        if let index = userOf[claim] {
+        if let index = userIndex(of: claim) {
             users[Int(index)].verifier = verifier
             return index
         }
-        let user = User(name: name, claim: claim, verifier: verifier)
+        let user = User(name: name, verifier: verifier, claim: claim)
         let index = freeUsers.popLast() ?? Int32(users.count)
         if Int(index) == users.count { users.append(user) } else { users[Int(index)] = user }
-        userOf[claim] = index
+        let digest = Self.digest(of: claim)
+        if userOf[digest] == nil { userOf[digest] = index } else { userOfEqualDigest[claim] = index }
         return index
     }
 
+    private func userIndex(of claim: ClaimID) -> Int32? {
+        guard let index = userOf[Self.digest(of: claim)] else { return userOfEqualDigest[claim] }
+        return users[Int(index)].claim == claim ? index : userOfEqualDigest[claim]
+    }
+
+    private static func digest(of claim: ClaimID) -> UInt64 {
+        let origin = SplitMix64.mix(claim.origin.random &+ UInt64(claim.counter))
+        return SplitMix64.mix(claim.stamp ^ SplitMix64.mix(claim.origin.startStamp ^ origin))
+    }
+
     private mutating func removeUser(_ index: Int32) {
-        if let claim = users[Int(index)].claim { userOf[claim] = nil }
-        users[Int(index)] = User(name: [], claim: nil, verifier: [])
+        if let claim = users[Int(index)].claim {
+            let digest = Self.digest(of: claim)
+            if userOf[digest] == index { userOf[digest] = nil } else { userOfEqualDigest[claim] = nil }
+        }
+        users[Int(index)] = User(name: [], verifier: [], claim: nil)
         freeUsers.append(index)
     }
 
     /// The slots of all sessions of a claim. Complexity: linear in the table; used only when a claim is lost.
     func slots(of claim: ClaimID) -> [Int] {
-        guard let index = userOf[claim] else { return [] }
+        guard let index = userIndex(of: claim) else { return [] }
         return sessions.indices.filter { sessions[$0].state != .free && sessions[$0].user == index }
     }
 }

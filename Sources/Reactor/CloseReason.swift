@@ -53,6 +53,8 @@ public enum CloseReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case plaintextClientRefused
     /// TLS was spoken where there is none.
     case tlsRefused
+    /// A request at the admin endpoint, or the taking of its answer, took too long.
+    case adminTimedOut
     /// This server is going down.
     case shutdown
     /// An error of ours.

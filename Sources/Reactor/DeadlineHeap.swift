@@ -37,6 +37,8 @@ struct DeadlineHeap {
         restore(position)
     }
 
+    func contains(_ key: UInt32) -> Bool { Int(key) < positions.count && positions[Int(key)] >= 0 }
+
     /// Forgets the deadline of a key, if it has one. Complexity: O(log n).
     mutating func cancel(_ key: UInt32) {
         guard Int(key) < positions.count, positions[Int(key)] >= 0 else { return }

@@ -23,6 +23,14 @@ extension Reactor {
         return unsafe ces_local_address(connections[slot].fd, &raw) == 0 ? SocketAddress(raw) : nil
     }
 
+    /// How long a byte and its acknowledgement take, as the system has measured it, in microseconds (tcp(7), TCP_INFO);
+    /// nil if the connection has ended.
+    public func roundTripMicroseconds(of id: ConnectionID) -> Int? {
+        guard let slot = live(id) else { return nil }
+        let time = ces_round_trip(connections[slot].fd)
+        return time < 0 ? nil : Int(time)
+    }
+
     /// Bytes that the kernel has not taken yet: private output, and what the ring still holds for a subscriber.
     public func unsent(_ id: ConnectionID) -> Int {
         guard let slot = live(id) else { return 0 }
@@ -100,7 +108,10 @@ extension Reactor {
     /// A dial has become a connection, or an accepted connection is under TLS.
     mutating func establish<Handler: ReactorHandler & ~Copyable>(_ slot: Int, _ handler: inout Handler) {
         guard connections[slot].isLive, !connections[slot].flags.contains(.finishing) else { return }
-        deadlines.cancel(UInt32(slot))
+        // A deadline for the first words of the conversation goes on.
+        if !isAcceptedSession(slot) || connections[slot].deadlineReason == .tlsTimedOut {
+            deadlines.cancel(UInt32(slot))
+        }
         if !connections[slot].output.isEmpty { markDirty(slot) }
         guard !isAcceptedSession(slot) else { return }
         statistics.connected += 1

@@ -246,7 +246,7 @@ extension Reactor {
         if closeIfOverrun(slot) { return }
         // The ring stays as it is until the batch has been sent, and so does what a session has made of it.
         let news = unsafe ring.bytes(connections[slot].cursor, ring.end)
-        guard let bytes = unsafe connections[slot].transport == .plain ? news : sealed(slot, news) else {
+        guard let bytes = unsafe connections[slot].transport == .tls ? sealed(slot, news) : news else {
             return sendNews(slot)
         }
         unsafe batch.add(slot, connections[slot].fd, bytes)

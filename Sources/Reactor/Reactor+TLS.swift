@@ -104,7 +104,10 @@ extension Reactor {
             session.isUndrained = true
             tlsSessions[UInt32(slot)] = session
             connections[slot].transport = .tls
-            startDeadline(slot, configuration.tlsHandshakeMilliseconds, .tlsTimedOut)
+            // Who has been given a shorter time for its first words has no longer one for this.
+            if !deadlines.contains(UInt32(slot)) {
+                startDeadline(slot, configuration.tlsHandshakeMilliseconds, .tlsTimedOut)
+            }
             makeRoomForHandshake(of: slot)
             return tlsReceive(slot)
         } catch {
@@ -114,7 +117,8 @@ extension Reactor {
     }
 
     /// Handshakes are dear, and half of one costs the other end nothing. Beyond a number of them the oldest gives way:
-    /// so a crowd that does not go on keeps out nobody who does.
+    /// a crowd that does not go on keeps out nobody who does, unless more than that number come within the time of a
+    /// handshake.
     private mutating func makeRoomForHandshake(of slot: Int) {
         handshakes.append(id(slot).rawValue)
         statistics.tlsHandshakesUnderWay += 1
@@ -159,7 +163,12 @@ extension Reactor {
         }
         session.isUndrained = false
         let result = session.isEstablished ? decrypt(slot, session) : goOn(slot, session)
-        // A read may want to write: a flight of the handshake, a change of keys.
+        // A read may want to write: a flight of the handshake, a change of keys. What is written for the conversation
+        // never makes so much of it: only who asks again and again, and does not read the answers.
+        guard session.outputCount <= 2 * Self.sealedBytesMax else {
+            tlsFailures[id(slot).rawValue] = "the other end asks without reading the answers"
+            return .broken(.tlsFailed)
+        }
         if session.outputCount > 0 { markDirty(slot) }
         return result
     }
@@ -246,6 +255,8 @@ extension Reactor {
     mutating func tlsSend(_ slot: Int, _ bytes: UnsafeRawBufferPointer) -> TransferResult {
         let session = session(slot)
         guard session.isEstablished else { return .blocked }
+        // Part of a share may have been sealed before: a session that failed sends nothing more.
+        guard session.failure == nil else { return .failed(SystemErrno.brokenProtocol) }
         var taken = 0
         while true {
             if let failure = push(slot, session) { return .failed(failure) }
@@ -262,8 +273,9 @@ extension Reactor {
         }
     }
 
-    /// The longest share that waits in a batch: one record. More saves no call worth mentioning, and would leave the
-    /// processor's caches before the kernel reads it.
+    /// The longest share that waits in a batch: one record. Beside more bytes than that a call saved should weigh
+    /// little, and what is sealed for hundreds of sessions may have left the processor's caches before the kernel reads
+    /// it. A guess: no other bound was measured.
     private static var batchedBytesMax: Int { 16 << 10 }
 
     /// All of these bytes as they are to go to the network, valid until the session is used again; nil if that is not

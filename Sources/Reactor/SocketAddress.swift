@@ -26,6 +26,13 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         self.init(family: ipBytes.count == 4 ? .ipv4 : .ipv6, padded: padded, port: port, scope: 0)
     }
 
+    /// The address that `mappedBytes` has, without a port; nil for any other count of bytes.
+    public init?(mapped bytes: [UInt8]) {
+        guard bytes.count == 16 else { return nil }
+        let isMapped = bytes.prefix(10).allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
+        self.init(ipBytes: isMapped ? Array(bytes[12...]) : bytes, port: 0)
+    }
+
     /// Parses a numeric address without a port, brackets around IPv6 allowed: `127.0.0.1`, `::1`, `[::1]`. Names are
     /// not resolved (see ``Resolver``).
     public init?(ip text: String, port: UInt16) {

@@ -95,7 +95,7 @@ internal import CEpollShim
         // The caller's bytes are valid during the call.
         let result = unsafe ces_tls_write(handle, start, bytes.count)
         guard result == 0, isEstablished else { return settle(result) }
-        // Only a renegotiation does that, and there is none.
+        // Only a handshake message that came in part does that, which nobody who means well sends.
         failure = "nothing can be written before something is read"
         return .failed
     }

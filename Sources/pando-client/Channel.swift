@@ -83,7 +83,8 @@ struct Channel {
     func write(_ bytes: [UInt8]) -> Descriptor.Result {
         guard let session else { return Descriptor.write(socket, bytes) }
         push()
-        guard !isFull, session.failure == nil else { return .later }
+        guard session.failure == nil else { return .failed(EPROTO) }
+        guard !isFull else { return .later }
         // Valid during the call.
         guard case .bytes(let count) = unsafe bytes.withUnsafeBytes({ unsafe session.write($0) }) else { return .later }
         push()

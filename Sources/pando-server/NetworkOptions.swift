@@ -98,26 +98,33 @@ struct NetworkOptions: ParsableArguments {
 
 /// A secret may be given itself or by a file's name: what is stronger holds, and then the other was not given.
 extension Resolution<ServerConfiguration> {
-    mutating func readSecret() {
-        guard let path = target.secretPath else { return }
-        let (own, file) = (origin("secret"), origin("secret-file"))
-        if own.rank == file.rank {
-            return blame(["secret", "secret-file"], "secret and secret-file: give one of them.")
+    mutating func readSecrets() {
+        readSecret("secret", \.secret, \.secretPath)
+        readSecret("admin-token", \.adminToken, \.adminTokenPath)
+    }
+
+    private mutating func readSecret(
+        _ name: String, _ value: WritableKeyPath<ServerConfiguration, String?>,
+        _ file: WritableKeyPath<ServerConfiguration, String?>
+    ) {
+        guard let path = target[keyPath: file] else { return }
+        let fileName = name + "-file"
+        let (own, other) = (origin(name), origin(fileName))
+        if own.rank == other.rank { return blame([name, fileName], "\(name) and \(fileName): give one of them.") }
+        if own.rank > other.rank {
+            target[keyPath: file] = nil
+            return forget(fileName)
         }
-        if own.rank > file.rank {
-            target.secretPath = nil
-            return forget("secret-file")
-        }
-        forget("secret")
-        target.secret = nil
+        forget(name)
+        target[keyPath: value] = nil
         switch TextFile.read(path, bytesMax: ConfigurationFile.bytesMax) {
-        case .failure(let failure): blame(["secret-file"], "secret-file: \(failure)")
+        case .failure(let failure): blame([fileName], "\(fileName): \(failure)")
         case .success(let bytes):
             let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
             if line.isEmpty {
-                return blame(["secret-file"], "secret-file: '\(path)' begins with an empty line: put the secret there.")
+                return blame([fileName], "\(fileName): '\(path)' begins with an empty line: put the \(name) there.")
             }
-            target.secret = String(decoding: line, as: UTF8.self)
+            target[keyPath: value] = String(decoding: line, as: UTF8.self)
         }
     }
 }

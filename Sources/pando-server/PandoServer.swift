@@ -61,6 +61,7 @@ struct PandoServer: ParsableCommand {
     @OptionGroup(title: "Network") var network: NetworkOptions
     @OptionGroup(title: "TLS") var security: TLSOptions
     @OptionGroup(title: "Log and statistics") var insight: InsightOptions
+    @OptionGroup(title: "Admin endpoint") var admin: AdminOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Times (milliseconds)") var times: TimeOptions
 
@@ -70,12 +71,14 @@ struct PandoServer: ParsableCommand {
             ServerSettings("Network", network.settings),
             ServerSettings("TLS", security.settings),
             ServerSettings("Log and statistics", insight.settings),
+            ServerSettings("Admin endpoint", admin.settings),
             ServerSettings("Limits", limits.settings),
             ServerSettings("Times (milliseconds)", times.settings),
         ]
     }
 
-    private static let rules = NetworkOptions.rules + TLSOptions.rules + LimitOptions.rules + TimeOptions.rules
+    private static let rules =
+        NetworkOptions.rules + TLSOptions.rules + AdminOptions.rules + LimitOptions.rules + TimeOptions.rules
 
     func run() throws {
         let resolution = source.resolve(groups, Self.rules)

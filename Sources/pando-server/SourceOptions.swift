@@ -28,7 +28,7 @@ struct SourceOptions: ParsableArguments {
         var resolution = Resolution(
             ServerConfiguration(), groups, file: file,
             environment: environment.filter { $0.key != Self.variable })
-        resolution.readSecret()
+        resolution.readSecrets()
         resolution.check(rules)
         return resolution
     }

@@ -230,6 +230,9 @@ extension LightTests {
 
         // MARK: Documents
 
+        /// Settings that do not stand in the file.
+        private let secrets = ["secret", "admin-token"]
+
         /// A setting as the option parser knows it.
         private struct Option {
             var key: String
@@ -261,7 +264,7 @@ extension LightTests {
                 "`\(name["kind"]?.string == "long" ? "--" : "-")\(name["name"]?.string ?? "")`"
             }
             let variable = "PANDO_" + key.uppercased().replacingOccurrences(of: "-", with: "_")
-            let place = key == "secret" ? "" : "`\(key)`"
+            let place = secrets.contains(key) ? "" : "`\(key)`"
             return "| \(place) | \(options.joined(separator: ", ")) | `\(variable)` | \(standard) | \(text) |"
         }
 
@@ -288,11 +291,11 @@ extension LightTests {
             let keys = text.components(separatedBy: "\n").compactMap { line in
                 line.firstMatch(of: /^\#([a-z-]+):\ /).map { String($0.1) }
             }
-            let expected = try options().map(\.key).filter { $0 != "secret" }
+            let expected = try options().map(\.key).filter { !secrets.contains($0) }
             #expect(keys == expected)
-            try withFile("x\n") { secret in
+            try withFile("sixteen characters\n") { secret in
                 let all = text.replacing(/(?m)^\#([a-z-]+:\ )/) { $0.1 }
-                    .replacingOccurrences(of: "/etc/pando/secret", with: secret)
+                    .replacing(/\/etc\/pando\/(secret|admin-token)/, with: secret)
                 try withFile(all) { path in
                     let answer = try run(["--config", path, "--check-config"])
                     #expect(answer.status == .code(0), "\(answer.errors)")

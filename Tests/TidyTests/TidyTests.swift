@@ -28,7 +28,9 @@ import Testing
         "Chaos": ["CEpollShim", "CNamespaceShim", "Codecs", "Glibc", "Simulator"],
         "Load": ["CEpollShim", "CLoadShim", "Codecs", "Glibc", "Histogram", "TLS"],
         "Simulator": ["Codecs", "DequeModule", "HeapModule", "Node"],
-        "Server": ["CEpollShim", "Codecs", "Glibc", "Logging", "Node", "Reactor", "Synchronization", "TLS"],
+        "Server": [
+            "CEpollShim", "CHTTPShim", "Codecs", "Glibc", "Logging", "Node", "Reactor", "Synchronization", "TLS",
+        ],
     ])
     func `imports run one way`(module: String, allowed: [String]) {
         for file in SourceFile.of(module) {
@@ -73,7 +75,7 @@ import Testing
     }
 
     @Test func `no line is longer than 120 columns`() {
-        for file in SourceFile.all where file.path != "Reactor/Reactor+Output.swift" {
+        for file in SourceFile.all {
             for (index, line) in file.lines.enumerated() where line.count > 120 {
                 Issue.record("\(file.path):\(index + 1)")
             }

@@ -14,6 +14,8 @@ struct ConnectionTable {
         case dialling
         /// A client that is turned away, until it is gone.
         case refused
+        /// Looks at this server (`Admin`).
+        case admin
     }
 
     struct Flags: OptionSet {
@@ -62,6 +64,18 @@ struct ConnectionTable {
     /// The other end of a connection that is undetermined yet; forgotten here.
     mutating func takeAddress(of id: ConnectionID) -> SocketAddress? {
         role(of: id) == .undetermined ? addresses.removeValue(forKey: id.slot) : nil
+    }
+
+    /// The other end of a connection that is undetermined yet.
+    func address(of id: ConnectionID) -> SocketAddress? { role(of: id) == .undetermined ? addresses[id.slot] : nil }
+
+    /// Slots that have been used so far.
+    var slots: Int { entries.count }
+
+    /// The connection in a slot; nil if there is none.
+    func connection(at slot: Int) -> ConnectionID? {
+        guard slot < entries.count, entries[slot].role != .none else { return nil }
+        return ConnectionID(slot: UInt32(slot), generation: entries[slot].generation)
     }
 
     /// Forgets a connection and returns what it was.

@@ -8,6 +8,7 @@ extension Shell: ReactorHandler {
     mutating func accepted(
         _ id: ConnectionID, from peer: SocketAddress, listener: ListenerID, in reactor: inout Reactor
     ) {
+        if listener == admin?.listener { return acceptAdmin(id, in: &reactor) }
         connections.begin(id, as: .undetermined, address: peer)
         admit(id, in: &reactor)
         log.logger.debug("connection accepted", metadata: ["connection": "\(id)", "peer": "\(peer)"])
@@ -21,6 +22,7 @@ extension Shell: ReactorHandler {
         case .client, .link:
             if !atEnd, holds(id, in: &reactor) { return 0 }
             return receive(id, bytes, seen: seen, atEnd: atEnd, in: &reactor)
+        case .admin: return receiveAdmin(id, bytes, atEnd: atEnd, in: &reactor)
         case .none, .dialling, .refused: return bytes.count
         }
     }
@@ -42,6 +44,7 @@ extension Shell: ReactorHandler {
     mutating func closed(_ id: ConnectionID, reason: CloseReason, in reactor: inout Reactor) {
         let now = instant(of: reactor)
         admission.remove(id)
+        noteEnd(of: id, reason, in: reactor)
         tellBrokenTLS(id, in: reactor)
         log.logger.debug("connection closed", metadata: ["connection": "\(id)", "reason": "\(reason)"])
         switch connections.end(id) {
@@ -50,7 +53,7 @@ extension Shell: ReactorHandler {
             node.clientClosed(SessionID(id), acknowledged: reactor.lastAcknowledged, at: now)
         case .link: node.linkClosed(LinkID(id), at: now)
         case .dialling: dialEnded(id, reason, in: &reactor)
-        case .undetermined, .refused, .none: return
+        case .undetermined, .refused, .admin, .none: return
         }
         carryOut(in: &reactor)
     }
@@ -96,6 +99,8 @@ extension Shell: ReactorHandler {
         releaseIntake(in: &reactor)
         if !deferred.isEmpty { reactor.setTimer(TimerToken.deferred, afterMilliseconds: 0) }
         if log.begsForTime() { reactor.setTimer(TimerToken.suppressed, afterMilliseconds: 1000) }
+        closeOverdue(in: &reactor)
+        continueAnswers(in: &reactor)
         if life.isEnding, reactor.statistics.open == 0 { reactor.stop() }
     }
 

@@ -73,6 +73,7 @@ extension Shell {
         log.logger.notice("shutting down", metadata: ["connections": "\(reactor.statistics.open)"])
         life.isEnding = true
         reactor.closeListener(settings.listener)
+        endAdmin(in: &reactor)
         node.shutdown(at: instant(of: reactor))
         carryOut(in: &reactor)
         for id in connections.connections(.undetermined) {

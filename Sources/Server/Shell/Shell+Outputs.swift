@@ -99,6 +99,7 @@ extension Shell {
         let id = ConnectionID(id)
         guard markFinishing(id) else { return }
         closes.count(reason)
+        admin?.closed.expect(id, reason.rawValue)
         if reason == .silent {
             // Nobody is there to read last words.
             reactor.close(id, .finished)
@@ -114,6 +115,7 @@ extension Shell {
         let id = ConnectionID(id)
         guard markFinishing(id) else { return }
         closes.count(reason)
+        admin?.closed.expect(id, reason.rawValue)
         reactor.finish(id, .finished, lingerMilliseconds: Int(clamping: linger), keepReading: keepsReading)
     }
 
@@ -144,6 +146,7 @@ extension Shell {
 
     mutating func tell(_ report: Report, in reactor: inout Reactor) {
         log.tell(report, at: reactor.now)
+        noteLinkEnd(report, in: reactor)
         switch report {
         case .ready: announceReady()
         case .drained: life.isDrained = true

@@ -47,6 +47,8 @@ struct Shell: ~Copyable {
     var life = Life()
     var reloading: Reloading
     var tls: ServerTLS
+    /// Nil unless somebody wants to look.
+    var admin: Admin?
 
     /// An input of the node that is given to it in the next turn.
     enum DeferredInput {

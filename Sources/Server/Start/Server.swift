@@ -46,6 +46,7 @@ public enum Server {
             configuration, listener, bound, connectionsMax: reactor.configuration.capacity, statisticsFile, output)
         let node = makeNode(configuration, settings)
         var shell = Shell(node: node, settings: settings, helpers: helpers, reloading: reloading, tls: tls)
+        shell.admin = try openAdmin(configuration, logger, in: &reactor)
         shell.start(in: &reactor)
         let outcome = Result { () throws(SystemError) in try reactor.run(&shell) }
         shell.writeLastStatistics(of: reactor)
@@ -165,6 +166,7 @@ public enum Server {
         settings.allowsHugeIntegers = configuration.allowsHugeIntegers
         settings.hashCost = configuration.hashCost
         settings.acknowledgingServers = configuration.acknowledgingServers
+        settings.sessionsExpected = shell.connectionsMax
         let cryptography = Cryptography { key, message in
             // HMAC-SHA-256 has no failure but the lack of memory.
             guard let mac = try? Crypto.hmacSHA256(key: key, message: message) else {

@@ -75,6 +75,12 @@ public struct ServerConfiguration: Sendable {
 
     public var logLevel = Logger.Level.info
     public var logFormat = LogFormat.text
+    /// Where people and programs may look at this server; nil is nowhere.
+    public var admin: AdminAddress?
+    /// What they have to know; nil is nothing.
+    public var adminToken: String?
+    /// The file that it was read from.
+    public var adminTokenPath: String?
     /// Where counters are written at SIGUSR1 and at the end; nil is nowhere.
     public var statisticsPath: String?
 
@@ -122,6 +128,28 @@ public struct ServerConfiguration: Sendable {
 
     /// What a broadcast adds to the activity: the command, the user's name with every byte escaped.
     static let lineMargin = 8 << 10
+}
+
+/// Where the admin endpoint listens.
+public struct AdminAddress: Hashable, Sendable {
+    /// An address and a port.
+    public let text: String
+
+    /// `ADDRESS:PORT`, `localhost:PORT`, or a port alone, which is one of this host for this host; nil for anything
+    /// else. Other names are not looked up.
+    public init?(_ text: String) {
+        var full = text
+        if !text.contains(":") { full = "127.0.0.1:\(text)" }
+        if text.hasPrefix("localhost:") { full = "127.0.0.1:\(text.dropFirst("localhost:".count))" }
+        guard let address = SocketAddress(full) else { return nil }
+        self.text = "\(address)"
+    }
+
+    /// Nobody but this host reaches it.
+    public var isLoopback: Bool { SocketAddress(text)?.isLoopback ?? false }
+
+    /// Shorter tokens could be guessed.
+    public static let tokenBytesMin = 16
 }
 
 /// A numeric address to listen on.

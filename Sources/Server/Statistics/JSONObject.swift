@@ -8,9 +8,15 @@ struct JSONObject {
     /// The object's text.
     var finished: [UInt8] { bytes + [UInt8(ascii: "}")] }
 
-    mutating func set(_ name: String, _ value: String) {
+    /// The same without its end: somebody else goes on.
+    var unfinished: [UInt8] { bytes }
+
+    mutating func set(_ name: String, _ value: String) { set(name, bytes: Array(value.utf8)) }
+
+    /// A string of bytes that came from elsewhere.
+    mutating func set(_ name: String, bytes value: [UInt8]) {
         begin(name)
-        JSONText.append(string: Array(value.utf8).span, to: &bytes)
+        JSONText.append(string: value.span, to: &bytes)
     }
 
     mutating func set(_ name: String, _ value: some BinaryInteger) {
@@ -36,6 +42,21 @@ struct JSONObject {
             bytes += object.finished
         }
         bytes.append(UInt8(ascii: "]"))
+    }
+
+    mutating func set(_ name: String, _ strings: [String]) {
+        open(name)
+        for (index, string) in strings.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            JSONText.append(string: Array(string.utf8).span, to: &bytes)
+        }
+        bytes.append(UInt8(ascii: "]"))
+    }
+
+    /// Begins a list; whoever goes on with what is unfinished ends it.
+    mutating func open(_ name: String) {
+        begin(name)
+        bytes.append(UInt8(ascii: "["))
     }
 
     private mutating func begin(_ name: String) {

@@ -29,7 +29,7 @@ enum StatisticsDocument {
         return document.finished + [UInt8(ascii: "\n")]
     }
 
-    private static func certificate(_ certificate: ServerTLS.Certificate) -> JSONObject {
+    static func certificate(_ certificate: ServerTLS.Certificate) -> JSONObject {
         var object = JSONObject()
         object.set("use", certificate.use)
         object.set("kind", certificate.kind.rawValue)

@@ -89,13 +89,26 @@ enum Sockets {
         close(fd)
     }
 
+    /// A socket that listens on a free port of the loopback address, and from which nobody accepts.
+    static func listen() throws -> (fd: Int32, port: Int) {
+        let port = try freePort()
+        return try withAddress("127.0.0.1", port) { address, length, family in
+            let fd = socket(family, stream, 0)
+            guard bind(fd, address, length) == 0, Glibc.listen(fd, 16) == 0 else {
+                defer { close(fd) }
+                throw reason("listen on \(port)")
+            }
+            return (fd, port)
+        }
+    }
+
     /// Whether one can listen there now.
     static func isFree(host: String = "127.0.0.1", port: Int) -> Bool {
         let result = try? withAddress(host, port) { address, length, family in
             let fd = socket(family, stream, 0)
             defer { close(fd) }
             set(fd, level: SOL_SOCKET, option: SO_REUSEADDR, to: 1)
-            return bind(fd, address, length) == 0 && listen(fd, 1) == 0
+            return bind(fd, address, length) == 0 && Glibc.listen(fd, 1) == 0
         }
         return result ?? false
     }

@@ -1,0 +1,33 @@
+/// Whether this server is well, for programs that decide by it: whether to restart it, to send it clients, to wake
+/// somebody.
+internal import Codecs
+internal import Node
+
+extension Shell {
+    /// The answer's status at a path that asks for health; nil at any other.
+    ///
+    /// - `/healthz/live`: it answers, so it lives.
+    /// - `/healthz`, `/healthz/ready`: it serves clients.
+    /// - `/healthz/whole`: it also reaches every member that it still owes records. Not a reason to restart it, nor to
+    ///   send it no clients: it is not the one that is missing.
+    func health(_ path: String) -> HTTPStatus? {
+        switch path {
+        case "/healthz/live": .ok
+        case "/healthz", "/healthz/ready": node.stage == .serving ? .ok : .unavailable
+        case "/healthz/whole": isWhole ? .ok : .unavailable
+        default: nil
+        }
+    }
+
+    var isWhole: Bool { node.stage == .serving && node.membership.unreachable == 0 }
+
+    var healthDocument: [UInt8] {
+        var document = JSONObject()
+        document.set("live", true)
+        document.set("ready", node.stage == .serving)
+        document.set("whole", isWhole)
+        document.set("members", node.membership.reachable)
+        document.set("unreachable", node.membership.unreachable)
+        return document.finished + [UInt8(ascii: "\n")]
+    }
+}
