@@ -298,8 +298,10 @@ extension Node {
         counters.membersDeparted += 1
         overlayIsDirty = true
         let address = members[server].address
-        // Whoever says that it is over may be the only one that dials it, and die.
-        if cause == .silent || cause == .told, configuration.defect != .departureStopsDialling,
+        // Whoever says that it is over may be the only one that dials it, and die. And the one known neighbour may come
+        // back after it left, told of nobody or of others: those that were told of it find it again.
+        let mayReturn = cause == .silent || cause == .told || cause == .left && address == configuration.bootstrap
+        if mayReturn, configuration.defect != .departureStopsDialling,
             !members.contains(where: { $0.isOwed && $0.address == address })
         {
             overlay.remember(

@@ -103,6 +103,7 @@ final class RandomRun {
     /// When the load was even in the end.
     private var evenAt: UInt64?
     private var random: SplitMix64
+    private var networksAreIntroduced = false
 
     init(draw: WorldDraw, setsClocksBack: Bool) {
         self.draw = draw
@@ -171,13 +172,13 @@ final class RandomRun {
 
     /// Nobody is dead or missing: what is wrong now mends itself.
     private var isComplete: Bool {
-        (draw.secondNetwork == nil || world.servers[draw.secondNetwork ?? 0].bootstrap != nil)
-            && world.servers.allSatisfy(\.isUp)
+        (draw.secondNetwork == nil || networksAreIntroduced) && world.servers.allSatisfy(\.isUp)
     }
 
     /// The first server of the second network restarts, told of one of the first network.
     private func introduceSecondNetwork(_ first: Int) {
-        guard world.servers[first].bootstrap == nil else { return }
+        guard !networksAreIntroduced else { return }
+        networksAreIntroduced = true
         adversary.tell("server \(first) restarts, told of another network")
         world.rareStates[.networksMet] += 1
         world.kill(first, .process)
@@ -295,7 +296,7 @@ extension WorldDraw {
         let silence = timing.silence + timing.heartbeat
         let dial = options.connectTimeoutMilliseconds + timing.handshake + 2 * timing.redialMax
         let unreachable = 4 * max(timing.announceInterval, timing.silence)
-        let departed = departsSoon ? timing.departedRedial : 0
+        let departed = departsSoon || weights.last ?? 0 > 0 ? timing.departedRedial : 0
         return 2 * (silence + dial + departed + timing.joinPatience + unreachable + 2 * timing.announceInterval)
     }
 

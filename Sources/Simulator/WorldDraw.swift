@@ -191,6 +191,8 @@ struct WorldDraw {
     /// What came after the rest was drawn, so that worlds stay what they were.
     private mutating func drawSessions(_ random: inout SplitMix64) {
         let isDrained = random.chance(permille: 400)
+        // Whoever was told of a server that left dials it once in a while.
+        if isDrained, !departsSoon { options.timing.departedRedial = 2000 }
         weights.append(isDrained ? 1 + random.below(FaultKind.drain.weightMax) : 0)
         namedPermille = random.chance(permille: 300) ? random.below(1001 as UInt64) : 600
         if random.chance(permille: 800) { options.timing.resumeWindow = 1000 + random.below(15_000 as UInt64) }
