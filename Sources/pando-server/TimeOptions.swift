@@ -115,7 +115,9 @@ struct TimeOptions: ParsableArguments {
 
     @Option(
         name: .customLong("departed-redial-ms"),
-        help: ArgumentHelp("How often a server that departed in silence, or the remote host after it left, is dialled, for ever.", valueName: "ms"))
+        help: ArgumentHelp(
+            "How often a server that departed in silence, or the remote host after it left, is dialled, for ever.",
+            valueName: "ms"))
     var departedRedial = Given(standard: defaults.departedRedial)
 
     @Option(
