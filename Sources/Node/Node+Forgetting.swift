@@ -192,7 +192,8 @@ extension Node {
         return endedToTell
     }
 
-    /// Another server has forgotten this stream at `end`: its origin is gone. What is missing here before the end may
+    /// Another server has forgotten this stream, which it had up to `end` (if its tombstone is gone as well it tells no
+    /// more than what it was told; what it acknowledged before counts): its origin is gone. What is missing here before the end may
     /// still come from somebody else; if it has not after an announce interval, it is given up.
     mutating func noteEnded(_ index: Int, at end: UInt64) {
         if linkIndex(toServer: index) == nil, [.unreachable, .unheard].contains(members[index].status) {
@@ -239,8 +240,9 @@ extension Node {
         for digest in ended {
             if let origin = servers.index(of: digest.origin) {
                 guard origin != Self.ownIndex, origin != links[index].neighbour else { continue }
-                queues[links[index].neighbour].acknowledge(origin, through: digest.held)
-                noteEnded(origin, at: digest.held)
+                let neighbour = links[index].neighbour
+                queues[neighbour].acknowledge(origin, through: digest.held)
+                noteEnded(origin, at: queues[neighbour].acknowledged[origin])
             } else {
                 buryUnknown(digest)
             }

@@ -168,7 +168,7 @@ extension Node {
             }
             guard stream != Self.ownIndex else { continue }
             queues[origin].acknowledge(stream, through: position.seq)
-            noteEnded(stream, at: position.seq)
+            noteEnded(stream, at: queues[origin].acknowledged[stream])
         }
         confirmClaims()
     }
