@@ -306,7 +306,7 @@ extension Node {
     }
 
     /// Everybody forgets where the session was.
-    private mutating func noteArrival(of claim: ClaimID, from source: ServerID, number: UInt64) {
+    mutating func noteArrival(of claim: ClaimID, from source: ServerID, number: UInt64) {
         guard number > 0, keepsSessions else { return }
         whereabouts.remove(number, at: source, of: claim)
         tell(

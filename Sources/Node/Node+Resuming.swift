@@ -156,6 +156,8 @@ extension Node {
         else { return nil }
         counters.sessionsResumed += 1
         counters.floorsGuessed += 1
+        // Each floor is used once: its server cannot say that it is.
+        noteArrival(of: claim, from: place.server, number: place.number)
         return place.isDetached ? place.floor : place.floor.union(members[server].reached ?? Floor())
     }
 

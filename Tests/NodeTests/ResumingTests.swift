@@ -217,6 +217,25 @@ import Testing
         #expect(wires.texts(third).isEmpty)
     }
 
+    @Test func `the place of a session of a dead server is used once, at all servers`() {
+        let wires = network(4)
+        let sender = wires.anonymous(at: 1)
+        let first = wires.login("ada", at: 3)
+        #expect(wires.clients[first].node == 3)
+        wires.kill(3)
+        wires.clients[first].isFollowing = false
+        wires.post("a", by: sender)
+        let second = wires.login("ada", at: 0)
+        wires.pass(milliseconds: 2000)
+        #expect(wires.texts(second) == ["a"])
+        #expect([0, 1, 2].map { wires.nodes[$0].statistics.sessionsElsewhere } == [0, 1, 1])
+        wires.say(#"{"command":"LOGOUT"}"#, by: second)
+        wires.pass(milliseconds: 200)
+        let third = wires.login("ada", at: 2)
+        wires.pass(milliseconds: 2000)
+        #expect(wires.texts(third).isEmpty)
+    }
+
     @Test func `a session that began after its server last told goes on from its beginning`() {
         let wires = network(3)
         let sender = wires.anonymous(at: 1)
