@@ -18,7 +18,7 @@ extension Node {
         if let reached, !floor.covers(reached) { tellReached(reached.intersection(floor)) }
         nextSession += 1
         sessions.setNumber(nextSession, of: slot)
-        let beyond = floor.positions.filter { $0.origin != id && $0.seq > reached?[$0.origin] ?? 0 }
+        let beyond = floor.positions.filter { $0.seq > reached?[$0.origin] ?? 0 }
         tell(.sessionOpened, SessionRecord(number: nextSession, floor: Floor(beyond)), of: claim)
         timers.set(.measure, at: now.adding(milliseconds: configuration.timing.checkpoint))
     }
@@ -126,11 +126,8 @@ extension Node {
         var place = Whereabouts.Place(server: server, number: record.number, floor: record.floor)
         var hasRoom = true
         switch kind {
-        case .sessionOpened:
-            place.floor = record.floor.union(Floor([StreamPosition(origin: server, seq: seq)]))
-            hasRoom = whereabouts.open(place, of: claim)
-        case .sessionDetached:
-            place.isDetached = true
+        case .sessionOpened, .sessionDetached:
+            place.isDetached = kind == .sessionDetached
             hasRoom = whereabouts.open(place, of: claim)
         case .sessionMoved:
             for position in record.floor.positions {

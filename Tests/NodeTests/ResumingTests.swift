@@ -249,6 +249,22 @@ import Testing
         #expect(wires.texts(second) == ["a"])
     }
 
+    @Test func `who began where it had missed something, and whose server dies, gets it again`() {
+        let wires = network(3)
+        let senders = (0..<3).map { wires.anonymous(at: $0) }
+        #expect(senders.map { wires.clients[$0].node } == [0, 1, 2])
+        wires.drop(wires.login("ada", at: 1))
+        wires.post("a", by: senders[2])
+        let second = wires.login("ada", at: 2)
+        wires.pass(milliseconds: 100)
+        #expect(wires.clients[second].node == 2 && wires.texts(second) == ["a"])
+        wires.kill(2)
+        wires.clients[second].isFollowing = false
+        let third = wires.login("ada", at: 0)
+        wires.pass(milliseconds: 2000)
+        #expect(wires.texts(third) == ["a"])
+    }
+
     @Test func `who is closed because its server leaves goes on elsewhere`() {
         let wires = network(3)
         let sender = wires.anonymous(at: 1)

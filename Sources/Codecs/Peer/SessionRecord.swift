@@ -11,7 +11,7 @@ extension RecordKind {
 /// What the records about named sessions say. Their header has the claim.
 ///
 /// - `sessionOpened`: the session's number, and what it had been shown, as far as that is beyond the server's last
-///   `sessionsReached` and not its own stream.
+///   `sessionsReached`.
 /// - `sessionMoved`: a session of another server has come here; its server and its number there are the one position.
 /// - `sessionDetached`: number and whole floor.
 /// - `sessionClosed`: the number; the floor is empty.
