@@ -74,7 +74,7 @@ struct MoveTable: Sendable {
 extension Node {
     /// How long what a moved client says first may wait for what it said last at the other server: longer than that one
     /// listens to it.
-    static let arrivalPatience: UInt64 = 3000
+    public static let arrivalPatience: UInt64 = 3000
 
     // MARK: As the source
 

@@ -1,3 +1,5 @@
+import Node
+
 /// One connection of a client, as the client knows it: whom it dialled and why, when it was welcomed, and how it ended.
 /// A user's session is a chain of visits: moved by REDIRECT, or resumed by the user's next login. What was sent between
 /// two visits that belong together is owed as if there had been one connection, and so are once and order.
@@ -216,12 +218,15 @@ extension History {
         return false
     }
 
-    /// Whether a client was only moved by its servers between two activities: then the later one waits for the earlier.
+    /// Whether a client was only moved by its servers between two activities: then the later one waits for the earlier,
+    /// but not for ever.
     func areMoved(_ earlier: Activity, to later: Activity, of client: Int) -> Bool {
         func visit(of activity: Activity) -> Int? {
             visits[client].lastIndex { $0.start <= activity.sentAt }.map { $0 + 1 }
         }
-        guard let first = visit(of: earlier), let last = visit(of: later), first < last else { return false }
+        guard let first = visit(of: earlier), let last = visit(of: later), first < last,
+            later.acceptedAt ?? 0 < visits[client][last - 1].start + Node.arrivalPatience * 1_000_000
+        else { return false }
         return (first + 1...last).allSatisfy {
             visits[client][$0 - 1].isRedirected && tie(of: $0, of: client) == .exact
         }

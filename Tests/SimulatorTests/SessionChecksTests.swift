@@ -148,6 +148,19 @@ struct SessionChecksTests {
         return Checks().redirects(in: history).map(\.kind)
     }
 
+    @Test func `what a moved client says first waits for what it said last, and not for ever`() throws {
+        for (acceptedAt, waits) in [(7 * Self.second, true), (8 * Self.second - 1, true), (8 * Self.second, false)] {
+            var history = Story().history
+            for (number, accepted) in [4 * Self.second, acceptedAt].enumerated() {
+                history.noteSending(by: 1, to: number, on: number + 1, at: [4, 6][number] * Self.second)
+                history.noteRecord(ActivityMark(sender: 1, number: number), of: number, seq: 9, at: accepted)
+            }
+            let earlier = try #require(history.activity(ActivityMark(sender: 1, number: 0)))
+            let later = try #require(history.activity(ActivityMark(sender: 1, number: 1)))
+            #expect(history.areMoved(earlier, to: later, of: 1) == waits)
+        }
+    }
+
     @Test func `nobody is sent on and on`() {
         let three = (1...3).map { (Visit.Ending.redirected, presence: nil as Int?, end: UInt64($0) * 2 * Self.second) }
         #expect(Self.redirects(three) == [])
