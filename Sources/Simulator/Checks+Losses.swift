@@ -11,13 +11,25 @@ extension History {
     /// Some server's table of what is over was too small: once is promised then, reach is not.
     var hasOverflown: Bool { lives.contains(where: \.hasOverflown) }
 
-    /// Only killed servers ever held it, and none of them had time to pass it on. A record that was under way when its
-    /// server was killed and arrives all the same is held by who gets it.
+    /// Only killed servers ever held it, and none of them had time to pass it on; or servers that left when one of those
+    /// had it as well. A record that was under way when its server was killed and arrives all the same is held by who
+    /// gets it.
     private func isLost(_ record: RecordPlace, for life: Int) -> Bool {
-        lives.allSatisfy { holder in
-            guard holder.hasHeld(record) else { return true }
-            guard let end = holder.end, !holder.hasLeft, let held = holder.heldAt(record) else { return false }
+        lives.indices.allSatisfy { holder in
+            guard lives[holder].hasHeld(record) else { return true }
+            guard let end = lives[holder].end, let held = lives[holder].heldAt(record) else { return false }
+            if let left = lives[holder].leftAt, held <= left, !isHeld(record, at: left, besidesBy: holder) {
+                return false
+            }
             return !hasCalm(of: Self.lossPatience, from: max(held, lives[life].start), to: end)
+        }
+    }
+
+    /// Whether another server that lived at a time had the record then.
+    private func isHeld(_ record: RecordPlace, at time: UInt64, besidesBy life: Int) -> Bool {
+        lives.indices.contains { other in
+            other != life && lives[other].hasHeld(record) && lives[other].heldAt(record).map { $0 <= time } ?? false
+                && lives[other].end.map { $0 > time } ?? true
         }
     }
 

@@ -7,8 +7,8 @@ public struct Life: Sendable {
     public var wallClock: UInt64 = 0
     /// When it was killed; nil if it lives at the end.
     public var end: UInt64?
-    /// It had moved all its clients elsewhere and passed on all that it held before it ended.
-    public var hasLeft = false
+    /// When it had moved all its clients elsewhere and passed on all that it held, and said goodbye.
+    public var leftAt: UInt64?
     /// What it handed to clients, in order.
     public var log: [LogLine] = []
     /// Reports that records were stepped over here because nobody had them any more.

@@ -44,7 +44,7 @@ extension World {
     func leave(_ index: Int, sessionsLeft count: Int) {
         let life = servers[index].life
         rareStates[count == 0 ? .drained : .drainedInVain] += 1
-        history.lives[servers[index].witness.life].hasLeft = count == 0
+        history.lives[servers[index].witness.life].leftAt = count == 0 ? now : nil
         // Nobody looks for it any more: who starts it again tells it of one of the others.
         if servers[index].bootstrap == nil, let others = servers[index].core?.node.reachableServers.dropFirst() {
             servers[index].bootstrap =

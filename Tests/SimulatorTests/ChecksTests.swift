@@ -98,6 +98,21 @@ struct ChecksTests {
         #expect(Self.kinds(history) == [])
     }
 
+    @Test func whoLeavesPassesOnWhatItHolds() {
+        var history = Self.history(heldBySecond: 2, received: [[0, 1, 2], [0, 1]])
+        history.endLife(0, at: 6 * Self.second)
+        history.endPresence(0, time: 6 * Self.second)
+        history.lives[0].leftAt = 5 * Self.second
+        #expect(Self.kinds(history) == [.notReached])
+        // To a server that is killed in its turn.
+        let other = history.beginLife(of: 2, at: 0)
+        history.hold(3, of: 0, at: other, time: 4 * Self.second)
+        history.endLife(other, at: 5 * Self.second + 1)
+        #expect(Self.kinds(history) == [])
+        history.lives[other].end = 5 * Self.second
+        #expect(Self.kinds(history) == [.notReached])
+    }
+
     @Test func whatWasGivenUpIsNotOwedIfBothSidesShowIt() {
         var history = Self.history(heldBySecond: 2, received: [[0, 1, 2], [0, 1]])
         history.lives[1].noteGap(of: 0, 3...3, at: 7 * Self.second)

@@ -65,7 +65,7 @@ import Testing
         world.run(milliseconds: 6000)
         world.drain(0, withinMilliseconds: 20_000)
         let isGone = world.run(limitMilliseconds: 20_000) { !$0.servers[0].isUp }
-        #expect(isGone && world.history.lives[0].hasLeft)
+        #expect(isGone && world.history.lives[0].leftAt != nil)
         world.run(milliseconds: 10_000)
         #expect(world.clients.allSatisfy { $0.isLoggedIn && $0.server != 0 })
         #expect(world.isEven, "\(world.loadText)")
