@@ -62,6 +62,11 @@ extension History {
         return isGivenUp && lives[life].heldAt(record) == nil && !lives[life].knew(record.origin, at: .max)
     }
 
+    /// The client did not follow the log then, but was fed, and the server has said that it could not feed this.
+    func isUnfed(_ record: RecordPlace, on presence: Int) -> Bool {
+        fed[presence] != nil && lives[presences[presence].life].hasStatedUnfed(record)
+    }
+
     private func hasPublished(_ record: RecordPlace, _ life: Int) -> Bool {
         lives[life].log.contains { activity($0.mark)?.record == record }
     }

@@ -41,12 +41,13 @@ public struct Checks: Sendable {
     /// or given up in a way that the promises allow.
     func reach(in history: History) -> [Violation] {
         var violations: [Violation] = []
-        let stayers = history.presences.filter { $0.end == nil }
+        let stayers = history.presences.indices.filter { history.presences[$0].end == nil }
         history.forEachActivity { mark, activity in
             guard let record = activity.record else { return }
-            for presence in stayers where presence.start < record.time {
+            for number in stayers where history.presences[number].start < record.time {
+                let presence = history.presences[number]
                 if history.views[presence.client].has(activity.ordinal) { continue }
-                if history.isExcused(record, for: presence.life) { continue }
+                if history.isExcused(record, for: presence.life) || history.isUnfed(record, on: number) { continue }
                 violations.append(
                     Violation(
                         kind: .notReached, seed: history.seed, time: record.time,

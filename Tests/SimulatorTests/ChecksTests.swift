@@ -113,6 +113,14 @@ struct ChecksTests {
         #expect(Self.kinds(history) == [.notReached])
     }
 
+    @Test func whoIsFedIsNotOwedWhatIsSaidToBeGone() {
+        var history = Self.history(received: [[0, 1, 2], [0, 2]])
+        history.lives[1].noteUnfed(of: 0, 2...2, at: 4 * Self.second)
+        #expect(Self.kinds(history) == [.notReached], "it followed the log")
+        history.noteFed(ActivityMark(sender: 0, number: 0), on: 1, at: 4 * Self.second)
+        #expect(Self.kinds(history) == [])
+    }
+
     @Test func whatWasGivenUpIsNotOwedIfBothSidesShowIt() {
         var history = Self.history(heldBySecond: 2, received: [[0, 1, 2], [0, 1]])
         history.lives[1].noteGap(of: 0, 3...3, at: 7 * Self.second)
