@@ -362,7 +362,7 @@ extension Node {
         }
         resendLacked()
         endFloors()
-        for server in members.indices.dropFirst() { listSessions(of: server) }
+        listSessions()
         releaseStable()
         forgetEnded()
     }
