@@ -66,7 +66,8 @@ final class Network {
 
     func statistics() throws -> [Statistics] { try servers.map { try $0.statistics() } }
 
-    /// Waits until every server knows every other, all know the same users, and nobody has lost its links.
+    /// Waits until every server knows every other and that it serves, all know the same users, and nobody has lost its
+    /// links.
     func waitUntilWhole(seconds: Double = 30) throws {
         var newest: [Statistics] = []
         try wait(
@@ -74,8 +75,10 @@ final class Network {
             state: { newest.map(\.json.description).joined(separator: "\n") }
         ) {
             newest = try statistics()
-            return newest.allSatisfy { $0.members == servers.count && (servers.count == 1 || $0.links > 0) }
-                && Set(newest.map(\.registryDigest)).count == 1
+            return newest.allSatisfy {
+                $0.members == servers.count && $0.membersServing == servers.count
+                    && (servers.count == 1 || $0.links > 0)
+            } && Set(newest.map(\.registryDigest)).count == 1
         }
     }
 

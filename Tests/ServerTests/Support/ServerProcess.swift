@@ -116,6 +116,7 @@ struct Statistics {
     let json: JSON
 
     var members: Int { self["members"] }
+    var membersServing: Int { self["members_serving"] }
     var links: Int { self["links"] }
     var sessions: Int { self["sessions"] }
     var claims: Int { self["claims"] }
