@@ -4,11 +4,11 @@ import Testing
 
 extension HeavyTests {
     @Suite(.timeLimit(.minutes(20))) struct LoadTests {
-        /// A server that a busy machine lets wait is no reason to keep a client, and a client that comes late is still
-        /// expected: nothing but the loads decides who goes where.
+        /// On a busy machine servers wait for each other: no request is sent again or given up for that, and who comes
+        /// late is still expected. Nothing but the loads decides who goes where.
         private static var patient: ServerOptions {
             var options = ServerOptions()
-            options.more = ["--request-timeout-ms", "60000", "--ticket-ms", "60000"]
+            options.more = ["--request-retry-ms", "60000", "--request-timeout-ms", "60000", "--ticket-ms", "60000"]
             return options
         }
 

@@ -109,7 +109,11 @@ final class Network {
                 loads = try statistics().map(\.sessions)
                 return loads == swarm.load(of: ports) && (loads.max() ?? 0) - (loads.min() ?? 0) <= spreadMax
             }
-        } catch { throw HarnessError("\(error); the servers count \(loads), the swarm \(swarm.load(of: ports))") }
+        } catch {
+            let counters = (try? statistics().map(\.logins)) ?? []
+            throw HarnessError(
+                "\(error); the servers count \(loads), the swarm \(swarm.load(of: ports)); \(counters)")
+        }
     }
 
     func kill9() { for server in servers { server.kill9() } }
