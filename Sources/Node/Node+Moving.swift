@@ -308,7 +308,7 @@ extension Node {
     /// Everybody forgets where the session was.
     private mutating func noteArrival(of claim: ClaimID, from source: ServerID, number: UInt64) {
         guard number > 0, keepsSessions else { return }
-        whereabouts.remove(number, at: source, of: claim)
+        whereabouts.noteGone(number, from: source, of: claim)
         tell(
             .sessionMoved, SessionRecord(number: number, floor: Floor([StreamPosition(origin: source, seq: number)])),
             of: claim)
