@@ -105,6 +105,7 @@ extension Node {
     /// The target has answered, or not in time (0).
     mutating func moveAnswered(_ granted: Int, ticket: UInt64, move id: UInt64) {
         guard let move = moves[id], move.stage == .asking else { return }
+        if granted == 0 { noteRefusal(by: move.target) }
         // Who has gone, or is somebody else by now, is out of it.
         let present = move.sessions.filter { session in
             guard let slot = sessions.slot(of: session), sessions.move(of: slot) == id else { return false }
