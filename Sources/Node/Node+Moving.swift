@@ -335,7 +335,8 @@ extension Node {
     mutating func holdNewcomer(_ slot: Int) {
         let session = sessions.id(of: slot)
         guard let index = newcomers.firstIndex(where: { $0.session == session && $0.job == nil }) else { return }
-        guard !isAllDelivered(newcomers[index].after), newcomers[index].deadline > now else {
+        let isHasty = configuration.defect == .arrivalNotAwaited
+        guard !isHasty, !isAllDelivered(newcomers[index].after), newcomers[index].deadline > now else {
             newcomers.remove(at: index)
             return
         }
