@@ -82,6 +82,21 @@ extension Node {
         members[server].ticketsAsked -= min(members[server].ticketsAsked, UInt32(count))
     }
 
+    /// How long a server that would not take a session is left alone, in milliseconds, by chance up to twice that: each
+    /// of a batch would be refused alike, and every batch. A guess.
+    static let refusalPause: UInt64 = 500
+
+    mutating func noteRefusal(by id: ServerID) {
+        guard let server = servers.index(of: id) else { return }
+        let pause = Self.refusalPause + random.next() % Self.refusalPause
+        members[server].refusedUntil = now.adding(milliseconds: pause)
+    }
+
+    /// Those that are not asked now. One that has announced something since is asked again.
+    var refusingServers: [ServerID] {
+        reachableOthers.filter { members[$0].refusedUntil.map { $0 > now } ?? false }.map { servers[$0] }
+    }
+
     // MARK: As the target
 
     /// Clients that are on their way because of one cause, at most: a new server is not buried, and one that everybody

@@ -105,6 +105,7 @@ extension Node {
     /// The target has answered, or not in time (0).
     mutating func moveAnswered(_ granted: Int, ticket: UInt64, move id: UInt64) {
         guard let move = moves[id], move.stage == .asking else { return }
+        if granted == 0 { noteRefusal(by: move.target) }
         // Who has gone, or is somebody else by now, is out of it.
         let present = move.sessions.filter { session in
             guard let slot = sessions.slot(of: session), sessions.move(of: slot) == id else { return false }
@@ -308,7 +309,7 @@ extension Node {
     /// Everybody forgets where the session was.
     private mutating func noteArrival(of claim: ClaimID, from source: ServerID, number: UInt64) {
         guard number > 0, keepsSessions else { return }
-        whereabouts.remove(number, at: source, of: claim)
+        whereabouts.noteGone(number, from: source, of: claim)
         tell(
             .sessionMoved, SessionRecord(number: number, floor: Floor([StreamPosition(origin: source, seq: number)])),
             of: claim)
@@ -334,7 +335,8 @@ extension Node {
     mutating func holdNewcomer(_ slot: Int) {
         let session = sessions.id(of: slot)
         guard let index = newcomers.firstIndex(where: { $0.session == session && $0.job == nil }) else { return }
-        guard !isAllDelivered(newcomers[index].after), newcomers[index].deadline > now else {
+        let isHasty = configuration.defect == .arrivalNotAwaited
+        guard !isHasty, !isAllDelivered(newcomers[index].after), newcomers[index].deadline > now else {
             newcomers.remove(at: index)
             return
         }

@@ -81,7 +81,8 @@ extension Node {
         guard phase == .serving, !isDraining, isUneven else { return }
         unevenSince = since
         var left = min(Self.rebalanceBatch, Self.rebalanceMovesMax - moves.count)
-        while left > 0, isToGive, let target = bestTarget(for: ownBurden) {
+        let refusing = refusingServers
+        while left > 0, isToGive, let target = bestTarget(for: ownBurden, besides: refusing) {
             let group = nextToMove(limit: roomForMore(at: target, limit: left), besidesRested: true)
             guard let first = group.first else {
                 // All have been moved lately, or are busy.

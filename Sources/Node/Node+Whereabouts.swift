@@ -139,7 +139,7 @@ extension Node {
             hasRoom = whereabouts.open(place, of: claim)
         case .sessionMoved:
             for position in record.floor.positions {
-                whereabouts.remove(position.seq, at: position.origin, of: claim)
+                whereabouts.noteGone(position.seq, from: position.origin, of: claim)
                 if position.origin == id { detached.remove(position.seq) }
             }
         case .sessionClosed: whereabouts.remove(record.number, at: server, of: claim)

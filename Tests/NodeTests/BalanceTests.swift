@@ -200,4 +200,16 @@ import Testing
         _ = desk.anonymous(address: 2)
         #expect(desk.node.nextToMove(limit: 1, besidesRested: true).count == 1)
     }
+
+    @Test func `a server that takes nobody is not asked again and again`() {
+        let wires = Wires()
+        wires.add()
+        let clients = (0..<20).map { wires.anonymous(at: 0, address: UInt8($0)) }
+        wires.add(bootstrap: 0) { $0.limits.tickets = 0 }
+        var asked = 0
+        wires.watchUnicasts { if $0 == "request ticket" { asked += 1 } }
+        wires.pass(milliseconds: 20_000)
+        #expect(wires.nodes[0].load == UInt32(clients.count))
+        #expect((1...400).contains(asked), "\(asked)")
+    }
 }
