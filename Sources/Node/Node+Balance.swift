@@ -33,6 +33,11 @@ extension Node {
             load >= count && (other.load + count) * weight <= (load - count) * other.weight
         }
 
+        /// The larger share with one client less: if any server may give one, the heaviest may.
+        func isHeavier(than other: Burden) -> Bool {
+            load > 0 && (other.load == 0 || (load - 1) * other.weight > (other.load - 1) * weight)
+        }
+
         /// The lesser share with one client more.
         static func isLighter(_ left: Burden, _ right: Burden) -> Bool {
             (left.load + 1) * right.weight < (right.load + 1) * left.weight

@@ -198,7 +198,12 @@ extension Node {
     private mutating func withdraw(_ id: UInt64) {
         guard let move = moves[id] else { return }
         moves[id] = nil
-        post(.withdraw(ticket: move.ticket), to: move.target, request: 0)
+        withdraw(ticket: move.ticket, from: move.target)
+    }
+
+    /// Nobody comes with this ticket.
+    mutating func withdraw(ticket: UInt64, from target: ServerID) {
+        post(.withdraw(ticket: ticket), to: target, request: 0)
     }
 
     /// The client goes; what it still says counts.

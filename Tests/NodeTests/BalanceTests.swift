@@ -88,13 +88,28 @@ import Testing
         #expect(desk.node.statistics.sessions == 3)
     }
 
-    @Test func `a ticket that is not answered keeps the client after the wait`() {
-        let (desk, _, client, _) = asking()
+    private func withdrawn(_ desk: Desk, over link: LinkID) -> [UInt64] {
+        desk.heard(over: link).compactMap {
+            guard case .frame(.unicast(let unicast)) = $0, case .withdraw(let ticket) = unicast.body else { return nil }
+            return ticket
+        }
+    }
+
+    @Test func `who leaves before the ticket is there is not expected`() {
+        let (desk, link, client, request) = asking()
+        desk.node.clientClosed(client, at: desk.now)
+        desk.say(ticket(true, request, for: desk), over: link)
+        #expect(withdrawn(desk, over: link) == [request])
+    }
+
+    @Test func `a ticket that is not answered keeps the client after the wait, who is not expected any more`() {
+        let (desk, link, client, request) = asking()
         desk.pass(milliseconds: 1400)
         #expect(desk.replies[client] == nil)
         desk.pass(milliseconds: 200)
         #expect(desk.replies[client] == [success])
         #expect(desk.node.statistics.requestsTimedOut == 1)
+        #expect(withdrawn(desk, over: link) == [request])
     }
 
     @Test func `what a redirected client still says counts until it closes`() {
