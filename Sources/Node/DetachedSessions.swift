@@ -80,6 +80,12 @@ struct Whereabouts: Sendable {
     /// In the order in which they were first heard of.
     private var servers: [Server] = []
     private(set) var count = 0
+    /// The newest sessions that have gone on elsewhere: the record that tells it is of another stream than those of the
+    /// old server, and may come first.
+    private var gone: [(server: ServerID, number: UInt64)] = []
+    private var nextGone = 0
+    /// Streams are moments apart, and at most some dozens of sessions a second come to one server. A guess.
+    static let goneMax = 256
     private let limit: Int
 
     init(limit: Int) { self.limit = limit }
@@ -89,6 +95,7 @@ struct Whereabouts: Sendable {
 
     /// Returns false at the limit.
     mutating func open(_ place: Place, of claim: ClaimID) -> Bool {
+        guard !gone.contains(where: { $0 == (place.server, place.number) }) else { return true }
         remove(place.number, at: place.server, of: claim)
         guard count < limit else { return false }
         let index = servers.firstIndex { $0.id == place.server } ?? servers.count
@@ -112,6 +119,14 @@ struct Whereabouts: Sendable {
         servers[index].sessions[claim] = list.isEmpty ? nil : list
         servers[index].count -= before - list.count
         count -= before - list.count
+    }
+
+    /// The session has gone on elsewhere: whatever else comes of it is older.
+    mutating func noteGone(_ number: UInt64, from server: ServerID, of claim: ClaimID) {
+        remove(number, at: server, of: claim)
+        guard gone.count == Self.goneMax else { return gone.append((server, number)) }
+        gone[nextGone] = (server, number)
+        nextGone = (nextGone + 1) % Self.goneMax
     }
 
     /// Nothing is known of the server any more.

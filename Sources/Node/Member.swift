@@ -56,6 +56,8 @@ struct Member: Sendable {
     var loadClock: UInt64 = 0
     /// Tickets asked of it and not answered: they count as clients of it.
     var ticketsAsked: UInt32 = 0
+    /// Until when it is not asked to take sessions, since it would not: until it tells of a change.
+    var refusedUntil: Instant?
 
     /// What this server has last told to hold of its stream, and which telling of its vector did so first.
     var heldTold: UInt64 = .max

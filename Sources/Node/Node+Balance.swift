@@ -33,6 +33,11 @@ extension Node {
             load >= count && (other.load + count) * weight <= (load - count) * other.weight
         }
 
+        /// The larger share with one client less: if any server may give one, the heaviest may.
+        func isHeavier(than other: Burden) -> Bool {
+            load > 0 && (other.load == 0 || (load - 1) * other.weight > (other.load - 1) * weight)
+        }
+
         /// The lesser share with one client more.
         static func isLighter(_ left: Burden, _ right: Burden) -> Bool {
             (left.load + 1) * right.weight < (right.load + 1) * left.weight
@@ -80,6 +85,21 @@ extension Node {
         // It may have been forgotten, and even recalled, since it was asked.
         guard let server = servers.index(of: id) else { return }
         members[server].ticketsAsked -= min(members[server].ticketsAsked, UInt32(count))
+    }
+
+    /// How long a server that would not take a session is left alone, in milliseconds, by chance up to twice that: each
+    /// of a batch would be refused alike, and every batch. A guess.
+    static let refusalPause: UInt64 = 500
+
+    mutating func noteRefusal(by id: ServerID) {
+        guard let server = servers.index(of: id) else { return }
+        let pause = Self.refusalPause + random.next() % Self.refusalPause
+        members[server].refusedUntil = now.adding(milliseconds: pause)
+    }
+
+    /// Those that are not asked now. One that has announced something since is asked again.
+    var refusingServers: [ServerID] {
+        reachableOthers.filter { members[$0].refusedUntil.map { $0 > now } ?? false }.map { servers[$0] }
     }
 
     // MARK: As the target

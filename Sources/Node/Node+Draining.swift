@@ -32,7 +32,8 @@ extension Node {
         timers.set(.drain, at: now.adding(milliseconds: Self.drainPeriod / 2 + jitter))
         var left = min(
             max(Self.drainBatchMin, sessions.presentCount / Self.drainShare), Self.drainMovesMax - moves.count)
-        while left > 0, let target = bestTarget(for: nil) {
+        let refusing = refusingServers
+        while left > 0, let target = bestTarget(for: nil, besides: refusing) {
             let group = nextToMove(limit: left)
             guard let first = group.first else { return }
             move(group, ticketHolder(first), to: target, .drain)

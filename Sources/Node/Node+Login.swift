@@ -304,8 +304,12 @@ extension Node {
                 return askTicket(of: next, job: id)
             }
         }
-        guard let (_, slot) = end(id) else { return }
-        guard isGranted, phase == .serving, let server = servers.index(of: target) else { return stayOrRefuse(slot) }
+        let ended = end(id)
+        guard isGranted, phase == .serving, let slot = ended?.slot, let server = servers.index(of: target) else {
+            if isGranted { withdraw(ticket: ticket, from: target) }
+            if let slot = ended?.slot { stayOrRefuse(slot) }
+            return
+        }
         sentOn = now
         reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
         if sessions.user(of: slot).claim != nil || isDraining {

@@ -100,6 +100,7 @@ extension Node {
         if arrival == .pushed { notePush(announcement, of: origin, isNew: isNew, link: index) }
         guard isNew, members[origin].status != .departed || arrival != .toldUnreachable else { return }
         members[origin].announcement = announcement.brief
+        members[origin].refusedUntil = nil
         let hasRisen = announcement.rank > members[origin].rank
         members[origin].rank = max(members[origin].rank, announcement.rank)
         members[origin].noteLoad(announcement.load, clock: announcement.loadClock)
@@ -130,6 +131,7 @@ extension Node {
         let isAnswer = members[origin].announcement != nil && announcement.rank > members[origin].rank
         if isAnswer { outbox.report(.addressConflict(announcement.id, announcement.address)) }
         members[origin].announcement = announcement.brief
+        members[origin].refusedUntil = nil
         members[origin].address = announcement.address
         members[origin].rank = max(members[origin].rank, announcement.rank)
         members[origin].status = .departed
@@ -362,7 +364,7 @@ extension Node {
         }
         resendLacked()
         endFloors()
-        for server in members.indices.dropFirst() { listSessions(of: server) }
+        listSessions()
         releaseStable()
         forgetEnded()
     }

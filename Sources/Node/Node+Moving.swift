@@ -105,6 +105,7 @@ extension Node {
     /// The target has answered, or not in time (0).
     mutating func moveAnswered(_ granted: Int, ticket: UInt64, move id: UInt64) {
         guard let move = moves[id], move.stage == .asking else { return }
+        if granted == 0 { noteRefusal(by: move.target) }
         // Who has gone, or is somebody else by now, is out of it.
         let present = move.sessions.filter { session in
             guard let slot = sessions.slot(of: session), sessions.move(of: slot) == id else { return false }
@@ -197,7 +198,12 @@ extension Node {
     private mutating func withdraw(_ id: UInt64) {
         guard let move = moves[id] else { return }
         moves[id] = nil
-        post(.withdraw(ticket: move.ticket), to: move.target, request: 0)
+        withdraw(ticket: move.ticket, from: move.target)
+    }
+
+    /// Nobody comes with this ticket.
+    mutating func withdraw(ticket: UInt64, from target: ServerID) {
+        post(.withdraw(ticket: ticket), to: target, request: 0)
     }
 
     /// The client goes; what it still says counts.
@@ -308,7 +314,7 @@ extension Node {
     /// Everybody forgets where the session was.
     mutating func noteArrival(of claim: ClaimID, from source: ServerID, number: UInt64) {
         guard number > 0, keepsSessions else { return }
-        whereabouts.remove(number, at: source, of: claim)
+        whereabouts.noteGone(number, from: source, of: claim)
         tell(
             .sessionMoved, SessionRecord(number: number, floor: Floor([StreamPosition(origin: source, seq: number)])),
             of: claim)
@@ -334,7 +340,8 @@ extension Node {
     mutating func holdNewcomer(_ slot: Int) {
         let session = sessions.id(of: slot)
         guard let index = newcomers.firstIndex(where: { $0.session == session && $0.job == nil }) else { return }
-        guard !isAllDelivered(newcomers[index].after), newcomers[index].deadline > now else {
+        let isHasty = configuration.defect == .arrivalNotAwaited
+        guard !isHasty, !isAllDelivered(newcomers[index].after), newcomers[index].deadline > now else {
             newcomers.remove(at: index)
             return
         }

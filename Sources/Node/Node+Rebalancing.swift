@@ -55,7 +55,7 @@ extension Node {
         reachableOthers.reduce(ownBurden.load) { $0 + (burden(of: $1)?.load ?? 0) }
     }
 
-    /// This server has more than its share, rounded up; or nobody has.
+    /// This server has more than its share, rounded up; or nobody has a larger one.
     private var isToGive: Bool {
         let own = ownBurden
         let others = reachableOthers.compactMap { burden(of: $0) }
@@ -64,7 +64,7 @@ extension Node {
         guard weight > 0 else { return false }
         // Some thousand loads below 2^33 and a weight below 2^17: the product fits.
         func hasMore(_ burden: Burden) -> Bool { burden.load > (load * burden.weight + weight - 1) / weight }
-        return hasMore(own) || loadSum.isSettled(at: now) && !others.contains(where: hasMore)
+        return hasMore(own) || loadSum.isSettled(at: now) && !others.contains { $0.isHeavier(than: own) }
     }
 
     /// Moves a few sessions, and looks again soon.
@@ -81,7 +81,8 @@ extension Node {
         guard phase == .serving, !isDraining, isUneven else { return }
         unevenSince = since
         var left = min(Self.rebalanceBatch, Self.rebalanceMovesMax - moves.count)
-        while left > 0, isToGive, let target = bestTarget(for: ownBurden) {
+        let refusing = refusingServers
+        while left > 0, isToGive, let target = bestTarget(for: ownBurden, besides: refusing) {
             let group = nextToMove(limit: roomForMore(at: target, limit: left), besidesRested: true)
             guard let first = group.first else {
                 // All have been moved lately, or are busy.

@@ -157,8 +157,10 @@ extension Node {
         noteTicketsAnswered(by: request.destination, count: Int(asked.count))
         if moves[request.job] != nil {
             moveAnswered(Int(granted), ticket: id, move: request.job)
-        } else {
+        } else if jobs[request.job] != nil {
             ticketAnswered(granted > 0, ticket: id, by: request.destination, job: request.job)
+        } else if granted > 0 {
+            withdraw(ticket: id, from: request.destination)
         }
     }
 
@@ -166,7 +168,10 @@ extension Node {
         switch request.body {
         case .reserve: reservationAnswered(nil, by: request.destination, job: request.job)
         case .lookUp: lookUpAnswered(nil, job: request.job)
-        case .requestTicket(let asked): ticketsAnswered(0, of: asked, request: request, id: id)
+        case .requestTicket(let asked):
+            // A target that is only slow has given leave, and would count who never comes.
+            withdraw(ticket: id, from: request.destination)
+            ticketsAnswered(0, of: asked, request: request, id: id)
         case .handOver: handedOver(false, move: request.job)
         case .moved: moves[request.job] = nil
         case .takeFloor(let claim, _): floorAnswered(nil, of: claim, job: request.job)

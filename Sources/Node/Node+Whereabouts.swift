@@ -76,6 +76,11 @@ extension Node {
     /// Sessions in one answer.
     static let sessionsPerList = 256
 
+    /// As many servers are asked at a time as there may be requests; each answer makes room for the next one.
+    mutating func listSessions() {
+        for server in members.indices.dropFirst() { listSessions(of: server) }
+    }
+
     /// A server that this one has just heard of has sessions from before; their records may be gone.
     mutating func listSessions(of server: Int) {
         guard keepsSessions, members[server].status == .reachable, !members[server].isListingSessions,
@@ -111,7 +116,7 @@ extension Node {
             noteLimit("named sessions elsewhere", isReached: !whereabouts.open(place, of: entry.claim))
         }
         members[server].sessionsToList = list.isLast ? nil : list.entries.last?.number
-        listSessions(of: server)
+        listSessions()
     }
 
     // MARK: Hearing
@@ -131,7 +136,7 @@ extension Node {
             hasRoom = whereabouts.open(place, of: claim)
         case .sessionMoved:
             for position in record.floor.positions {
-                whereabouts.remove(position.seq, at: position.origin, of: claim)
+                whereabouts.noteGone(position.seq, from: position.origin, of: claim)
                 if position.origin == id { detached.remove(position.seq) }
             }
         case .sessionClosed: whereabouts.remove(record.number, at: server, of: claim)

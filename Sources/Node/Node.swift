@@ -368,6 +368,9 @@ public struct Node: Sendable {
     public var statistics: NodeStatistics {
         var statistics = counters
         statistics.members = members.count { $0.status == .reachable }
+        statistics.membersServing = members.count {
+            $0.status == .reachable && $0.announcement?.isServing ?? false
+        }
         statistics.serversKnown = servers.count
         statistics.tombstones = tombstones.count
         statistics.links = links.count { $0.isOpen }

@@ -5,6 +5,8 @@ public struct NodeStatistics: Hashable, Sendable {
     // Gauges.
     /// Reachable members, this server included.
     public var members = 0
+    /// Those of them that serve clients, as far as this server has heard: among them clients are spread.
+    public var membersServing = 0
     /// Servers in the vectors, living and dead: this one, the members, and those of whom records are still owed.
     public var serversKnown = 0
     /// Servers that were forgotten, with the ends of their streams.

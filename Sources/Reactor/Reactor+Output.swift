@@ -184,9 +184,13 @@ extension Reactor {
 
     /// Writes for connections with private output, or that became writable, or that finish.
     mutating func flushPrivateOutput() {
-        let count = min(dirty.count, configuration.flushBudget)
-        for index in 0..<count {
-            guard let slot = live(ConnectionID(rawValue: dirty[index])) else { continue }
+        let end = min(dirty.count, configuration.flushBudget)
+        let bytesBefore = statistics.bytesSent
+        var count = 0
+        while count < end, statistics.bytesSent - bytesBefore < configuration.flushBytes {
+            let id = ConnectionID(rawValue: dirty[count])
+            count += 1
+            guard let slot = live(id) else { continue }
             connections[slot].flags.remove(.dirty)
             flush(slot)
         }
@@ -214,8 +218,8 @@ extension Reactor {
             }
             sends += 1
             // What is in the batch may be more than the kernel will take.
-            if statistics.bytesSent - bytesBefore + batch.bytes >= configuration.fanOutBytes { sendBatch() }
-            if sends == configuration.fanOutSlice || statistics.bytesSent - bytesBefore >= configuration.fanOutBytes {
+            if statistics.bytesSent - bytesBefore + batch.bytes >= configuration.flushBytes { sendBatch() }
+            if sends == configuration.fanOutSlice || statistics.bytesSent - bytesBefore >= configuration.flushBytes {
                 statistics.fanOutSlices += 1
                 break
             }

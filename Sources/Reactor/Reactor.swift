@@ -94,7 +94,7 @@ public struct Reactor: ~Copyable {
     public init(_ configuration: ReactorConfiguration = ReactorConfiguration()) throws(SystemError) {
         precondition(configuration.capacity > 0 && configuration.capacity < Int(SpecialSlot.firstListener))
         precondition(configuration.readBudget > 0 && configuration.eventBatch > 0 && configuration.fanOutSlice > 0)
-        precondition(configuration.fanOutBytes > 0 && configuration.turnReadBytes > 0)
+        precondition(configuration.flushBytes > 0 && configuration.turnReadBytes > 0)
         precondition(configuration.turnEventMicroseconds > 0)
         try SystemError.check(ces_ignore_sigpipe(), "sigaction SIGPIPE")
         let poller = try Descriptor(ces_epoll_create(), "epoll_create1")

@@ -37,7 +37,7 @@ struct SeedOptions: ParsableArguments {
     }
 }
 
-/// A network that is not drawn. Without `--servers` nothing of it may be said.
+/// A network that is not drawn. Without `--servers` nothing of it may be said but how `--faults` are drawn.
 struct NetworkOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Number of servers: a steady network instead of a random world.", valueName: "count"))
     var servers: Int?
@@ -65,7 +65,7 @@ struct NetworkOptions: ParsableArguments {
     @Flag(help: "An empty server joins when the clients are there: how soon is the load even, by how many moves?")
     var join = false
 
-    @Flag(help: "A random world of this size after all: the seed draws the rest, and what goes wrong.")
+    @Flag(help: "A random world after all, of this size if one is given: the seed draws the rest, and what goes wrong.")
     var faults = false
 
     @Option(
@@ -81,7 +81,7 @@ struct NetworkOptions: ParsableArguments {
     var fault: [FaultKind] = []
 
     func validate() throws {
-        if servers == nil, let option = options.first {
+        if servers == nil, let option = faults ? clients.map({ _ in "--clients" }) : options.first {
             throw ValidationError("\(option) describes a network of one's own: give --servers as well.")
         }
         if faults, rate != nil || topology != nil || latency != nil || join {

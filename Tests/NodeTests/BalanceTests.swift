@@ -88,13 +88,28 @@ import Testing
         #expect(desk.node.statistics.sessions == 3)
     }
 
-    @Test func `a ticket that is not answered keeps the client after the wait`() {
-        let (desk, _, client, _) = asking()
+    private func withdrawn(_ desk: Desk, over link: LinkID) -> [UInt64] {
+        desk.heard(over: link).compactMap {
+            guard case .frame(.unicast(let unicast)) = $0, case .withdraw(let ticket) = unicast.body else { return nil }
+            return ticket
+        }
+    }
+
+    @Test func `who leaves before the ticket is there is not expected`() {
+        let (desk, link, client, request) = asking()
+        desk.node.clientClosed(client, at: desk.now)
+        desk.say(ticket(true, request, for: desk), over: link)
+        #expect(withdrawn(desk, over: link) == [request])
+    }
+
+    @Test func `a ticket that is not answered keeps the client after the wait, who is not expected any more`() {
+        let (desk, link, client, request) = asking()
         desk.pass(milliseconds: 1400)
         #expect(desk.replies[client] == nil)
         desk.pass(milliseconds: 200)
         #expect(desk.replies[client] == [success])
         #expect(desk.node.statistics.requestsTimedOut == 1)
+        #expect(withdrawn(desk, over: link) == [request])
     }
 
     @Test func `what a redirected client still says counts until it closes`() {
@@ -199,5 +214,17 @@ import Testing
         #expect(desk.node.nextToMove(limit: 1).count == 1)
         _ = desk.anonymous(address: 2)
         #expect(desk.node.nextToMove(limit: 1, besidesRested: true).count == 1)
+    }
+
+    @Test func `a server that takes nobody is not asked again and again`() {
+        let wires = Wires()
+        wires.add()
+        let clients = (0..<20).map { wires.anonymous(at: 0, address: UInt8($0)) }
+        wires.add(bootstrap: 0) { $0.limits.tickets = 0 }
+        var asked = 0
+        wires.watchUnicasts { if $0 == "request ticket" { asked += 1 } }
+        wires.pass(milliseconds: 20_000)
+        #expect(wires.nodes[0].load == UInt32(clients.count))
+        #expect((1...400).contains(asked), "\(asked)")
     }
 }

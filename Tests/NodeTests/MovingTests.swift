@@ -184,4 +184,20 @@ import Testing
         move(two, to: 2, in: wires)
         #expect(wires.commands(two).last == "REDIRECT")
     }
+
+    @Test func `a session that has gone on is not taken for detached when that record comes late`() throws {
+        let wires = Wires.network(3) { $0.timing.resumeWindow = 60_000 }
+        wires.drop(wires.register("ada", at: 0))
+        // The trees stand.
+        wires.pass(milliseconds: 11_000)
+        let ada = wires.login("ada", at: 0)
+        let claim = try #require(wires.nodes[0].registry.claim(of: Array("ada".utf8))).id
+        wires.hold(0, 2)
+        move(ada, to: 1, in: wires)
+        _ = try #require(follow(ada, as: "ada", in: wires))
+        wires.end(ada)
+        wires.release(0, 2)
+        wires.pass(milliseconds: 1000)
+        #expect(wires.nodes[2].whereabouts.places(of: claim).map(\.server) == [wires.nodes[1].id])
+    }
 }

@@ -46,12 +46,17 @@ import Testing
             faults: [.churn, .readersBehind]),
         // 60 of 150.
         Hunt(defect: .stampsClamped, seeds: [4, 10, 14], kinds: [.ownerExpelled, .registryRepaired]),
-        // 52 of 200.
-        Hunt(defect: .parentPruned, seeds: [5, 11, 17], kinds: [.brokenInvariant]),
+        // 34 of 60.
+        Hunt(
+            defect: .parentPruned, seeds: [16, 17, 18], kinds: [.brokenInvariant], servers: 8, faults: [.isolation]),
         // 74 of 200.
         Hunt(defect: .replayOvertaken, seeds: [3, 4, 10], kinds: [.notReached]),
         // 94 of 150.
         Hunt(defect: .redirectedDropped, seeds: [2, 3, 4], kinds: [.notAccepted]),
+        // 15 of 30.
+        Hunt(
+            defect: .floorOfAnother, seeds: [1, 2, 4, 8, 10, 11, 12], kinds: [.lostOnTheWay, .shownOld, .repeated],
+            faults: [.churn, .drain]),
         // 48 of 150.
         Hunt(defect: .backlogPublishedAtOnce, seeds: [3, 4, 6], kinds: [.readersOverrun]),
     ]

@@ -73,6 +73,7 @@ struct Metric {
 
     private static let members: [Metric] = [
         .gauge(.node, "members", "pando_members", "Reachable members, this server included."),
+        .gauge(.node, "membersServing", "pando_members_serving", "Reachable members that serve clients."),
         .gauge(.node, "serversKnown", "pando_servers_known", "Servers whose streams are known, living and dead."),
         .gauge(.node, "tombstones", "pando_tombstones", "Forgotten servers whose ends are remembered."),
         .gauge(.node, "links", "pando_links", "Links to neighbours that are open."),

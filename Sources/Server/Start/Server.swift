@@ -44,8 +44,10 @@ public enum Server {
         let helpers = try makeHelpers(configuration, reloads: reloading.canReload, waker: reactor.waker)
         let settings = makeSettings(
             configuration, listener, bound, connectionsMax: reactor.configuration.capacity, statisticsFile, output)
-        let node = makeNode(configuration, settings)
-        var shell = Shell(node: node, settings: settings, helpers: helpers, reloading: reloading, tls: tls)
+        // The only copy: with a second one its tables would be copied at the first change, without what they reserved.
+        var shell = Shell(
+            node: makeNode(configuration, settings), settings: settings, helpers: helpers, reloading: reloading,
+            tls: tls)
         shell.admin = try openAdmin(configuration, logger, in: &reactor)
         shell.start(in: &reactor)
         let outcome = Result { () throws(SystemError) in try reactor.run(&shell) }
