@@ -1,3 +1,4 @@
+import Foundation
 import Node
 import Testing
 
@@ -140,6 +141,32 @@ import Testing
         #expect(outcome.violations.map(\.description) == [])
         let evening = try #require(outcome.evenings.first)
         #expect(evening.movesNeeded == 4 && evening.moves == 4)
+    }
+
+    /// The last one joins late. The checkers see to it that nobody is moved twice, and nobody when the load is even.
+    static let networks: [(servers: Int, weights: [UInt32])] =
+        [
+            (2, [100]), (3, [50, 100, 200]), (5, [100]), (8, [20, 100, 100, 300]), (16, [100]), (16, [150, 100]),
+            (32, [100]),
+        ] + (ProcessInfo.processInfo.environment["PANDO_FULL"] == "1" ? [(64, [100]), (64, [100, 50, 200])] : [])
+
+    @Test(arguments: networks) func `few moves make the load even in networks of all sizes, and then nobody moves`(
+        servers: Int, weights: [UInt32]
+    ) throws {
+        var scenario = Scenario(seed: UInt64(servers))
+        scenario.servers = servers
+        scenario.absent = [servers - 1]
+        scenario.weights = (0..<servers).map { weights[$0 % weights.count] }
+        scenario.clientsPerServer = max(3, 40 / servers)
+        (scenario.rate, scenario.warmUpSeconds, scenario.seconds, scenario.settleSeconds) = (2, 1, 1, 2)
+        scenario.timeline.add(.start([servers - 1]), atSeconds: 1)
+        // Where shares differ many are sent on at their login, and rest for a minute.
+        scenario.evenLimitSeconds = weights.count == 1 ? 20 : 90
+        scenario.redundancyMax = .infinity
+        let outcome = scenario.run()
+        #expect(outcome.violations.map(\.description) == [])
+        let evening = try #require(outcome.evenings.first)
+        #expect(evening.moves <= evening.movesNeeded + 1, "\(evening)")
     }
 
     @Test func `sessions that go back and forth are found`() {
