@@ -156,7 +156,7 @@ extension Node {
         else { return nil }
         counters.sessionsResumed += 1
         counters.floorsGuessed += 1
-        return place.isDetached ? place.floor : place.floor.union(members[server].reached ?? Floor())
+        return place.isDetached ? place.floor : place.floor.union(members[server].reached.floor(since: place.since))
     }
 
     // MARK: As the old server
