@@ -58,6 +58,37 @@ struct DetachedSessions: Sendable {
     }
 }
 
+/// What a server has told that all its named sessions have been shown. When one begins at an older floor, that is less
+/// than before; what had been told before stays true of the others.
+struct Checkpoints: Sendable {
+    private struct Checkpoint: Sendable {
+        var seq: UInt64
+        var floor: Floor
+    }
+
+    /// In the order of their seqs: those that no later one covers.
+    private var told: [Checkpoint] = []
+
+    /// Sessions that go back, one after the other and further each time, before the next checkpoint that is whole. (A
+    /// guess.) What is forgotten comes twice at worst.
+    private static let toldMax = 16
+
+    /// The record that told the last one; 0 if there is none.
+    var last: UInt64 { told.last?.seq ?? 0 }
+
+    mutating func note(_ floor: Floor, seq: UInt64) {
+        guard told.isEmpty || seq > last else { return }
+        told.removeAll { floor.covers($0.floor) }
+        told.append(Checkpoint(seq: seq, floor: floor))
+        if told.count > Self.toldMax { told.removeFirst() }
+    }
+
+    /// What a session has been shown of which those count that were told by this record or later ones.
+    func floor(since seq: UInt64) -> Floor {
+        told.reduce(Floor()) { $1.seq >= seq ? $0.union($1.floor) : $0 }
+    }
+}
+
 /// What is known of named sessions at other servers: who is connected where, and from where on each is owed records if
 /// its server dies. Hints: the server itself is asked, as long as it can be.
 struct Whereabouts: Sendable {
@@ -67,6 +98,8 @@ struct Whereabouts: Sendable {
         /// What the session had been shown when it began, beyond the server's last checkpoint; when it was detached:
         /// all of it.
         var floor: Floor
+        /// Checkpoints from this record of the server on are about it as well.
+        var since: UInt64
         var isDetached = false
     }
 

@@ -48,8 +48,8 @@ struct Member: Sendable {
     /// Its named sessions after this number are still to be asked for; nil when they have been.
     var sessionsToList: UInt64? = 0
     var isListingSessions = false
-    /// What all its named sessions have been shown, as it told last.
-    var reached: Floor?
+    /// What all its named sessions have been shown, as it told.
+    var reached = Checkpoints()
 
     /// The newest load that it told, with its clock.
     var load: UInt32 = 0

@@ -145,6 +145,14 @@ extension Node {
     }
 }
 
+extension Node {
+    /// Whether another server has been told, or is being told, to expect this session.
+    public func isOnItsWay(_ id: SessionID) -> Bool {
+        guard let slot = sessions.slot(of: id), let move = sessions.move(of: slot) else { return false }
+        return moves[move].map { $0.stage != .asking } ?? false
+    }
+}
+
 // MARK: - Invariants
 
 extension Node {

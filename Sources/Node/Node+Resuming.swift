@@ -158,7 +158,7 @@ extension Node {
         counters.floorsGuessed += 1
         // Each floor is used once: its server cannot say that it is.
         noteArrival(of: claim, from: place.server, number: place.number)
-        return place.isDetached ? place.floor : place.floor.union(members[server].reached ?? Floor())
+        return place.isDetached ? place.floor : place.floor.union(members[server].reached.floor(since: place.since))
     }
 
     // MARK: As the old server

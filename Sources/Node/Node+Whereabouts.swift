@@ -15,7 +15,12 @@ extension Node {
     /// A session has begun that has been shown what `floor` covers.
     mutating func openSession(_ slot: Int, at floor: Floor) {
         guard keepsSessions, phase == .serving, let claim = sessions.user(of: slot).claim else { return }
-        if let reached, !floor.covers(reached) { tellReached(reached.intersection(floor)) }
+        if sessions.numberedCount == 0 {
+            // It is all there are: who asks for the sessions is told this of it.
+            if floor != reached { tellReached(floor) }
+        } else if let reached, !floor.covers(reached) {
+            tellReached(reached.intersection(floor))
+        }
         nextSession += 1
         sessions.setNumber(nextSession, of: slot)
         let beyond = floor.positions.filter { $0.seq > reached?[$0.origin] ?? 0 }
@@ -108,9 +113,13 @@ extension Node {
         guard let server = servers.index(of: id) else { return }
         members[server].isListingSessions = false
         guard let list else { return }
-        if members[server].reached == nil { members[server].reached = list.reached }
+        // It is what was told by a record after this one, if not by this one.
+        let reached = list.reached[id] &+ 1
+        if members[server].reached.last == 0, !list.entries.isEmpty {
+            members[server].reached.note(list.reached, seq: reached)
+        }
         for entry in list.entries {
-            let place = Whereabouts.Place(server: id, number: entry.number, floor: Floor())
+            let place = Whereabouts.Place(server: id, number: entry.number, floor: list.reached, since: reached)
             // One whose record has come is known better.
             guard !whereabouts.knows(place, of: entry.claim) else { continue }
             noteLimit("named sessions elsewhere", isReached: !whereabouts.open(place, of: entry.claim))
@@ -125,10 +134,11 @@ extension Node {
     mutating func note(_ kind: RecordKind, _ record: SessionRecord, of claim: ClaimID?, origin: Int, seq: UInt64) {
         let server = servers[origin]
         guard let claim else {
-            if kind == .sessionsReached { members[origin].reached = record.floor }
+            if kind == .sessionsReached { members[origin].reached.note(record.floor, seq: seq) }
             return
         }
-        var place = Whereabouts.Place(server: server, number: record.number, floor: record.floor)
+        var place = Whereabouts.Place(
+            server: server, number: record.number, floor: record.floor, since: members[origin].reached.last)
         var hasRoom = true
         switch kind {
         case .sessionOpened, .sessionDetached:

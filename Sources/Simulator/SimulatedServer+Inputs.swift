@@ -189,9 +189,18 @@ extension SimulatedServer {
 
     /// The connection of a client is over, whoever ended it: the node hears of it once.
     func endClient(_ slot: Int, of node: inout Node, in world: World) {
+        noteMove(of: slot, by: node, in: world)
         note(in: world, "< \(name(slot)) closed")
         node.clientClosed(sessionID(slot), acknowledged: acknowledged(slot, in: world).bytes, at: instant(world.now))
         closeSocket(slot, in: world)
+    }
+
+    /// A client whose connection ends, or whose server does, may be expected elsewhere although it was told nothing.
+    func noteMove(of slot: Int, by node: Node, in world: World) {
+        guard sockets[slot]?.role == .client, case .client(let client) = peer(slot, in: world),
+            node.isOnItsWay(sessionID(slot))
+        else { return }
+        world.history.sentOn[client, default: []].append(world.now)
     }
 
     private func checked(_ consumed: Int, of count: Int, in world: World) -> Int {

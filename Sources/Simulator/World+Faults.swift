@@ -93,6 +93,8 @@ extension World {
     public func breakConnection(ofClient client: Int) {
         guard let connection = clients[client].connection else { return }
         trace.note(now, "world breaks the connection of c\(client)")
+        // What it still says is not heard.
+        history.endVisit(of: client, .broke, at: now)
         network.breakConnection(connection, at: now, in: &queue)
     }
 
@@ -209,6 +211,7 @@ extension SimulatedServer {
         world.history.endLife(witness.life, at: world.now)
         for slot in sockets.indices {
             guard let socket = sockets[slot] else { continue }
+            if let node = core?.node { noteMove(of: slot, by: node, in: world) }
             if let presence = socket.presence { world.history.endPresence(presence, time: world.now) }
             switch death {
             case .process: world.network.close(socket.connection, from: socket.side, at: world.now, in: &world.queue)

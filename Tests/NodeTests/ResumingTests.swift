@@ -281,6 +281,45 @@ import Testing
         #expect(wires.texts(second) == ["b"])
     }
 
+    @Test func `a session that began at an older floor takes nobody else back`() {
+        let wires = network(3)
+        wires.drop(wires.register("ben", at: 0))
+        // With one client each nobody is sent on.
+        let sender = wires.anonymous(at: 1)
+        _ = wires.anonymous(at: 0)
+        wires.drop(wires.login("ben", at: 2))
+        wires.pass(milliseconds: 100)
+        wires.post("a", by: sender)
+        let ada = wires.login("ada", at: 2)
+        // Ben begins at "a", which Ada must not be shown.
+        let ben = wires.login("ben", at: 2)
+        wires.pass(milliseconds: 100)
+        #expect((wires.clients[ada].node, wires.clients[ben].node) == (2, 2))
+        #expect((wires.texts(ada), wires.texts(ben)) == ([], ["a"]))
+        wires.kill(2)
+        wires.post("b", by: sender)
+        let again = wires.login("ada", at: 0)
+        wires.pass(milliseconds: 2000)
+        #expect(wires.texts(again) == ["b"])
+        #expect(wires.nodes[0].statistics.floorsGuessed == 1)
+    }
+
+    @Test func `what is said of sessions to who asks covers what was before them`() {
+        let wires = network(1)
+        let sender = wires.anonymous(at: 0)
+        wires.post("a", by: sender)
+        #expect(wires.nodes[0].sessionList(after: 0).entries.isEmpty)
+        let first = wires.login("ada", at: 0)
+        let before = wires.nodes[0].sessionList(after: 0)
+        #expect(before.entries.map(\.number) == [1])
+        #expect(before.reached[wires.nodes[0].id] > 0)
+        wires.say(#"{"command":"LOGOUT"}"#, by: first)
+        wires.post("b", by: sender)
+        _ = wires.login("ada", at: 0)
+        let after = wires.nodes[0].sessionList(after: 0)
+        #expect(after.reached[wires.nodes[0].id] > before.reached[wires.nodes[0].id])
+    }
+
     @Test func `a server that joins hears of the sessions that were there before`() {
         let wires = network(2)
         let sender = wires.anonymous(at: 1)
