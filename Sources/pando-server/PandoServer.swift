@@ -25,7 +25,8 @@ struct PandoServer: ParsableCommand {
 
             When it serves clients, it prints one line to the standard output:
               pando-server VERSION ready on ADDRESS:PORT as HOST:PORT id ID
-            The log goes to the standard error stream.
+            The log goes to the standard error stream or a file (--log-file). Where that stream is the system's \
+            journal, lines carry their priority and no time.
 
             CONFIGURATION
               Each setting is an option, a variable of the environment and a line of the configuration file: \
@@ -39,7 +40,8 @@ struct PandoServer: ParsableCommand {
             (ulimit -Hn), less 64; clients leave 320 of them, a quarter if they are few, to servers.
 
             SIGNALS
-              SIGTERM, SIGINT: leave in order, within 3 s; a second one ends at once. SIGUSR1: write the statistics. \
+              SIGTERM, SIGINT: leave in order, within 3 s; a second one ends at once. SIGUSR1: write the statistics \
+            (--statistics-file), and open the log file again. \
             SIGHUP: read the configuration file and the files of TLS again; what can change while it runs (the log's \
             settings, certificates) changes for the connections to come, what needs a new start is named in the log, \
             and one mistake leaves everything as it is.

@@ -46,9 +46,11 @@ struct Reloaded: Sendable {
 }
 
 extension Shell {
-    mutating func reload() {
+    mutating func reload(in reactor: inout Reactor) {
+        tellReloading(in: &reactor)
         guard reloading.canReload, let files = helpers.files else {
-            return log.logger.notice("SIGHUP: there is nothing to reload without --config or TLS")
+            log.logger.notice("SIGHUP: there is nothing to reload without --config or TLS")
+            return tellReloaded(in: &reactor)
         }
         reloading.isWanted = true
         guard !reloading.isUnderWay else { return }
@@ -59,6 +61,8 @@ extension Shell {
 
     mutating func reloaded(_ result: Reloaded, in reactor: inout Reactor) {
         reloading.isUnderWay = false
+        // Also if it was refused: what held before holds on.
+        if !reloading.isWanted { tellReloaded(in: &reactor) }
         switch result.settings {
         case .refused(let mistakes):
             for mistake in mistakes {
