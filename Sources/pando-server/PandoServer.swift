@@ -1,6 +1,7 @@
 /// The program: options in, a running server out. The options are grouped in files of their own.
 import ArgumentParser
 import Configuration
+import Glibc
 import Server
 
 @main
@@ -80,6 +81,11 @@ struct PandoServer: ParsableCommand {
         NetworkOptions.rules + TLSOptions.rules + AdminOptions.rules + LimitOptions.rules + TimeOptions.rules
 
     func run() throws {
+        // Swift reads the arguments from /proc. In a root without it a server with none of its options would start.
+        guard !CommandLine.arguments.isEmpty else {
+            TextFile.write("pando-server: the arguments cannot be read: mount /proc\n", to: STDERR_FILENO)
+            throw ExitCode(ExitStatus.system)
+        }
         let resolution = source.resolve(groups, Self.rules)
         guard resolution.mistakes.isEmpty else {
             source.tell(resolution.mistakes)
