@@ -65,6 +65,73 @@ extension LightTests {
             }
         }
 
+        /// The unit allows the calls of this list and no others: whatever a server calls from its start to its end,
+        /// with a client, a look, a reload and a neighbour that is not there, has to be among them.
+        @Test(.enabled(if: hasAnalyze && access("/usr/bin/strace", X_OK) == 0))
+        func `a server makes no system call that the unit forbids`() throws {
+            try withFolder { folder in
+                let (calls, settings) = (folder + "/calls", folder + "/pando.yaml")
+                try "log-level: debug\n".write(toFile: settings, atomically: true, encoding: .utf8)
+                var options = ServerOptions()
+                options.remoteHost = "localhost"
+                options.remotePort = try Sockets.freePort()
+                options.more = [
+                    "--admin", "0", "--config", settings, "--log-file", folder + "/log", "--statistics-file",
+                    folder + "/statistics",
+                ]
+                let program = try Program(
+                    shell: "NOTIFY_SOCKET=@nobody WATCHDOG_USEC=100000 exec strace -f -qq -o \(calls) \"$0\" \"$@\"",
+                    named: "pando-server", options.arguments)
+                defer { program.kill9() }
+                let line = try program.outputLine(seconds: 60, "the ready line") { $0.contains(" ready on ") }
+                let client = try TestClient(port: try #require(ReadyLine(line)?.port))
+                try client.register("alice", "secret")
+                try client.login("alice", "secret")
+                try client.sayAndHear(#"{"a":1}"#, as: "alice", "secret")
+                let log = String(
+                    decoding: FileManager.default.contents(atPath: folder + "/log") ?? Data(), as: UTF8.self)
+                let port = try #require(log.firstMatch(of: #/http://127\.0\.0\.1:([0-9]+)//#).flatMap { Int($0.1) })
+                let admin = try HTTPConnection(port: port)
+                admin.send("GET /metrics HTTP/1.0\r\n\r\n")
+                #expect(try HTTPAnswer(admin.receiveAll()).status == 200)
+                // strace passes on what it is sent only to end; the server is its child.
+                let children = "/proc/\(program.processID)/task/\(program.processID)/children"
+                let child = try #require(
+                    pid_t(String(contentsOfFile: children, encoding: .utf8).split(separator: " ")[0]))
+                for signal in [SIGHUP, SIGUSR1] { kill(child, signal) }
+                try wait(for: "statistics") { access(folder + "/statistics", F_OK) == 0 }
+                kill(child, SIGTERM)
+                #expect(try program.waitForExit(seconds: 60) == .code(0))
+                let text = try String(contentsOfFile: calls, encoding: .utf8)
+                let made = Set(text.matches(of: #/(?m)^[0-9]+ +([a-z0-9_]+)\(/#).map { String($0.1) })
+                #expect(made.count > 30)
+                #expect(made.subtracting(try allowedCalls()) == [])
+            }
+        }
+
+        private func allowedCalls() throws -> Set<String> {
+            let unit = try String(contentsOfFile: sourceRoot + "/config/systemd/pando-server.service", encoding: .utf8)
+            var allowed = try calls(of: "@default")
+            for line in unit.split(separator: "\n") where line.hasPrefix("SystemCallFilter=") {
+                let words = line.dropFirst("SystemCallFilter=".count)
+                let isTaken = words.hasPrefix("~")
+                for word in words.drop(while: { $0 == "~" }).split(separator: " ") {
+                    let some = try word.hasPrefix("@") ? calls(of: String(word)) : [String(word)]
+                    if isTaken { allowed.subtract(some) } else { allowed.formUnion(some) }
+                }
+            }
+            return allowed
+        }
+
+        private func calls(of group: String) throws -> Set<String> {
+            let lines = try output(Self.analyze, ["syscall-filter", "--no-pager", group]).dropFirst()
+            var calls: Set<String> = []
+            for line in lines.map({ $0.trimmingCharacters(in: .whitespaces) }) where !line.hasPrefix("#") {
+                if line.hasPrefix("@") { calls.formUnion(try self.calls(of: line)) } else { calls.insert(line) }
+            }
+            return calls
+        }
+
         // MARK: Prometheus
 
         private static let promtool = "/usr/bin/promtool"
