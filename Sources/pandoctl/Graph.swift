@@ -106,10 +106,10 @@ struct Graph {
     var svg: [String] {
         let radius = max(140.0, Double(servers.count) * 30)
         let size = Int(2 * radius + 260)
-        func point(_ place: Int) -> (x: Int, y: Int) {
+        func point(_ place: Int, further: Double = 0) -> (x: Int, y: Int) {
             let angle = 2 * Double.pi * Double(place) / Double(max(1, servers.count)) - Double.pi / 2
             let middle = Double(size) / 2
-            return (Int(middle + radius * cos(angle)), Int(middle + radius * sin(angle)))
+            return (Int(middle + (radius + further) * cos(angle)), Int(middle + (radius + further) * sin(angle)))
         }
         let font = "font-family='sans-serif' font-size='13' text-anchor='middle'"
         var lines = [
@@ -124,15 +124,23 @@ struct Graph {
             lines.append("<line x1='\(a.x)' y1='\(a.y)' x2='\(b.x)' y2='\(b.y)' \(style)/>")
             guard let time = edge.roundTripMicroseconds else { continue }
             let (x, y) = ((a.x + b.x) / 2, (a.y + b.y) / 2 - 4)
-            lines.append("<text x='\(x)' y='\(y)' font-size='11'>\(Quantity.time(microseconds: time))</text>")
+            lines.append(
+                "<text x='\(x)' y='\(y)' font-size='11' \(Self.halo)>\(Quantity.time(microseconds: time))</text>")
         }
-        for (place, server) in servers.enumerated() { lines += Self.node(server, at: point(place)) }
+        for (place, server) in servers.enumerated() {
+            lines += Self.node(server, at: point(place), name: point(place, further: 46))
+        }
         return lines + ["</svg>"]
     }
 
-    private static func node(_ server: Report.Member, at point: (x: Int, y: Int)) -> [String] {
+    /// A text that can be read across a line.
+    private static let halo = "paint-order='stroke' stroke='#fff' stroke-width='4'"
+
+    private static func node(
+        _ server: Report.Member, at point: (x: Int, y: Int), name place: (x: Int, y: Int)
+    ) -> [String] {
         let (x, y) = point
-        let name = "<text x='\(x)' y='\(y + 44)'>\(escaped(server.address))</text>"
+        let name = "<text x='\(place.x)' y='\(place.y + 4)' \(halo)>\(escaped(server.address))</text>"
         guard server.isReachable else {
             let style = "fill='#fff' stroke='#d55e00' stroke-width='2' stroke-dasharray='5 4'"
             return [

@@ -179,6 +179,15 @@ extension LightTests {
             for word in ["status", "servers", "clients", "graph", "top", "events", "check", "reload"] {
                 #expect(script.lines.contains { $0.contains(word) }, "\(word)")
             }
+            // Where the shell is installed it has nothing to say against the script.
+            guard let path = ["/bin/", "/usr/bin/"].map({ $0 + shell }).first(where: { access($0, X_OK) == 0 }) else {
+                return
+            }
+            let judge = try Program(path: path, ["-n"])
+            defer { judge.kill9() }
+            try judge.write(script.lines.joined(separator: "\n") + "\n")
+            judge.closeInput()
+            #expect(try judge.waitForExit() == .code(0), "\(judge.errorLines)")
         }
     }
 }
