@@ -19,7 +19,7 @@ struct ces_tls_context {
     size_t pin_count;
 };
 
-/// Bytes on their way. Without bytes there is no memory.
+/// Bytes on their way. Without bytes there is no memory, once they have gone.
 struct bytes {
     uint8_t *start;
     size_t begin, end, room;
@@ -80,20 +80,24 @@ void ces_tls_failure(ces_tls *tls, char *text, size_t text_size) {
 
 // MARK: Bytes
 
-static int append(struct bytes *to, const void *from, size_t count) {
+static int reserve(struct bytes *to, size_t count) {
     size_t held = to->end - to->begin;
     if (count > to->room - to->end) {
         if (to->begin > 0) memmove(to->start, to->start + to->begin, held);
         to->begin = 0;
         to->end = held;
     }
-    if (count > to->room - to->end) {
-        size_t room = held + count < 2 * to->room ? 2 * to->room : held + count;
-        uint8_t *moved = realloc(to->start, room);
-        if (moved == NULL) return 0;
-        to->start = moved;
-        to->room = room;
-    }
+    if (count <= to->room - to->end) return 1;
+    size_t room = held + count < 2 * to->room ? 2 * to->room : held + count;
+    uint8_t *moved = realloc(to->start, room);
+    if (moved == NULL) return 0;
+    to->start = moved;
+    to->room = room;
+    return 1;
+}
+
+static int append(struct bytes *to, const void *from, size_t count) {
+    if (!reserve(to, count)) return 0;
     memcpy(to->start + to->end, from, count);
     to->end += count;
     return 1;
@@ -435,8 +439,15 @@ ptrdiff_t ces_tls_read(ces_tls *tls, void *bytes, size_t count) {
     }
 }
 
+/// What a caller with much to write writes before it sends, and what a record adds to its bytes at most (RFC 8446, 5.2).
+enum { write_ahead = 64 << 10, record_bytes = 16 << 10, record_overhead = 5 + 256 };
+
 ptrdiff_t ces_tls_write(ces_tls *tls, const void *bytes, size_t count) {
     ERR_clear_error();
+    // All at once: memory that grows from record to record is copied each time.
+    size_t expected = count < write_ahead ? count : write_ahead;
+    size_t records = expected / record_bytes + 1;
+    if (tls->out.start == NULL && !reserve(&tls->out, expected + records * record_overhead)) return CES_TLS_FAILED;
     size_t taken = 0;
     int result = SSL_write_ex(tls->ssl, bytes, count, &taken);
     if (result == 1) return (ptrdiff_t)taken;

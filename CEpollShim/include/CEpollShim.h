@@ -109,6 +109,22 @@ void ces_batch_add(ces_batch *batch, int fd, const void *bytes, size_t count);
 /// of which nobody knows.
 int ces_batch_send(ces_batch *batch, int32_t *results);
 
+/// What the other end of a TCP connection has acknowledged.
+typedef struct ces_output_progress {
+    /// Bytes since the connection was accepted. It stays what it was when the connection is reset.
+    uint64_t acknowledged;
+    /// Segments under way.
+    uint32_t in_flight;
+    /// Times in a row that the oldest of them was sent again in vain.
+    uint32_t retransmits;
+    /// Since the last acknowledgement.
+    uint32_t last_acknowledged_ms;
+} ces_output_progress;
+
+int ces_progress(int fd, ces_output_progress *progress);
+/// The bytes that were written and are not acknowledged (SIOCOUTQ), or a negated errno.
+int ces_unacknowledged(int fd);
+
 /// Numeric text to address: 0, or -EINVAL.
 int ces_parse_ip(const char *text, ces_address *address);
 /// Address without port as text; `size` at least 64.

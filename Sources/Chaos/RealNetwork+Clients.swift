@@ -177,7 +177,7 @@ extension RealNetwork {
         case .redirect(let host, _): follow(client, String(decoding: host, as: UTF8.self))
         case .loginFailed(let info), .authenticationFail(let info), .invalidMessage(let info):
             refused(client, String(decoding: info, as: UTF8.self))
-        case .activityBroadcast, .unknown:
+        case .activityBroadcast, .activityAcknowledged, .position, .unknown:
             found(.brokenClientProtocol, "client \(client.index) got \(String(decoding: bytes, as: UTF8.self))")
         }
     }

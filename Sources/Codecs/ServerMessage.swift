@@ -12,6 +12,10 @@ public enum ServerMessage: Hashable, Sendable {
     case activityBroadcast(Range<Int>)
     case authenticationFail(info: [UInt8])
     case invalidMessage(info: [UInt8])
+    /// To who has asked for it: activities up to this number are safe.
+    case activityAcknowledged(number: UInt64)
+    /// To who has asked for it: what was shown so far covers the records of these origins up to these.
+    case position([StreamPosition])
     /// A command that no client has to know.
     case unknown(command: [UInt8])
 }
@@ -61,6 +65,8 @@ extension ServerMessage {
         var hostname: JSONString?
         var port: Range<Int>?
         var activity: Range<Int>?
+        var reached: Range<Int>?
+        var number: Range<Int>?
 
         /// Goes through the line. False if it holds something else than an object.
         mutating func scan(_ line: Span<UInt8>, depthLimit: Int) throws(JSONFault) -> Bool {
@@ -85,6 +91,8 @@ extension ServerMessage {
             case ("hostname", .string(let text)): hostname = text
             case ("port", .number(let range)): port = range
             case ("activity", .object(let range)): activity = range
+            case ("reached", .object(let range)): reached = range
+            case ("number", .number(let range)): number = range
             default: break
             }
         }
@@ -104,8 +112,26 @@ extension ServerMessage {
             case "ACTIVITY_BROADCAST":
                 guard let activity else { throw .noActivity }
                 return .activityBroadcast(activity)
+            case "ACTIVITY_ACKNOWLEDGED":
+                guard let number = Self.integer(number, in: line) else { return .unknown(command: name) }
+                return .activityAcknowledged(number: number)
+            case "POSITION":
+                guard let reached, let positions = ClientExtensions.positions(in: line.extracting(reached)) else {
+                    return .unknown(command: name)
+                }
+                return .position(positions)
             default: return .unknown(command: name)
             }
+        }
+
+        private static func integer(_ range: Range<Int>?, in line: Span<UInt8>) -> UInt64? {
+            guard let range, range.count <= 19 else { return nil }
+            var number: UInt64 = 0
+            for index in range {
+                guard line[index] >= ASCII.zero, line[index] <= ASCII.nine else { return nil }
+                number = number * 10 + UInt64(line[index] - ASCII.zero)
+            }
+            return number
         }
 
         private func redirect(in line: Span<UInt8>) throws(ServerMessageFault) -> ServerMessage {

@@ -1,5 +1,6 @@
 /// What a server says to one client. These and the broadcasts of `ActivityRenderer` are all it may say: half of the
-/// known clients are lost at any other command, and most at an empty line.
+/// known clients are lost at any other command, and most at an empty line. The last two go to clients that have asked
+/// for them (`ClientExtensions`).
 public enum ServerReply: Hashable, Sendable {
     case registerSuccess(InfoText)
     case registerFailed(InfoText)
@@ -9,11 +10,16 @@ public enum ServerReply: Hashable, Sendable {
     case redirect(hostname: [UInt8], port: UInt16)
     case authenticationFail(InfoText)
     case invalidMessage(InfoText)
+    /// The client's activities up to this number are held by enough servers.
+    case activityAcknowledged(number: UInt64)
+    /// The client has been shown the records of these origins up to these; of others nothing has changed. One line, so
+    /// that it is never told a part of it.
+    case position([StreamPosition])
 
     /// Whether the server closes the connection after this reply.
     public var endsConnection: Bool {
         switch self {
-        case .registerSuccess, .loginSuccess: false
+        case .registerSuccess, .loginSuccess, .activityAcknowledged, .position: false
         case .registerFailed, .loginFailed, .redirect, .authenticationFail, .invalidMessage: true
         }
     }
@@ -32,6 +38,14 @@ public enum ServerReply: Hashable, Sendable {
             JSONText.append(string: hostname.span, to: &output)
             // Most clients cast the port to an integer: it must not be a string or have a fraction.
             output.append(contentsOf: ",\"port\":\(port)}\n".utf8)
+        case .activityAcknowledged(let number):
+            output.append(contentsOf: "{\"command\":\"ACTIVITY_ACKNOWLEDGED\",\"number\":\(number)}\n".utf8)
+        case .position(let positions):
+            output.append(contentsOf: #"{"command":"POSITION","reached":{"#.utf8)
+            for (index, position) in positions.enumerated() {
+                output.append(contentsOf: "\(index > 0 ? "," : "")\"\(position.origin)\":\(position.seq)".utf8)
+            }
+            output.append(contentsOf: "}}\n".utf8)
         }
     }
 

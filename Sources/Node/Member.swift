@@ -45,6 +45,12 @@ struct Member: Sendable {
     /// There is or was a link to it: its store-and-forward queue is worth telling.
     var wasNeighbour = false
 
+    /// Its named sessions after this number are still to be asked for; nil when they have been.
+    var sessionsToList: UInt64? = 0
+    var isListingSessions = false
+    /// What all its named sessions have been shown, as it told last.
+    var reached: Floor?
+
     /// The newest load that it told, with its clock.
     var load: UInt32 = 0
     var loadClock: UInt64 = 0

@@ -1,4 +1,5 @@
 import Codecs
+import DequeModule
 
 /// Forgetting what is over. A server that is gone leaves its stream; when every member holds the stream to the same
 /// end, it moves out of the vectors into a tombstone. So a thousand restarts leave vectors and tables of the size of
@@ -21,6 +22,12 @@ extension Node {
         }
         let stream = store.streams[index]
         guard stream.delivered == stream.held else { return false }
+        // A session that comes back within the window may be owed its last records.
+        if keepsSessions, let last = stream.segments.last,
+            now.milliseconds(since: last.until) < configuration.timing.resumeWindow
+        {
+            return false
+        }
         return members.indices.dropFirst().allSatisfy { member in
             member == index || !members[member].isOwed || queues[member].acknowledged[index] == stream.held
         }
@@ -34,6 +41,11 @@ extension Node {
                     announcement: members[index].announcementNumber))
         }
         counters.originsForgotten += 1
+        noteForgotten(StreamPosition(origin: servers[index], seq: store.streams[index].held))
+        feeding.end(index)
+        publications.forget(index)
+        fedLines.changeAll { $0.forget(index) }
+        whereabouts.remove(server: servers[index])
         for link in links.indices { links[link].clear(index) }
         for queue in queues.indices { queues[queue].clear(index) }
         queues[index] = StoreAndForwardQueue()
@@ -180,7 +192,8 @@ extension Node {
         return endedToTell
     }
 
-    /// Another server has forgotten this stream at `end`: its origin is gone. What is missing here before the end may
+    /// Another server has forgotten this stream, which it had up to `end` (if its tombstone is gone as well it tells no
+    /// more than what it was told; what it acknowledged before counts): its origin is gone. What is missing here before the end may
     /// still come from somebody else; if it has not after an announce interval, it is given up.
     mutating func noteEnded(_ index: Int, at end: UInt64) {
         if linkIndex(toServer: index) == nil, [.unreachable, .unheard].contains(members[index].status) {
@@ -227,8 +240,9 @@ extension Node {
         for digest in ended {
             if let origin = servers.index(of: digest.origin) {
                 guard origin != Self.ownIndex, origin != links[index].neighbour else { continue }
-                queues[links[index].neighbour].acknowledge(origin, through: digest.held)
-                noteEnded(origin, at: digest.held)
+                let neighbour = links[index].neighbour
+                queues[neighbour].acknowledge(origin, through: digest.held)
+                noteEnded(origin, at: queues[neighbour].acknowledged[origin])
             } else {
                 buryUnknown(digest)
             }

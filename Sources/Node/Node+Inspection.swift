@@ -131,6 +131,20 @@ extension Node {
     public func claim(of name: [UInt8]) -> Claim? { registry.claim(of: name) }
 }
 
+// MARK: - Sessions on the way
+
+extension Node {
+    /// What is kept of sessions that are not connected, or not yet as they should be, and must have gone some time
+    /// after nothing happens any more; only what is not empty.
+    public var sessionRemains: [(name: String, count: Int)] {
+        [
+            ("detached sessions", detached.count), ("tickets", tickets.count), ("moves", moves.count),
+            ("newcomers that wait", newcomers.count), ("sessions that catch up", feeding.count),
+            ("connections that are looked at", examinations.count),
+        ].filter { $0.count > 0 }
+    }
+}
+
 // MARK: - Invariants
 
 extension Node {
@@ -265,7 +279,11 @@ extension Node {
 
     private func checkSessions(_ broken: inout BrokenInvariants) {
         let live = sessions.sessions.count { $0.state == .live }
-        broken.unless(live == sessions.liveCount, "the load is the number of live sessions: \(live)")
+        broken.unless(live == sessions.liveCount, "live sessions are counted: \(live)")
+        let present = sessions.sessions.count { $0.isPresent }
+        broken.unless(present == sessions.presentCount, "the load is the number of present sessions: \(present)")
+        let away = sessions.sessions.count { $0.state == .away }
+        broken.unless(present - live - away == feeding.count, "who is catching up is fed: \(present - live - away)")
         for session in sessions.sessions.indices where sessions.sessions[session].hasJob {
             let job = sessions.job(of: session).flatMap { jobs[$0] }
             broken.unless(job?.session == sessions.id(of: session), "session \(session) knows its job")

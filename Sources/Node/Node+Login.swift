@@ -11,8 +11,12 @@ struct SessionJob: Sendable {
         case reserving
         /// The claim is made; a second server has to hold it.
         case recorded
-        /// Asking another server to take the client.
+        /// Asking another server to take the client, and telling it where the client begins.
         case ticketing
+        /// It has come from another server, which may still hear it.
+        case arriving
+        /// Looking for an older session of the claim whose connection has broken.
+        case resuming
     }
 
     enum Kind: Sendable { case register, login }
@@ -32,6 +36,12 @@ struct SessionJob: Sendable {
     var tried: [ServerID] = []
     /// The hash that was asked for last.
     var hash: HashID?
+    /// Where the session begins if no older one of its claim is found.
+    var floor: Floor?
+    /// Sessions of the claim that may have lost their connection: here, elsewhere, and the one that is asked for now.
+    var suspects: [SessionID] = []
+    var places: [Whereabouts.Place] = []
+    var place: Whereabouts.Place?
 }
 
 /// LOGIN: who is it, is it them, and should they be here?
@@ -42,6 +52,7 @@ extension Node {
         guard case .text(let text) = username else {
             return invalid("LOGIN needs a \"username\" that is a string", slot)
         }
+        ask(ClientExtensions(login: line), slot)
         let name = text.decoded(in: line)
         if name == sessions.users[Int(SessionTable.anonymous)].name {
             return loggedIn(slot, user: SessionTable.anonymous)
@@ -51,8 +62,8 @@ extension Node {
         }
         let secret = secretText.decoded(in: line)
         // Longer ones cannot have been registered anywhere.
-        if name.count > Claim.Limit.userNameBytes { return refuse(slot, .unknownUser(username: name.span)) }
-        if secret.count > Claim.Limit.secretBytes { return refuse(slot, .wrongSecretAtLogin) }
+        if name.count > Claim.Limit.userNameBytes { return refuseLogin(slot, .unknownUser(username: name.span)) }
+        if secret.count > Claim.Limit.secretBytes { return refuseLogin(slot, .wrongSecretAtLogin) }
         var job = SessionJob(
             session: sessions.id(of: slot), kind: .login, stage: .lookingUp, name: name, secret: secret)
         if let claim = knownClaim(of: name) {
@@ -102,10 +113,10 @@ extension Node {
             counters.loginsFailed += 1
             return
         }
-        refuse(slot, reply)
+        refuseLogin(slot, reply)
     }
 
-    private mutating func refuse(_ slot: Int, _ reply: ServerReply) {
+    private mutating func refuseLogin(_ slot: Int, _ reply: ServerReply) {
         counters.loginsFailed += 1
         leave(slot)
         self.reply(reply, to: slot)
@@ -141,7 +152,7 @@ extension Node {
     /// A claim that was verified here before costs no hash.
     private mutating func verify(_ id: UInt64) {
         guard var job = jobs[id], let claim = job.claim else { return }
-        if let known = registry.verifier(of: claim) {
+        if let known = registry.verifier(of: claim) ?? tickets.verifier(of: claim.id) {
             let isRight = Handshake.areEqual(known, verifier(of: job.secret, claim: claim.id))
             return isRight ? verified(id) : tryLoser(id)
         }
@@ -226,60 +237,81 @@ extension Node {
     private mutating func loggedIn(_ slot: Int, user: Int32) {
         counters.logins += 1
         hasServed = true
-        let wasLive = sessions.sessions[slot].state == .live
-        sessions.setUser(user, of: slot)
-        // A second LOGIN on a connection changes who it is, not where.
-        guard !wasLive else { return succeed(slot) }
-        if tickets.unusedCount > 0, tickets.use(ticketHolder(slot)) {
-            counters.ticketsUsed += 1
+        if sessions.sessions[slot].isPresent {
+            // A second LOGIN on a connection changes who it is, not where.
+            closeSession(slot)
+            sessions.setUser(user, of: slot)
+            openSession(slot, at: floor(of: slot))
             return succeed(slot)
+        }
+        sessions.setUser(user, of: slot)
+        if tickets.unusedCount > 0, let ticket = tickets.use(ticketHolder(slot), defect: configuration.defect) {
+            return arrive(slot, with: ticket)
+        }
+        if tickets.useLate(ticketHolder(slot), at: now) {
+            // It may still have a place elsewhere; it has been sent on once.
+            sessions.setMoved(at: seconds, of: slot)
+            return stayOrRefuse(slot)
         }
         let job = SessionJob(
             session: sessions.id(of: slot), kind: .login, stage: .ticketing, name: [], secret: [])
-        guard requests.count < configuration.limits.requests,
-            let target = redirectTarget(ownLoad: load + 1, besides: [])
-        else { return succeed(slot) }
+        guard requests.count < configuration.limits.requests, let target = redirectTarget() else {
+            return stayOrRefuse(slot)
+        }
         askTicket(of: target, job: begin(job, slot: slot))
     }
 
-    private func ticketHolder(_ slot: Int) -> Unicast.TicketHolder {
+    /// The client found no better place.
+    private mutating func stayOrRefuse(_ slot: Int) {
+        guard isDraining else { return stay(slot) }
+        refuseLogin(slot, .loginFailed("this server is about to stop, try another one"))
+    }
+
+    func ticketHolder(_ slot: Int) -> Unicast.TicketHolder {
         sessions.user(of: slot).claim.map { .claim($0) } ?? .address(sessions.address(of: slot))
     }
 
-    /// LOGIN_SUCCESS; from here on the client gets every activity.
-    private mutating func succeed(_ slot: Int) {
+    /// LOGIN_SUCCESS; from here on, or from its floor on, the client gets every activity.
+    mutating func succeed(_ slot: Int, at floor: Floor? = nil) {
         reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
-        guard sessions.sessions[slot].state != .live else { return }
-        sessions.setState(.live, of: slot)
-        outbox.append(.follow(sessions.id(of: slot)))
-        loadChanged()
+        guard !sessions.sessions[slot].isPresent else { return }
+        // Who knows where it is knows it better than its old server.
+        let told = sessions.user(of: slot).claim.flatMap { _ in asked[slot]?.positions }
+        begin(slot, at: told.flatMap { $0.positions.isEmpty ? nil : $0 } ?? floor)
+        holdNewcomer(slot)
     }
 
     // MARK: Going elsewhere
 
     private mutating func askTicket(of target: ServerID, job id: UInt64) {
         guard let job = jobs[id], let slot = sessions.slot(of: job.session) else { return }
-        noteTicketAsked(of: target)
-        request(.requestTicket(ticketHolder(slot), sourceLoad: load + 1), of: target, for: id)
+        noteTicketsAsked(of: target)
+        let ticket = Unicast.TicketRequest(
+            holder: ticketHolder(slot), cause: isDraining ? .drain : .login,
+            sourceLoad: UInt32(clamping: ownBurden.load + 1),
+            sourceWeight: configuration.weight)
+        request(.requestTicket(ticket), of: target, for: id)
     }
 
-    mutating func ticketAnswered(_ isGranted: Bool, by target: ServerID, job id: UInt64) {
+    mutating func ticketAnswered(_ isGranted: Bool, ticket: UInt64, by target: ServerID, job id: UInt64) {
         guard var job = jobs[id], job.stage == .ticketing else { return }
         if !isGranted {
             job.tried.append(target)
             jobs[id] = job
             if job.tried.count < Self.ticketAttempts,
-                let next = redirectTarget(ownLoad: load + 1, besides: job.tried)
+                let next = redirectTarget(besides: job.tried)
             {
                 return askTicket(of: next, job: id)
             }
         }
         guard let (_, slot) = end(id) else { return }
-        guard isGranted, phase == .serving, let server = servers.index(of: target) else { return succeed(slot) }
-        counters.redirects += 1
-        let address = members[server].address
+        guard isGranted, phase == .serving, let server = servers.index(of: target) else { return stayOrRefuse(slot) }
+        sentOn = now
         reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
-        reply(.redirect(hostname: Array(address.host.utf8), port: address.port), to: slot)
-        finish(slot, .redirected, keepsReading: true)
+        if sessions.user(of: slot).claim != nil || isDraining {
+            moveNewcomer(slot, ticket: ticket, to: target)
+        } else {
+            redirect(slot, to: server)
+        }
     }
 }

@@ -29,10 +29,11 @@ extension Node {
         let own = Announcement(
             id: id, number: members[Self.ownIndex].announcementNumber + 1, rank: ownRank,
             address: configuration.address,
-            weight: configuration.weight, load: load, loadClock: loadClock, isServing: phase == .serving,
+            weight: configuration.weight, load: load, loadClock: loadClock, isServing: phase == .serving && !isDraining,
             isLeaving: phase == .leaving, registryDigest: registry.digest,
             neighbours: links.filter(\.isOpen).map { servers[$0.neighbour] },
-            held: takeVector(isWhole: isWhole), isWhole: isWhole, ended: takeEndedToTell())
+            held: takeVector(isWhole: isWhole), isWhole: isWhole, ended: takeEndedToTell(),
+            isDraining: isDraining)
         members[Self.ownIndex].announcement = own
         counters.announcementsSent += 1
         broadcast(own, of: Self.ownIndex, as: .pushed, besides: nil)
@@ -102,6 +103,7 @@ extension Node {
         let hasRisen = announcement.rank > members[origin].rank
         members[origin].rank = max(members[origin].rank, announcement.rank)
         members[origin].noteLoad(announcement.load, clock: announcement.loadClock)
+        considerRebalancing()
         if arrival == .pushed { noteBeginning(announcement, of: origin) }
         acknowledge(announcement, of: origin)
         compareRegistry(with: announcement, of: origin)
@@ -166,7 +168,7 @@ extension Node {
             }
             guard stream != Self.ownIndex else { continue }
             queues[origin].acknowledge(stream, through: position.seq)
-            noteEnded(stream, at: position.seq)
+            noteEnded(stream, at: queues[origin].acknowledged[stream])
         }
         confirmClaims()
     }
@@ -229,6 +231,7 @@ extension Node {
         overlayIsDirty = true
         vector.isWholeDue = true
         announceSoon()
+        listSessions(of: server)
         departSucceeded(at: address)
     }
 
@@ -295,8 +298,10 @@ extension Node {
         counters.membersDeparted += 1
         overlayIsDirty = true
         let address = members[server].address
-        // Whoever says that it is over may be the only one that dials it, and die.
-        if cause == .silent || cause == .told, configuration.defect != .departureStopsDialling,
+        // Whoever says that it is over may be the only one that dials it, and die. And the one known neighbour may come
+        // back after it left, told of nobody or of others: those that were told of it find it again.
+        let mayReturn = cause == .silent || cause == .told || cause == .left && address == configuration.bootstrap
+        if mayReturn, configuration.defect != .departureStopsDialling,
             !members.contains(where: { $0.isOwed && $0.address == address })
         {
             overlay.remember(
@@ -356,6 +361,8 @@ extension Node {
             }
         }
         resendLacked()
+        endFloors()
+        listSessions()
         releaseStable()
         forgetEnded()
     }

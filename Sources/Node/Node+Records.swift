@@ -17,6 +17,7 @@ extension Node {
             precondition(bytes.count - start == payloadBytes, "a payload is as large as was said")
         }
         counters.recordsOriginated += 1
+        noteHeld(header, origin: Self.ownIndex, seq: store.streams[Self.ownIndex].held)
         // What was registered here is a past, even if nobody has logged in.
         hasServed = true
         held(Self.ownIndex)
@@ -82,11 +83,26 @@ extension Node {
             try reader.finish()
             merge(claim)
         }
+        let session = try sessionRecord(header, bytes.extracting(payload))
         store.append(to: origin, at: now) { segment in
             segment.append(bytes: bytes.extracting(range))
         }
+        noteHeld(header, origin: origin, seq: seq)
+        if let session { note(session.kind, session.record, of: header.claim, origin: origin, seq: seq) }
         self.held(origin)
         return .new
+    }
+
+    private func sessionRecord(
+        _ header: RecordHeader, _ payload: Span<UInt8>
+    ) throws(FrameFault) -> (kind: RecordKind, record: SessionRecord)? {
+        guard let kind = RecordKind(rawValue: header.kind), kind.isAboutSessions else { return nil }
+        var content: [UInt8] = []
+        content.append(bytes: payload)
+        var reader = WireReader(content)
+        let record = try SessionRecord(from: &reader)
+        try reader.finish()
+        return (kind, record)
     }
 
     /// A stream has a new record or was stepped over some: deliver, push on, tell by digest.
@@ -190,19 +206,28 @@ extension Node {
             return .waits
         }
         if isSilent {
+            _ = isFirst(header, of: index, seq)
             if let claim = header.claim {
                 noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq))
             }
             return .done
         }
+        guard payload.count <= configuration.limits.publishedLineBytes else {
+            // Another server allows longer lines than this one's log can take.
+            counters.linesTooLongForLog += 1
+            outbox.report(.limitReached("the length of a line in the activity log"))
+            return .done
+        }
         guard hasLeave(toPublish: payload.count) else { return .postponed }
         if let claim = header.claim { noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq)) }
+        guard isFirst(header, of: index, seq) else { return .done }
         counters.activitiesDelivered += 1
         guard sessions.liveCount > 0 else { return .done }
         deliveryLeft -= min(deliveryLeft, payload.count)
         let start = outbox.bytes.count
         outbox.bytes.append(contentsOf: bytes[payload])
         outbox.append(.publish(start..<outbox.bytes.count))
+        publications.append(payload.count, stream: index, seq: seq)
         return .done
     }
 
@@ -240,7 +265,7 @@ extension Node {
         }
     }
 
-    private func isDelivered(_ position: StreamPosition) -> Bool {
+    func isDelivered(_ position: StreamPosition) -> Bool {
         guard let index = servers.index(of: position.origin) else {
             return tombstones.mayHaveForgotten(position.origin) || missedOrigins.contains(position.origin)
                 || tombstones[position.origin].map { position.seq <= $0.held } ?? false
@@ -433,19 +458,45 @@ extension Node {
     /// This part of the store may be filled with what everybody has.
     static let retainedShare = 16
 
+    /// This part of the store may be filled with what everybody has and a session that comes back may be owed.
+    static let resumeShare = 4
+
     /// Forgets what everybody has, if it is old enough or room is wanted.
     mutating func releaseStable(isUrgent: Bool = false) {
         let isAlone = !members.dropFirst().contains(where: \.isOwed)
         let isRoomy = !isUrgent && store.byteCount <= configuration.limits.storeBytes / Self.retainedShare
         let retention =
             isAlone ? Self.aloneRetention : Self.retainedIntervals * configuration.timing.announceInterval
-        let age = isRoomy ? retention : 0
-        for index in store.streams.indices where store.streams[index].oldest <= store.streams[index].held {
-            // What is not delivered yet is still needed here.
-            let seq = min(stable(index), store.streams[index].delivered)
-            store.release(index, through: seq, unless: { now.milliseconds(since: $0) < age })
+        var age = max(isRoomy ? retention : 0, isUrgent ? 0 : configuration.timing.resumeWindow)
+        let floors = isUrgent ? [] : leastFloors()
+        releaseStable(olderThan: age, floors)
+        // Where the window does not fit, a shorter one is kept rather than none.
+        while age > 0, store.byteCount > configuration.limits.storeBytes / Self.resumeShare {
+            age = age < 1000 ? 0 : age / 2
+            releaseStable(olderThan: age, floors)
         }
         releaseAtBytes = store.byteCount + max(Self.releaseStep, store.byteCount / 4)
+    }
+
+    private mutating func releaseStable(olderThan age: UInt64, _ floors: [UInt64]) {
+        for index in store.streams.indices where store.streams[index].oldest <= store.streams[index].held {
+            // What is not delivered yet is still needed here.
+            var seq = min(stable(index), store.streams[index].delivered)
+            if !floors.isEmpty { seq = min(seq, floors[index]) }
+            store.release(index, through: seq, unless: { now.milliseconds(since: $0) < age })
+        }
+    }
+
+    /// Of each stream, up to where everybody was shown it who is detached or catching up; empty if nobody is.
+    private func leastFloors() -> [UInt64] {
+        guard !feeding.isEmpty || detached.count > 0 else { return [] }
+        return store.streams.indices.map { index in
+            var least = feeding.least(of: index) ?? .max
+            for entry in detached.entries where entry.taker == nil {
+                least = min(least, entry.floor[servers[index]])
+            }
+            return least
+        }
     }
 
     /// Keeps the store within its bound: what is stable goes first; if that does not suffice, the oldest is given up,

@@ -14,9 +14,10 @@ extension Node {
 
     /// Bytes from a client; returns how many were consumed. The rest is the beginning of a line, or waits for
     /// `.resume`.
-    /// The first `seen` bytes are known to hold no line end.
+    /// The first `seen` bytes are known to hold no line end. At the end of the stream `acknowledged` tells how many
+    /// bytes of all that the client was ever sent have arrived, as `clientClosed` has it.
     public mutating func clientReceived(
-        _ id: SessionID, _ bytes: Span<UInt8>, seen: Int, atEnd: Bool, at now: Instant
+        _ id: SessionID, _ bytes: Span<UInt8>, seen: Int, atEnd: Bool, acknowledged: UInt64? = nil, at now: Instant
     ) -> Int {
         self.now = now
         guard let slot = sessions.slot(of: id) else { return bytes.count }
@@ -38,19 +39,24 @@ extension Node {
                     return bytes.count
                 }
                 guard atEnd else { return start }
-                return endOfStream(bytes, from: start, of: slot)
+                return endOfStream(bytes, from: start, acknowledged: acknowledged, of: slot)
             }
         }
         return bytes.count
     }
 
-    /// The connection is gone, whatever the cause.
-    public mutating func clientClosed(_ id: SessionID, at now: Instant) {
+    /// The connection is gone, whatever the cause. Of all bytes that the client was ever sent on it so many were
+    /// acknowledged by its machine; nil: all.
+    public mutating func clientClosed(_ id: SessionID, acknowledged: UInt64? = nil, at now: Instant) {
         self.now = now
         guard let slot = sessions.slot(of: id) else { return }
         abandonJob(of: slot)
+        detach(slot, acknowledged: acknowledged)
         leave(slot)
+        endMove(of: slot)
         sessions.close(slot)
+        fedLines[slot] = nil
+        forgetAsked(slot)
     }
 
     /// Clients that come before the state transfer is in wait for it: else they would be told that they are unknown.
@@ -62,13 +68,16 @@ extension Node {
     }
 
     /// A last line may lack its end; then the end of the stream equals LOGOUT.
-    private mutating func endOfStream(_ bytes: Span<UInt8>, from start: Int, of slot: Int) -> Int {
+    private mutating func endOfStream(
+        _ bytes: Span<UInt8>, from start: Int, acknowledged: UInt64?, of slot: Int
+    ) -> Int {
         if start < bytes.count {
             handle(line: bytes.extracting(start..<bytes.count), of: slot)
             // Its answer is still to come: the end is shown again when the input resumes.
             guard !sessions.sessions[slot].hasJob else { return bytes.count }
         }
         if sessions.sessions[slot].state != .closing {
+            detach(slot, acknowledged: acknowledged)
             leave(slot)
             finish(slot, .logout, keepsReading: false)
         }
@@ -166,16 +175,23 @@ extension Node {
         guard size <= RecordHeader.payloadBytesMax else {
             return invalid("the activity is larger than \(RecordHeader.payloadBytesMax) bytes", slot)
         }
-        broadcast(object, size: size, line: line, user: user)
+        let sending = sending(of: line, slot)
+        if let sending, let claim = sessions.users[user].claim, isKnown(sending, of: claim, slot) { return }
+        let seq = broadcast(object, size: size, line: line, user: user, sending)
+        if let sending { awaitHolders(sending.number, at: StreamPosition(origin: id, seq: seq), slot) }
+        noteActivity(ofMove: slot)
     }
 
     /// Makes the record of an activity: rendered once, for every client of every server.
-    private mutating func broadcast(_ activity: ClientActivity, size: Int, line: Span<UInt8>, user: Int) {
-        var header = RecordHeader(kind: RecordKind.activity.rawValue, claim: sessions.users[user].claim)
+    private mutating func broadcast(
+        _ activity: ClientActivity, size: Int, line: Span<UInt8>, user: Int, _ sending: Sending?
+    ) -> UInt64 {
+        var header = RecordHeader(
+            kind: RecordKind.activity.rawValue, claim: sessions.users[user].claim, sending: sending)
         // Named by each one, and not only by the next: that one may be in a gap.
         if let claim = header.claim { header.dependency = lastActivity[claim] }
         let name = sessions.users[user].name
-        originate(header, payloadBytes: size) { bytes in
+        return originate(header, payloadBytes: size) { bytes in
             ActivityRenderer.render(activity, of: line, username: name.span, into: &bytes)
         }
     }
@@ -197,6 +213,7 @@ extension Node {
     mutating func reply(_ reply: ServerReply, to slot: Int) {
         let start = outbox.bytes.count
         reply.render(into: &outbox.bytes)
+        sessions.addPrivate(outbox.bytes.count - start, to: slot)
         outbox.append(.reply(sessions.id(of: slot), start..<outbox.bytes.count))
     }
 
@@ -213,22 +230,38 @@ extension Node {
 
     /// The session counts no more: it has logged out, or its connection has ended.
     mutating func leave(_ slot: Int) {
-        let wasLive = sessions.sessions[slot].state == .live
-        if wasLive {
-            outbox.append(.unfollow(sessions.id(of: slot)))
+        if sessions.sessions[slot].isPresent {
+            stopShowing(slot)
             sessions.setState(.new, of: slot)
             loadChanged()
         }
         sessions.setUser(nil, of: slot)
     }
 
+    /// The session gets no more activities than those so far.
+    private mutating func stopShowing(_ slot: Int) {
+        stopFeeding(slot)
+        closeSession(slot)
+    }
+
+    /// The same of one that is not over.
+    mutating func stopFeeding(_ slot: Int) {
+        let id = sessions.id(of: slot)
+        switch sessions.sessions[slot].state {
+        case .live: outbox.append(.unfollow(id))
+        case .catchingUp: _ = feeding.remove(id)
+        case .free, .new, .away, .redirected, .closing: break
+        }
+    }
+
     /// Ends the connection after what was sent. With `keepsReading` its activities still count until it closes.
     mutating func finish(_ slot: Int, _ reason: SessionCloseReason, keepsReading: Bool) {
         let id = sessions.id(of: slot)
-        let wasLive = sessions.sessions[slot].state == .live
-        if wasLive { outbox.append(.unfollow(id)) }
+        let wasPresent = sessions.sessions[slot].isPresent
+        stopShowing(slot)
         sessions.setState(keepsReading ? .redirected : .closing, of: slot)
-        if wasLive { loadChanged() }
+        if !keepsReading { endMove(of: slot) }
+        if wasPresent { loadChanged() }
         outbox.append(.finish(id, reason, linger: configuration.timing.linger, keepsReading: keepsReading))
     }
 }

@@ -183,7 +183,7 @@ extension Node {
         let open = links.filter(\.isOpen)
         return MemberStatus(
             id: servers[place], address: member.address, status: "\(member.status)", isOwn: isOwn,
-            load: isOwn ? UInt32(clamping: sessions.liveCount) : member.load,
+            load: isOwn ? UInt32(clamping: sessions.presentCount) : member.load,
             weight: isOwn ? configuration.weight : member.announcement?.weight ?? 100,
             isServing: isOwn ? phase == .serving : member.announcement?.isServing ?? false,
             isLeaving: isOwn ? phase == .leaving : member.announcement?.isLeaving ?? false, heard: member.heard,

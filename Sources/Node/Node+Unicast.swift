@@ -38,8 +38,7 @@ extension Node {
         requests[id] = nil
         counters.requestsTimedOut += 1
         if let server = servers.index(of: request.destination) { suspect(server) }
-        if case .requestTicket = request.body { noteTicketAnswered(by: request.destination) }
-        requestFailed(request)
+        requestFailed(request, id: id)
     }
 
     /// Sends without waiting for an answer.
@@ -100,11 +99,17 @@ extension Node {
             answer(unicast, .reserved(arbitrate(claim)))
         case .release(let claim, let name): reservations.release(claim, name: name)
         case .lookUp(let name): answer(unicast, .found(knownClaim(of: name)))
-        case .requestTicket(let holder, let sourceLoad):
-            let isGranted = grantTicket(
-                holder, sourceLoad: sourceLoad, source: unicast.source, request: unicast.request)
-            answer(unicast, .ticket(isGranted: isGranted, load: load, loadClock: loadClock))
-        case .reserved, .found, .ticket: receiveAnswer(unicast)
+        case .requestTicket(let request):
+            let granted = grantTicket(request, source: unicast.source, number: unicast.request)
+            answer(unicast, .ticket(granted: granted, load: load, loadClock: loadClock))
+        case .handOver(let handOver): answer(unicast, .noted(noteHandOver(handOver, source: unicast.source)))
+        case .moved(let ticket, let positions):
+            answer(unicast, .noted(noteMoved(ticket, after: positions, source: unicast.source)))
+        case .withdraw(let ticket): noteWithdrawn(ticket, source: unicast.source)
+        case .takeFloor(let claim, let number):
+            takeFloor(claim, number: number, for: .init(server: unicast.source, request: unicast.request))
+        case .listSessions(let number): answer(unicast, .sessions(sessionList(after: number)))
+        case .reserved, .found, .ticket, .noted, .floorTaken, .sessions: receiveAnswer(unicast)
         }
     }
 
@@ -123,23 +128,51 @@ extension Node {
         case (.lookUp, .found(let claim)):
             requests[unicast.request] = nil
             lookUpAnswered(claim, job: request.job)
-        case (.requestTicket, .ticket(let isGranted, let load, let loadClock)):
+        case (.requestTicket(let asked), .ticket(let granted, let load, let loadClock)):
             requests[unicast.request] = nil
-            noteTicketAnswered(by: request.destination)
             if let server = servers.index(of: request.destination) {
                 members[server].noteLoad(load, clock: loadClock)
+                considerRebalancing()
             }
-            ticketAnswered(isGranted, by: request.destination, job: request.job)
+            ticketsAnswered(min(granted, asked.count), of: asked, request: request, id: unicast.request)
+        case (.handOver, .noted(let isNoted)):
+            requests[unicast.request] = nil
+            handedOver(isNoted, move: request.job)
+        case (.moved, .noted):
+            requests[unicast.request] = nil
+            moves[request.job] = nil
+        case (.takeFloor(let claim, _), .floorTaken(let answer)):
+            requests[unicast.request] = nil
+            floorAnswered(answer, of: claim, job: request.job)
+        case (.listSessions, .sessions(let list)):
+            requests[unicast.request] = nil
+            sessionsListed(list, by: request.destination)
         default: break
         }
     }
 
-    private mutating func requestFailed(_ request: Request) {
+    private mutating func ticketsAnswered(
+        _ granted: UInt16, of asked: Unicast.TicketRequest, request: Request, id: UInt64
+    ) {
+        noteTicketsAnswered(by: request.destination, count: Int(asked.count))
+        if moves[request.job] != nil {
+            moveAnswered(Int(granted), ticket: id, move: request.job)
+        } else {
+            ticketAnswered(granted > 0, ticket: id, by: request.destination, job: request.job)
+        }
+    }
+
+    private mutating func requestFailed(_ request: Request, id: UInt64) {
         switch request.body {
         case .reserve: reservationAnswered(nil, by: request.destination, job: request.job)
         case .lookUp: lookUpAnswered(nil, job: request.job)
-        case .requestTicket: ticketAnswered(false, by: request.destination, job: request.job)
-        case .reserved, .release, .found, .ticket: preconditionFailure("only requests are waited for")
+        case .requestTicket(let asked): ticketsAnswered(0, of: asked, request: request, id: id)
+        case .handOver: handedOver(false, move: request.job)
+        case .moved: moves[request.job] = nil
+        case .takeFloor(let claim, _): floorAnswered(nil, of: claim, job: request.job)
+        case .listSessions: sessionsListed(nil, by: request.destination)
+        case .reserved, .release, .found, .ticket, .noted, .withdraw, .floorTaken, .sessions:
+            preconditionFailure("only requests are waited for")
         }
     }
 }

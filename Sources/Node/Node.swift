@@ -72,6 +72,31 @@ public struct Node: Sendable {
     var registry: Registry
     var reservations: Reservations
     var sessions: SessionTable
+    /// The sessions that are catching up.
+    var feeding = FeedTable()
+    /// Streams that were forgotten last, with their ends.
+    var recentlyForgotten: [StreamPosition] = []
+    /// By slot, of sessions that were fed: what, until it has been acknowledged.
+    var fedLines = SlotTable<FedLines>()
+    var publications: PublicationLog
+    /// Named sessions of this server whose connection broke.
+    var detached: DetachedSessions
+    /// The number of the last named session here.
+    var nextSession: UInt64 = 0
+    /// Named sessions of other servers.
+    var whereabouts: Whereabouts
+    /// What all named sessions here have been shown, as told last; and the position in the log for which that was.
+    var reached: Floor?
+    var measuredAt: UInt64 = 0
+    /// By slot: what clients ask for beyond the protocol, and their numbered activities that are not safe yet.
+    var asked: [Int: ClientExtensions] = [:]
+    var unacknowledged = SlotTable<Unacknowledged>()
+    /// What clients have numbered.
+    var sendings: SendingTable
+    /// Activities that came twice, and are shown once.
+    var repeated: [StreamPosition] = []
+    /// Sessions at which the driver was asked to look.
+    var examinations: [SessionID: [Examiner]] = [:]
     var jobs: [UInt64: SessionJob] = [:]
     var nextJob: UInt64 = 0
     /// Registrations that wait for a second holder, in order of their record.
@@ -83,7 +108,7 @@ public struct Node: Sendable {
     var lastActivity: [ClaimID: StreamPosition] = [:]
     /// Unknown origins of dependencies that were waited for in vain. Looked up, never iterated.
     var missedOrigins: Set<ServerID> = []
-    /// Key of the digests of users' secrets: of this process alone.
+    /// Key of the digests of users' secrets: of this network alone.
     let verifierKey: [UInt8]
 
     /// Limits that are reached now, as reported.
@@ -95,6 +120,21 @@ public struct Node: Sendable {
     var nextRequest: UInt64 = 0
     var tickets = Tickets()
     var loadClock: UInt64 = 0
+    /// Sessions on their way elsewhere.
+    var moves = MoveTable()
+    /// Sessions that have come and may not speak yet, in the order of their deadlines.
+    var newcomers: [Newcomer] = []
+    /// Since when some server has had so much fewer clients that sessions are to be moved there; nil if none has.
+    var unevenSince: Instant?
+    var loadSum = LoadSum()
+    /// What was told last of who has how many clients, and when.
+    var loadsTold: (loads: [NodeStatistics.ServerLoad], at: Instant)?
+    /// When a client was last sent elsewhere at its login, or leave was given to one to come here.
+    var sentOn = Instant(nanoseconds: 0)
+    /// No new clients are taken, and those that are here are moved.
+    var isDraining = false
+    /// It is done, or its time is up: the driver was told.
+    var isDrainingOver = false
 
     enum Phase: Sendable {
         /// The state transfer is not in: clients wait.
@@ -124,12 +164,18 @@ public struct Node: Sendable {
                 min: timing.redialMin, max: timing.redialMax, remembered: timing.departedRedial))
         random = SplitMix64(seed: seed)
         id = ServerID(startStamp: wallClock, random: random.next())
-        verifierKey = random.bytes(32)
+        // The same at all servers: so a verifier can go with a session that moves.
+        verifierKey = cryptography.hmac(configuration.secret, Array("pando verifier".utf8))
         started = now
         networkTimeBase = wallClock
         tombstones = Tombstones(limit: configuration.limits.tombstones)
         registry = Registry(limit: configuration.limits.claims, losersLimit: configuration.limits.losingClaims)
         reservations = Reservations(limit: configuration.limits.reservations)
+        let limits = configuration.limits
+        publications = PublicationLog(limit: timing.resumeWindow > 0 ? limits.indexedBytes : 0)
+        detached = DetachedSessions(limit: limits.detached)
+        whereabouts = Whereabouts(limit: limits.whereabouts)
+        sendings = SendingTable(limit: limits.runs)
         addOwnServer()
     }
 
@@ -174,6 +220,7 @@ public struct Node: Sendable {
         self.now = now
         guard phase != .leaving else { return }
         phase = .leaving
+        tellLastPlaces()
         for slot in sessions.sessions.indices
         where sessions.sessions[slot].state != .free && sessions.sessions[slot].state != .closing {
             finish(slot, .shutdown, keepsReading: false)
@@ -220,6 +267,7 @@ public struct Node: Sendable {
             treeLag.beginPeriod()
             vector.isDue = true
             announce()
+            tellLoads()
         case .announceSoon: announce()
         case .dial: overlayIsDirty = true
         case .joinPatience: serve(alone: false)
@@ -230,9 +278,15 @@ public struct Node: Sendable {
         case .request(let id): retryRequest(id)
         case .registration(let job): claimAcknowledgementExpired(job)
         case .tickets: expireTickets()
+        case .newcomers: settleNewcomers()
+        case .rebalance: rebalance()
+        case .drain: drainFurther()
+        case .drainEnds: endDraining()
         case .reservations: expireReservations()
         case .dependency: expireDependencies()
         case .leave: closeLevelLinks(besidesOwing: false)
+        case .detached: expireDetached()
+        case .measure: measure()
         }
     }
 
@@ -255,7 +309,10 @@ public struct Node: Sendable {
     public mutating func turnEnding(at now: Instant, mayDeliver: Bool = true) -> TurnEnd {
         self.now = now
         deliverPostponed(bytes: mayDeliver ? configuration.limits.deliveryBytes : 0)
+        acknowledgeActivities()
+        feedSessions()
         if overlayIsDirty { updateOverlay() }
+        settleNewcomers()
         pushRecords()
         if phase == .leaving { closeLevelLinks(besidesOwing: true) }
         advanced.removeAll(keepingCapacity: true)
@@ -283,6 +340,7 @@ public struct Node: Sendable {
         precondition(members.count == capacity && store.streams.count == capacity, "tables grow together")
         missedOrigins.remove(id)
         recall(index)
+        feeding.begin(index, of: id, at: store.streams[index].delivered)
         return index
     }
 
@@ -310,16 +368,23 @@ public struct Node: Sendable {
     public var statistics: NodeStatistics {
         var statistics = counters
         statistics.members = members.count { $0.status == .reachable }
+        statistics.membersServing = members.count {
+            $0.status == .reachable && $0.announcement?.isServing ?? false
+        }
         statistics.serversKnown = servers.count
         statistics.tombstones = tombstones.count
         statistics.links = links.count { $0.isOpen }
-        statistics.sessions = sessions.liveCount
+        statistics.sessions = sessions.presentCount
+        statistics.sessionsCatchingUp = feeding.count
+        statistics.sessionsHeld = detached.count
+        statistics.sessionsElsewhere = whereabouts.count
         statistics.claims = registry.claims.count
         statistics.registryDigest = registry.digest
         statistics.storeRecords = store.recordCount
         statistics.storeBytes = store.byteCount
         statistics.isServing = phase == .serving
         statistics.queues = queueStatistics
+        statistics.servers = serverLoads
         return statistics
     }
 }

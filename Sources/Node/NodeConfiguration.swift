@@ -21,6 +21,8 @@ public struct NodeConfiguration: Sendable {
     public var allowsHugeIntegers = false
     /// Cost of new claims' hashes: the binary logarithm of scrypt's N. 10 takes about 3 ms and 1 MiB.
     public var hashCost: UInt8 = 10
+    /// Servers that must hold an activity before its client is told, if it asks to be, and if there are so many.
+    public var acknowledgingServers = 2
     /// Nil in every server.
     public var defect: NodeDefect?
 
@@ -68,6 +70,10 @@ public struct NodeConfiguration: Sendable {
         public var surplusGrace: UInt64 = 5000
         /// A member that was silent for so long has departed: nothing is kept for it any more.
         public var departure: UInt64 = 86_400_000
+        /// How long the place of a named client whose connection broke is kept for its next login; 0 is not at all.
+        public var resumeWindow: UInt64 = 60_000
+        /// How often a server tells how far its named clients are: what they may see twice if it dies.
+        public var checkpoint: UInt64 = 2000
         /// How often the address of a member that departed in silence is dialled, for ever.
         public var departedRedial: UInt64 = 60_000
 
@@ -107,6 +113,23 @@ public struct NodeConfiguration: Sendable {
         public var hashJobs = 16_384
         /// Tickets out at a time.
         public var tickets = 4096
+        /// Sessions that are catching up at a time.
+        public var catchingUp = 4096
+        /// Runs of clients that number their activities, of which the last number is known.
+        public var runs = 65_536
+        /// Numbered activities of a session that are not acknowledged, each with a place of its own.
+        public var unacknowledged = 4096
+        /// Detached sessions of this server at a time.
+        public var detached = 4096
+        /// Named sessions of other servers that are known.
+        public var whereabouts = 262_144
+        /// Bytes of the clients' log of which it is known what stands where: what the log holds, and the kernel.
+        public var indexedBytes = 16 << 20
+        /// The longest line that the clients' log takes.
+        public var publishedLineBytes = Int.max
+        /// Bytes that are fed to a session that is catching up before the driver has sent them: a few round trips'
+        /// worth on a good line.
+        public var feedBytes = 64 << 10
         /// Registered users.
         public var claims = 16 << 20
 

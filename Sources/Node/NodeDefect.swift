@@ -27,4 +27,14 @@ public enum NodeDefect: String, Sendable, CaseIterable {
     case redirectedDropped
     /// A backlog is published at once, whatever the readers can take.
     case backlogPublishedAtOnce
+    /// A session that begins at a floor turns live although this server has not delivered all that the floor covers.
+    case liveBeforeFloor
+    /// Whoever comes begins at the floor of the next ticket, whosever that is.
+    case floorOfAnother
+    /// A ticket is good for any number of logins until it expires.
+    case floorUsedTwice
+    /// A session is moved to a server that has one fewer, and so back again.
+    case movesBackAndForth
+    /// What a moved client says at once is not held back until its words at the other server have come.
+    case arrivalNotAwaited
 }

@@ -5,6 +5,8 @@ public struct NodeStatistics: Hashable, Sendable {
     // Gauges.
     /// Reachable members, this server included.
     public var members = 0
+    /// Those of them that serve clients, as far as this server has heard: among them clients are spread.
+    public var membersServing = 0
     /// Servers in the vectors, living and dead: this one, the members, and those of whom records are still owed.
     public var serversKnown = 0
     /// Servers that were forgotten, with the ends of their streams.
@@ -13,6 +15,12 @@ public struct NodeStatistics: Hashable, Sendable {
     public var links = 0
     /// Logged-in clients.
     public var sessions = 0
+    /// Of them, those that are fed from a floor.
+    public var sessionsCatchingUp = 0
+    /// Named sessions whose connection broke, and whose floor is kept.
+    public var sessionsHeld = 0
+    /// Named sessions that are known of at other servers.
+    public var sessionsElsewhere = 0
     public var claims = 0
     public var registryDigest = RegistryDigest()
     public var storeRecords: UInt64 = 0
@@ -101,6 +109,13 @@ public struct NodeStatistics: Hashable, Sendable {
     public var ticketsGranted: UInt64 = 0
     public var ticketsRefused: UInt64 = 0
     public var ticketsUsed: UInt64 = 0
+    /// Live sessions that were sent to another server; moves that came to nothing because the target was gone.
+    public var sessionsMoved: UInt64 = 0
+    public var movesFailed: UInt64 = 0
+    /// Clients with a place to begin that were expected here and did not come in time.
+    public var movedNeverCame: UInt64 = 0
+    /// Moved clients that spoke here before all that they had said at the other server was known.
+    public var arrivalsExpired: UInt64 = 0
     /// Registrations answered before a second server was known to hold the claim.
     public var claimsUnconfirmed: UInt64 = 0
     /// Requests to other servers that nobody answered in time.
@@ -118,7 +133,45 @@ public struct NodeStatistics: Hashable, Sendable {
     /// Logins by the secret of a claim that lost.
     public var loginsOfLosers: UInt64 = 0
 
+    // Sessions that survive.
+    /// Named sessions whose connection broke without LOGOUT; floors of such sessions with which a login here went on,
+    /// of them those whose server could not be asked; and those that nobody came for.
+    public var sessionsDetached: UInt64 = 0
+    public var sessionsResumed: UInt64 = 0
+    public var floorsGuessed: UInt64 = 0
+    public var floorsExpired: UInt64 = 0
+    /// Detached sessions that were further behind than is known.
+    public var floorsCut: UInt64 = 0
+    /// Numbered activities that were sent again and were known: not shown again.
+    public var activitiesRepeated: UInt64 = 0
+    /// Lines that do not fit into the clients' log: not shown to the clients here.
+    public var linesTooLongForLog: UInt64 = 0
+    /// Sessions that began at a floor, and those of them that found too many others catching up.
+    public var floorsUsed: UInt64 = 0
+    public var floorsRefused: UInt64 = 0
+    /// Sessions that turned live after catching up.
+    public var sessionsCaughtUp: UInt64 = 0
+    /// Activities fed to sessions that were catching up.
+    public var recordsFed: UInt64 = 0
+    /// Records that a session was owed and that were not held any more.
+    public var recordsMissed: UInt64 = 0
+    /// Streams of which a session was shown more elsewhere than anybody who can be reached has.
+    public var floorsEnded: UInt64 = 0
+
     public var queues: [Queue] = []
+    /// Every server that can be reached, this one first.
+    public var servers: [ServerLoad] = []
+
+    /// Who is connected where.
+    public struct ServerLoad: Hashable, Sendable {
+        public var id: ServerID
+        public var address: PeerAddress
+        /// Logged-in clients, and those that were given leave to come.
+        public var load: UInt32
+        public var weight: UInt32
+        public var isServing: Bool
+        public var isDraining: Bool
+    }
 
     /// One neighbour's store-and-forward queue.
     public struct Queue: Hashable, Sendable {

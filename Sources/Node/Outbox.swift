@@ -46,6 +46,9 @@ public enum Output: Hashable, Sendable {
     case dial(DialID, PeerAddress)
     /// A private line for one client: between two lines of the log, never inside one.
     case reply(SessionID, Range<Int>)
+    /// Lines for one client that does not follow the log: sent as private ones are. Answer with `clientHasRoom` when
+    /// they have been sent.
+    case feed(SessionID, Range<Int>)
     /// A line for all clients that follow the log.
     case publish(Range<Int>)
     /// The client follows the log from its present end, after the replies before this output.
@@ -58,6 +61,11 @@ public enum Output: Hashable, Sendable {
     /// Flush, shut down writing, then read until end of stream or `linger` milliseconds. With `keepsReading` what
     /// still comes is given to the node (a redirected client), else it is discarded (an error reply).
     case finish(SessionID, SessionCloseReason, linger: UInt64, keepsReading: Bool)
+    /// Look at a client's connection; answer with `clientExamined`.
+    case examine(SessionID)
+    /// Find out up to which position of the log everybody who follows it has acknowledged everything; answer with
+    /// `clientsReached`.
+    case measure
     /// Hash a secret on a helper thread; answer with `hashed(_:digest:)`, nil if it could not be done.
     case hash(HashID, secret: [UInt8], salt: [UInt8], cost: UInt8)
     /// For the log.
@@ -76,6 +84,8 @@ public enum SessionCloseReason: String, Hashable, Sendable, CaseIterable {
     case lineTooLong
     /// The user's claim lost against an older one.
     case claimLost
+    /// Its user has logged in again, and its connection no longer takes anything.
+    case superseded
     case shutdown
 }
 
@@ -121,10 +131,16 @@ public enum Report: Hashable, Sendable {
     case givenUp(StreamPosition, records: UInt64)
     /// Records of a stream were stepped over because the sender did not hold them any more.
     case gap(StreamPosition, records: UInt64)
+    /// Records that a session was owed were not held any more.
+    case floorGap(StreamPosition, records: UInt64)
     /// A neighbour's network time is so many milliseconds ahead of this server's: claims of the two are compared by it.
     case clockOffset(ServerID, PeerAddress, milliseconds: Int64)
     /// A neighbour's registry differed although it had the same records: the state is transferred again.
     case registryRepaired(ServerID, PeerAddress)
+    /// All clients have gone elsewhere, but for so many; the driver is to end.
+    case drained(sessionsLeft: Int)
+    /// How many clients each server has; told when that has changed, at most once a minute.
+    case loads([NodeStatistics.ServerLoad])
     /// A limit was reached; told once until it is left again.
     case limitReached(String)
 }

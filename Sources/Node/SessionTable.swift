@@ -7,8 +7,12 @@ struct SessionTable: Sendable {
         /// No client has this slot.
         case free
         case new
-        /// Logged in and fed from the log. (A session that is fed from a floor will be a state of its own here.)
+        /// Logged in and fed from the log.
         case live
+        /// Logged in and fed record by record, from a floor (`Node.feeding`).
+        case catchingUp
+        /// Logged in and shown nothing more: it goes elsewhere when the other server knows from where on.
+        case away
         /// Sent elsewhere: its activities still count until it closes.
         case redirected
         /// Got its last reply: what still comes is ignored.
@@ -25,9 +29,23 @@ struct SessionTable: Sendable {
         fileprivate(set) var hasJob = false
         /// Its input waits until this server serves.
         var isHeld = false
+        /// It is about to go elsewhere: `move(of:)`.
+        fileprivate(set) var hasMove = false
+        /// When it came from another server that had more clients: seconds since the start and one more; 0 if it
+        /// did not.
+        fileprivate(set) var moved: UInt32 = 0
         /// Network address, 16 bytes.
         var addressHigh: UInt64 = 0
         var addressLow: UInt64 = 0
+        /// Bytes of private lines that it was sent, those that it was fed included.
+        fileprivate(set) var privateBytes: UInt64 = 0
+        /// The position from which it follows the log.
+        fileprivate(set) var followedFrom: UInt64 = 0
+        /// This server's number of a named session, under which others know it; 0 if it has none.
+        fileprivate(set) var number: UInt64 = 0
+
+        /// It is logged in here.
+        var isPresent: Bool { state == .live || state == .catchingUp || state == .away }
     }
 
     /// A user with sessions here; shared by all of them.
@@ -45,14 +63,19 @@ struct SessionTable: Sendable {
     private(set) var sessions: [Session] = []
     /// The jobs of the sessions that have one, by slot.
     private var jobs: [Int: UInt64] = [:]
+    private var moves: [Int: UInt64] = [:]
     private(set) var users: [User] = [User(name: Array("anonymous".utf8), verifier: [], claim: nil)]
     /// Users by a digest of their claims: the claims themselves would be most of what a user takes. Those whose digest
     /// another one has are beside it.
     private var userOf: [UInt64: Int32] = [:]
     private var userOfEqualDigest: [ClaimID: Int32] = [:]
     private var freeUsers: [Int32] = []
-    /// Live sessions: this server's load.
+    /// Sessions that follow the log.
     private(set) var liveCount = 0
+    /// Sessions that get activities: this server's load.
+    private(set) var presentCount = 0
+    /// Sessions that have a number.
+    private(set) var numberedCount = 0
 
     /// - Parameter expected: how many sessions need not let the tables grow.
     init(expected: Int) {
@@ -101,8 +124,10 @@ struct SessionTable: Sendable {
 
     mutating func setState(_ state: State, of slot: Int) {
         if sessions[slot].state == .live { liveCount -= 1 }
-        if state == .live { liveCount += 1 }
+        if sessions[slot].isPresent { presentCount -= 1 }
         sessions[slot].state = state
+        if sessions[slot].state == .live { liveCount += 1 }
+        if sessions[slot].isPresent { presentCount += 1 }
     }
 
     /// The job of a session; nil if it has none.
@@ -112,6 +137,26 @@ struct SessionTable: Sendable {
         sessions[slot].hasJob = job != nil
         jobs[slot] = job
     }
+
+    mutating func setNumber(_ number: UInt64, of slot: Int) {
+        if sessions[slot].number > 0 { numberedCount -= 1 }
+        if number > 0 { numberedCount += 1 }
+        sessions[slot].number = number
+    }
+
+    mutating func setFollowing(_ slot: Int, from position: UInt64) { sessions[slot].followedFrom = position }
+
+    mutating func addPrivate(_ count: Int, to slot: Int) { sessions[slot].privateBytes += UInt64(count) }
+
+    /// The move of a session; nil if it stays.
+    func move(of slot: Int) -> UInt64? { sessions[slot].hasMove ? moves[slot] : nil }
+
+    mutating func setMove(_ move: UInt64?, of slot: Int) {
+        sessions[slot].hasMove = move != nil
+        moves[slot] = move
+    }
+
+    mutating func setMoved(at seconds: UInt32, of slot: Int) { sessions[slot].moved = seconds + 1 }
 
     mutating func setHeld(_ isHeld: Bool, of slot: Int) { sessions[slot].isHeld = isHeld }
 

@@ -125,6 +125,9 @@ struct StreamStore: Sendable {
 
     // MARK: Reading
 
+    /// Of each stream, up to where it has gone to the clients.
+    var delivered: [UInt64] { streams.map(\.delivered) }
+
     /// Where the record is, nil if it is not held any more.
     func location(of seq: UInt64, in index: Int) -> (segment: Int, range: Range<Int>)? {
         guard seq >= streams[index].oldest, seq <= streams[index].held else { return nil }

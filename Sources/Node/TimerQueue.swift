@@ -14,9 +14,15 @@ enum NodeTimer: Hashable, Sendable {
     case request(UInt64)
     case registration(UInt64)
     case tickets
+    case newcomers
+    case rebalance
+    case drain
+    case drainEnds
     case reservations
     case dependency
     case leave
+    case detached
+    case measure
 }
 
 /// Timers in order of their instants; timers of one instant in the order in which they were set. Each timer is pending

@@ -37,6 +37,26 @@ extension Reactor {
         return Int(connections[slot].output.count) + ringLag(slot) + sealedBytes(slot)
     }
 
+    /// How far the other end of a plain connection is; nil if that is not known.
+    public func outputProgress(of id: ConnectionID) -> OutputProgress? { live(id).flatMap { outputProgress($0) } }
+
+    private func outputProgress(_ slot: Int) -> OutputProgress? {
+        guard connections[slot].state == .open, connections[slot].transport == .plain else { return nil }
+        var raw = ces_output_progress()
+        // `raw` is ours.
+        guard unsafe ces_progress(connections[slot].fd, &raw) == 0 else { return nil }
+        // A first retransmission comes after 200 ms or so, a second after 600 ms: what is late once is not stalled.
+        let isStalled = raw.in_flight > 0 && raw.retransmits >= 2
+        return OutputProgress(
+            acknowledged: raw.acknowledged, stalledMilliseconds: isStalled ? Int(raw.last_acknowledged_ms) : 0)
+    }
+
+    /// Bytes of private output that the kernel has not taken yet.
+    public func privateOutput(_ id: ConnectionID) -> Int {
+        guard let slot = live(id) else { return 0 }
+        return Int(connections[slot].output.count)
+    }
+
     // MARK: Dialling
 
     /// Begins to connect. `connected` or `closed` (with a reason that begins with `dial`) follows, never within this
@@ -191,6 +211,8 @@ extension Reactor {
         if !isFinishing { connections[slot].reason = reason }
         leaveSubscribers(slot)
         deadlines.cancel(UInt32(slot))
+        // Kept where nothing else is any more, until `closed` is told.
+        connections[slot].ringStop = outputProgress(slot)?.acknowledged ?? .max
         if connections[slot].transport == .tls { endTransport(slot) }
         if !connections[slot].flags.contains(.unpolled) {
             // It can only fail if the descriptor is not registered, and then nothing is to be done.
@@ -212,6 +234,8 @@ extension Reactor {
         for index in 0..<count {
             let id = ConnectionID(rawValue: ended[index])
             let reason = connections[Int(id.slot)].reason
+            let acknowledged = connections[Int(id.slot)].ringStop
+            lastAcknowledged = acknowledged == .max ? nil : acknowledged
             releaseSlot(Int(id.slot))
             handler.closed(id, reason: reason, in: &self)
             if !tlsFailures.isEmpty { tlsFailures[id.rawValue] = nil }

@@ -88,6 +88,25 @@ extension Reactor {
         return survey
     }
 
+    /// Where a look at how far all subscribers are begins: how many there are, and the end of the ring.
+    public func beginMeasuring() -> (count: Int, end: UInt64) { (fanOut.count, ring.end) }
+
+    /// Looks at some of the subscribers that are left, the last ones first: who joins or leaves meanwhile makes none be
+    /// left out. Returns how many are left then, and the least position of the ring up to which one of those looked at
+    /// has acknowledged everything.
+    public func measure(_ left: Int, atMost count: Int) -> (left: Int, least: UInt64) {
+        var left = min(left, fanOut.count)
+        let end = max(0, left - count)
+        var least = UInt64.max
+        while left > end {
+            left -= 1
+            let slot = Int(fanOut.slots[left])
+            let waiting = max(0, Int(ces_unacknowledged(connections[slot].fd))) + Int(connections[slot].output.count)
+            least = min(least, connections[slot].cursor - min(connections[slot].cursor, UInt64(waiting)))
+        }
+        return (left, least)
+    }
+
     /// Makes a connection follow the ring from its present end.
     ///
     /// - Returns: Whether it follows from here. False if it has ended or is ending, follows already, or has
@@ -165,9 +184,13 @@ extension Reactor {
 
     /// Writes for connections with private output, or that became writable, or that finish.
     mutating func flushPrivateOutput() {
-        let count = min(dirty.count, configuration.flushBudget)
-        for index in 0..<count {
-            guard let slot = live(ConnectionID(rawValue: dirty[index])) else { continue }
+        let end = min(dirty.count, configuration.flushBudget)
+        let bytesBefore = statistics.bytesSent
+        var count = 0
+        while count < end, statistics.bytesSent - bytesBefore < configuration.flushBytes {
+            let id = ConnectionID(rawValue: dirty[count])
+            count += 1
+            guard let slot = live(id) else { continue }
             connections[slot].flags.remove(.dirty)
             flush(slot)
         }
@@ -195,8 +218,8 @@ extension Reactor {
             }
             sends += 1
             // What is in the batch may be more than the kernel will take.
-            if statistics.bytesSent - bytesBefore + batch.bytes >= configuration.fanOutBytes { sendBatch() }
-            if sends == configuration.fanOutSlice || statistics.bytesSent - bytesBefore >= configuration.fanOutBytes {
+            if statistics.bytesSent - bytesBefore + batch.bytes >= configuration.flushBytes { sendBatch() }
+            if sends == configuration.fanOutSlice || statistics.bytesSent - bytesBefore >= configuration.flushBytes {
                 statistics.fanOutSlices += 1
                 break
             }

@@ -82,6 +82,9 @@ public struct Reactor: ~Copyable {
     var isStopping = false
     /// Processor time at the end of the last turn, if it was a long one.
     private var processorTime: UInt64?
+    /// In `closed`: how many bytes of all that the connection was sent its other end has acknowledged; nil if that is
+    /// not known.
+    public internal(set) var lastAcknowledged: UInt64?
     /// Test hook: an errno that accept4 is taken to have failed with; 0 for none.
     var injectedAcceptFailure: Int32 = 0
 
@@ -91,7 +94,7 @@ public struct Reactor: ~Copyable {
     public init(_ configuration: ReactorConfiguration = ReactorConfiguration()) throws(SystemError) {
         precondition(configuration.capacity > 0 && configuration.capacity < Int(SpecialSlot.firstListener))
         precondition(configuration.readBudget > 0 && configuration.eventBatch > 0 && configuration.fanOutSlice > 0)
-        precondition(configuration.fanOutBytes > 0 && configuration.turnReadBytes > 0)
+        precondition(configuration.flushBytes > 0 && configuration.turnReadBytes > 0)
         precondition(configuration.turnEventMicroseconds > 0)
         try SystemError.check(ces_ignore_sigpipe(), "sigaction SIGPIPE")
         let poller = try Descriptor(ces_epoll_create(), "epoll_create1")

@@ -14,8 +14,9 @@ public struct ReactorConfiguration: Sendable {
     public var outputLimit = 1 << 20
     /// Sends to subscribers in one turn. Measured: 6-8 µs each, so that others wait 4 ms at most.
     public var fanOutSlice = 512
-    /// Bytes written to subscribers in one turn. 512 sends of a large lag took half a second; 8 MiB take 2-4 ms.
-    public var fanOutBytes = 8 << 20
+    /// Bytes written to subscribers in one turn, and as many to connections with private output or that have become
+    /// writable. 512 sends of a large lag took half a second; 4 MiB take 2-4 ms.
+    public var flushBytes = 4 << 20
     /// Whether a slice of sends is handed to the kernel in one call, where it has io_uring (Linux 5.18) and allows it.
     /// Measured: 0.7-0.8 of the cost.
     public var batchesSends = true
@@ -28,7 +29,8 @@ public struct ReactorConfiguration: Sendable {
     public var tlsHandshakeMilliseconds = 10_000
     /// Handshakes of accepted connections at the same time; beyond that the oldest gives way. Each holds some 40 KiB.
     public var tlsHandshakesMax = 1024
-    /// Connections whose private output is written in one turn: as long as a slice of the fan-out.
+    /// Connections with private output, or that have become writable, that are written to in one turn: as long as a
+    /// slice of the fan-out.
     public var flushBudget = 512
     /// TCP_NOTSENT_LOWAT of subscribers, in bytes (tcp(7)). Measured: without it a stalled reader holds 4 MiB of kernel
     /// memory.

@@ -6,6 +6,7 @@ public enum FaultKind: String, Sendable, CaseIterable {
     case brokenLinks, partition, oneWayCut, isolation
     case pause, slowLink, readersBehind, clockStep
     case churn, halfOpen, slowClient, storm, burst, large
+    case drain
 
     /// What is costly or drastic comes less often.
     var weightMax: Int {
@@ -82,6 +83,7 @@ final class Adversary {
         case .storm: storm()
         case .burst: burst(count: 100 + random.below(300), bytes: 0)
         case .large: burst(count: 1 + random.below(4), bytes: 10_000 << random.below(5))
+        case .drain: drain()
         }
     }
 
@@ -187,6 +189,16 @@ final class Adversary {
         } else {
             later(2) { _ in self.watchJoiner(joiner, giver: giver, death: death, until: end) }
         }
+    }
+
+    /// A server is emptied, and started again some time after.
+    private func drain() {
+        guard let server = anyLiving() else { return }
+        let time = 500 + random.below(8000 as UInt64)
+        let back = time + World.farewellMilliseconds + duration()
+        tell("server \(server) is drained within \(time) ms, back after \(back) ms")
+        world.drain(server, withinMilliseconds: time)
+        later(back) { $0.start(server) }
     }
 
     private func pause() {
@@ -376,6 +388,8 @@ extension Adversary {
         for server in world.servers.indices {
             world.goOn(server)
             world.setBehind(server, false)
+            // Who is about to leave would be missed.
+            if world.servers[server].isDraining { world.kill(server, .process) }
         }
         for (first, second, quality) in changedPaths { world.setPath(first, second, quality) }
         for client in frozenClients { world.setReading(client: client, true) }

@@ -16,7 +16,7 @@ extension History {
     private func isLost(_ record: RecordPlace, for life: Int) -> Bool {
         lives.allSatisfy { holder in
             guard holder.hasHeld(record) else { return true }
-            guard let end = holder.end, let held = holder.heldAt(record) else { return false }
+            guard let end = holder.end, !holder.hasLeft, let held = holder.heldAt(record) else { return false }
             return !hasCalm(of: Self.lossPatience, from: max(held, lives[life].start), to: end)
         }
     }
@@ -69,7 +69,9 @@ extension History {
         // Nor two claims to a name that was asked for twice: the first one may have been lost with its server.
         if let name = clientNames[mark.sender], asked[name] ?? 0 > 1 { return true }
         let origin = lives[late.origin]
-        guard origin.hasHeld(early), let known = origin.deliveredAt(early), known < late.time else { return true }
+        guard origin.hasHeld(early), let known = origin.deliveredAt(early), known < late.time else {
+            return !areMoved(earlier, to: later, of: mark.sender)
+        }
         if let held = lives[life].heldAt(late), let delivered = lives[life].deliveredAt(late),
             // A stream waits as one: what came behind the record that waits has waited less.
             delivered - held >= Node.dependencyPatienceMilliseconds * 1_000_000 / 2

@@ -14,6 +14,7 @@ public struct Checks: Sendable {
     public func violations(in history: History) -> [Violation] {
         var found: [Violation] = []
         found += limited(reach(in: history))
+        found += limited(carriedReach(in: history))
         found += limited(acceptance(in: history))
         found += limited(farewells(in: history))
         found += limited(faultyReceptions(in: history))
@@ -22,6 +23,7 @@ public struct Checks: Sendable {
         found += limited(departures(in: history))
         found += limited(needlessLosses(in: history))
         found += limited(needlessGaps(in: history))
+        found += limited(redirects(in: history))
         return found
     }
 
@@ -93,10 +95,12 @@ public struct Checks: Sendable {
 
     // MARK: P2 and P3, once and in order
 
-    /// Within a session no activity comes twice, none before an earlier one of its sender, and none from before it.
+    /// Within a session, over all its visits, no activity comes twice, none before an earlier one of its sender, and
+    /// none from before it.
     func faultyReceptions(in history: History) -> [Violation] {
         history.faultyReceptions.compactMap { reception in
             let mark = ActivityMark(sender: reception.sender, number: reception.number)
+            if history.isExcused(reception) { return nil }
             let kind: Violation.Kind
             let what: String
             switch reception.fault {

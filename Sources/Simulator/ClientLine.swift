@@ -75,7 +75,7 @@ enum ServerLine: Hashable, CustomStringConvertible {
         case .redirect(let host, let port):
             .redirect(PeerAddress(host: String(decoding: host, as: UTF8.self), port: port))
         case .activityBroadcast(let range): broadcast(of: Array(line[range]))
-        case .unknown: .notUnderstood(String(decoding: line, as: UTF8.self))
+        case .activityAcknowledged, .position, .unknown: .notUnderstood(String(decoding: line, as: UTF8.self))
         }
     }
 

@@ -1,36 +1,65 @@
 /// What a client has seen. It is checked as it comes, and kept as bits: a history has millions of receptions.
 public struct ClientView: Sendable {
-    /// Lines received, over all sessions.
+    /// Lines received, over all visits.
     public private(set) var count = 0
-    private var session = 0
-    /// Activities seen in the present session, and in earlier ones.
+    private var visit = 0
+    /// Activities seen on the present visit, and on earlier ones.
     private var seen = NumberSet()
     private var seenBefore = NumberSet()
-    /// By sender: its latest activity that was seen in the present session.
+    /// By sender: its latest activity that was seen on the present visit, and on earlier ones.
     private var latest: [Int32] = []
+    private var latestBefore: [Int32] = []
+    private var earlier: [Earlier] = []
 
-    /// Takes in an activity; tells what is wrong with its coming now.
-    mutating func see(_ mark: ActivityMark, ordinal: Int, session: Int) -> History.FaultyReception.Fault? {
-        if session != self.session { begin(session) }
+    private struct Earlier {
+        var visit: Int
+        var seen: NumberSet
+        var latest: [Int32]
+    }
+
+    /// Takes in an activity; tells what is wrong with its coming now, and the earlier visit that makes it wrong, if it
+    /// is not the present one.
+    mutating func see(
+        _ mark: ActivityMark, ordinal: Int, session: Int
+    ) -> (fault: History.FaultyReception.Fault, earlierVisit: Int?)? {
+        if session != visit { begin(session) }
         count += 1
-        guard seen.insert(ordinal) else { return .repeated }
+        guard seen.insert(ordinal) else { return (.repeated, nil) }
         while latest.count <= mark.sender { latest.append(-1) }
         let before = Int(latest[mark.sender])
-        guard mark.number < before else {
-            latest[mark.sender] = Int32(truncatingIfNeeded: mark.number)
-            return nil
+        if mark.number < before { return (.disordered(after: before), nil) }
+        latest[mark.sender] = Int32(truncatingIfNeeded: mark.number)
+        return faultBefore(mark, ordinal: ordinal)
+    }
+
+    /// The same, of earlier visits: the latest one of them that makes it wrong.
+    private func faultBefore(
+        _ mark: ActivityMark, ordinal: Int
+    ) -> (fault: History.FaultyReception.Fault, earlierVisit: Int?)? {
+        if seenBefore.contains(ordinal) {
+            return earlier.last { $0.seen.contains(ordinal) }.map { (.repeated, $0.visit) }
         }
-        return .disordered(after: before)
+        guard mark.sender < latestBefore.count, mark.number < latestBefore[mark.sender] else { return nil }
+        let visit = earlier.last { mark.sender < $0.latest.count && mark.number < $0.latest[mark.sender] }
+        return visit.map { (.disordered(after: Int($0.latest[mark.sender])), $0.visit) }
     }
 
     private mutating func begin(_ session: Int) {
-        self.session = session
+        if !latest.isEmpty { earlier.append(Earlier(visit: visit, seen: seen, latest: latest)) }
+        visit = session
         seenBefore.formUnion(seen)
+        for sender in latest.indices {
+            if sender < latestBefore.count {
+                latestBefore[sender] = max(latestBefore[sender], latest[sender])
+            } else {
+                latestBefore.append(latest[sender])
+            }
+        }
         seen = NumberSet()
         latest = []
     }
 
-    /// Whether the activity came in any session.
+    /// Whether the activity came on any visit.
     func has(_ ordinal: Int) -> Bool { seen.contains(ordinal) || seenBefore.contains(ordinal) }
 }
 

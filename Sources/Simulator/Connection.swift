@@ -85,10 +85,14 @@ struct Pipe {
     var stalledSince: UInt64 = 0
     /// Bytes in the buffer of a reader that stands still.
     var unread = 0
+    /// What came of what was written; nil if nobody asks.
+    var receipts: Receipts?
     /// The writer has shut down, closed or is dead.
     var isShut = false
     /// The reader has closed: what still comes is answered by a reset.
     var isClosed = false
+    /// Bytes that have arrived since the connection began.
+    private(set) var arrived: UInt64 = 0
     private var waiting: [Delivery] = []
     private var head = 0
 
@@ -107,6 +111,7 @@ struct Pipe {
     mutating func popFirst() -> Delivery? {
         guard head < waiting.count else { return nil }
         let first = waiting[head]
+        if case .bytes(let bytes) = first { arrived += UInt64(bytes.count) }
         waiting[head] = .end
         head += 1
         if head == waiting.count || head >= 1024 {

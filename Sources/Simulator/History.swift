@@ -12,6 +12,24 @@ public struct History: Sendable {
     public var presences: [Presence] = []
     /// By client.
     public var views: [ClientView] = []
+    /// By client: its connections, as it knows them.
+    public var visits: [[Visit]] = []
+    /// What was sent to one client alone, and when: by presence, then by the activity's place. Looked up, never
+    /// iterated.
+    var fed: [Int: [Int: UInt64]] = [:]
+    /// How long a user whose connection broke may stay away and is owed what was sent meanwhile, in nanoseconds; 0: at
+    /// all times nothing.
+    public var resumeWindow: UInt64 = 0
+    /// How long a client that was sent elsewhere is waited for there, in nanoseconds; 0: nothing is owed to it.
+    public var ticketTime: UInt64 = 0
+    /// When clients stopped reading, or went on: a server cannot tell then how far all of its clients are.
+    public var stalls: [UInt64] = []
+    /// A session that was moved is left where it is for so many nanoseconds.
+    public var restTime: UInt64 = 0
+    /// Servers that were told to empty themselves, and when.
+    public var drains: [(server: Int, time: UInt64)] = []
+    /// What happens to a session is announced within so many nanoseconds.
+    public var announcedWithin: UInt64 = 0
     /// In the order of their beginnings.
     public var lives: [Life] = []
     public var registrations: [Registration] = []
@@ -23,6 +41,9 @@ public struct History: Sendable {
     var farewells: [(mark: ActivityMark, life: Int, time: UInt64)] = []
     /// When the ways between servers changed: cuts, healings, breaks.
     public var pathChanges: [UInt64] = []
+    /// By client: when a server said that it is to go elsewhere, whether it heard that or not. Looked up, never
+    /// iterated.
+    var sentOn: [Int: [UInt64]] = [:]
     /// Looks at the network in which every living server was a reachable member of every other.
     public var connectedTimes: [UInt64] = []
     /// Those of them in which all registries were equal as well.
@@ -69,7 +90,7 @@ public struct History: Sendable {
         public var start: UInt64
         /// nil: to the end of the run.
         public var end: UInt64?
-        /// Which session of the client: one that follows a REDIRECT stays the same.
+        /// Which connection of the client, from 1.
         var session = 0
         /// The lines of the server's log that are for it, of which those before `cursor` have come. A client that reads
         /// bytes has none here.
@@ -106,6 +127,10 @@ public struct History: Sendable {
         public var time: UInt64
         /// The server's life from which it came.
         public var life: Int
+        /// The client's connection on which it came.
+        public var visit = 0
+        /// The earlier connection on which what it repeats, or should have come before, had come; nil: the same one.
+        public var earlierVisit: Int?
     }
 
     /// A REGISTER and its answer.
@@ -141,6 +166,7 @@ extension History {
         clientNames.append(name)
         activities.append([])
         views.append(ClientView())
+        visits.append([])
         presentNumbers.append(nil)
     }
 
@@ -176,28 +202,34 @@ extension History {
     private mutating func noteReception(
         _ mark: ActivityMark, _ ordinal: Int, acceptedAt: UInt64, by client: Int, session: Int, at time: UInt64
     ) {
-        let fault = views[client].see(mark, ordinal: ordinal, session: session)
+        let broken = views[client].see(mark, ordinal: ordinal, session: session)
         guard let presence = presentNumbers[client] else { return }
-        if let fault { noteFault(fault, mark, by: client, life: presences[presence].life, at: time) }
+        if let broken {
+            noteFault(
+                broken.fault, mark, presence: presences[presence], visit: session, earlier: broken.earlierVisit,
+                at: time)
+        }
         guard acceptedAt < presences[presence].start, let record = activity(mark)?.record else { return }
         noteIfOld(record, mark, presence: presences[presence], at: time)
     }
 
     private mutating func noteFault(
-        _ fault: FaultyReception.Fault, _ mark: ActivityMark, by client: Int, life: Int, at time: UInt64
+        _ fault: FaultyReception.Fault, _ mark: ActivityMark, presence: Presence, visit: Int, earlier: Int? = nil,
+        at time: UInt64
     ) {
         faultyCount += 1
         guard faultyReceptions.count < 10_000 else { return }
         faultyReceptions.append(
             FaultyReception(
-                fault: fault, client: client, sender: mark.sender, number: mark.number, time: time, life: life))
+                fault: fault, client: presence.client, sender: mark.sender, number: mark.number, time: time,
+                life: presence.life, visit: visit, earlierVisit: earlier))
     }
 
     /// A client is not shown what was sent before its login. A server cannot know when something was sent that comes to
     /// it late; but what it had delivered before the login is over.
     private mutating func noteIfOld(_ record: RecordPlace, _ mark: ActivityMark, presence: Presence, at time: UInt64) {
         guard let delivered = lives[presence.life].deliveredAt(record), delivered < presence.start else { return }
-        noteFault(.old, mark, by: presence.client, life: presence.life, at: time)
+        noteFault(.old, mark, presence: presence, visit: presence.session, at: time)
     }
 
     // MARK: Presences
@@ -215,6 +247,7 @@ extension History {
         presence.cursor = lives[life].log.count
         presences.append(presence)
         presentNumbers[client] = presences.count - 1
+        notePresence(presences.count - 1, of: client, visit: session)
         return presences.count - 1
     }
 

@@ -7,12 +7,16 @@ public struct Life: Sendable {
     public var wallClock: UInt64 = 0
     /// When it was killed; nil if it lives at the end.
     public var end: UInt64?
+    /// It had moved all its clients elsewhere and passed on all that it held before it ended.
+    public var hasLeft = false
     /// What it handed to clients, in order.
     public var log: [LogLine] = []
     /// Reports that records were stepped over here because nobody had them any more.
     public private(set) var gaps: [LostSpan] = []
     /// Reports that records were given up here because the store was full.
     public private(set) var givenUp: [LostSpan] = []
+    /// What it could not feed to a session that was owed it, as it said, and held no longer.
+    private var unfed: [LostSpan] = []
     /// Reports that other lives were over, or were given up.
     public private(set) var departures: [Departure] = []
     /// Its table of what is over was full.
@@ -95,6 +99,10 @@ extension Life {
         givenUp.append(LostSpan(origin: origin, seqs: seqs, time: time, wasFull: wasFull))
     }
 
+    mutating func noteUnfed(of origin: Int, _ seqs: ClosedRange<UInt64>, at time: UInt64) {
+        unfed.append(LostSpan(origin: origin, seqs: seqs, time: time, wasFull: false))
+    }
+
     mutating func noteDeparture(of life: Int, cause: String, at time: UInt64) {
         departures.append(Departure(life: life, cause: cause, time: time))
     }
@@ -150,6 +158,10 @@ extension Life {
     /// everything comes.
     func hasForgotten(_ record: History.RecordPlace) -> Bool {
         gaps.contains { $0.wasFull && $0.origin == record.origin && $0.seqs.contains(record.seq) }
+    }
+
+    func hasStatedUnfed(_ record: History.RecordPlace) -> Bool {
+        unfed.contains { $0.origin == record.origin && $0.seqs.contains(record.seq) }
     }
 
     func hasGivenUp(_ record: History.RecordPlace) -> Bool {

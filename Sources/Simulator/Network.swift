@@ -114,6 +114,7 @@ struct Network {
             dialler: dial.dialler, acceptor: target, delay: dial.delay, path: pathNumbers[pair] ?? 0)
         // The dialler hears of the connection before it hears a byte on it.
         connection[towards: .dialler].lastArrival = now + dial.delay
+        if case .client = dial.dialler { connection[towards: .dialler].receipts = Receipts() }
         connections.append(connection)
         remember(connections.count - 1, of: pair)
         dials[index].outcome = .connected(connections.count - 1)
@@ -135,6 +136,7 @@ struct Network {
         _ bytes: [UInt8], on connection: Int, from side: Side, at now: UInt64, in queue: inout EventQueue
     ) {
         guard !bytes.isEmpty, !connections[connection][towards: side.other].isShut else { return }
+        connections[connection][towards: side.other].receipts?.noteWritten(bytes.count, at: now)
         var start = 0
         while bytes.count - start > 1, random.chance(permille: options.splitPermille) {
             let cut = start + 1 + random.below(bytes.count - start - 1)
@@ -208,7 +210,12 @@ struct Network {
             return nil
         }
         guard let delivery = connections[index][towards: side].popFirst() else { return nil }
-        guard connections[index][towards: side].isClosed else { return delivery }
+        guard connections[index][towards: side].isClosed else {
+            if case .bytes(let bytes) = delivery {
+                connections[index][towards: side].receipts?.noteCome(bytes.count, at: now)
+            }
+            return delivery
+        }
         if silent.contains(connections[index].party(side)) { return nil }
         // As TCP does: bytes for nobody are answered by a reset.
         if case .bytes = delivery, !connections[index][towards: side.other].isClosed {
@@ -241,6 +248,19 @@ struct Network {
         let arrival = max(connections[index][towards: side].lastArrival, now + connections[index].delay + wait)
         connections[index][towards: side].lastArrival = arrival
         for _ in 0..<stalled { queue.plan(.arrival(connection: index, side: side), at: arrival) }
+    }
+
+    /// How many bytes of all that were written to an end its kernel is known to have, and since when some are not.
+    func acknowledged(
+        _ connection: Int, by side: Side, at now: UInt64
+    ) -> (bytes: UInt64, unacknowledgedSince: UInt64?) {
+        connections[connection][towards: side].receipts?
+            .acknowledged(delay: connections[connection].delay, at: now) ?? (0, nil)
+    }
+
+    /// Nothing is under way on it.
+    func isQuiet(_ connection: Int) -> Bool {
+        connections[connection][towards: .dialler].isEmpty && connections[connection][towards: .acceptor].isEmpty
     }
 
     // MARK: Faults
@@ -285,6 +305,7 @@ struct Network {
     mutating func breakConnection(_ index: Int, at now: UInt64, in queue: inout EventQueue) {
         for side in [Side.dialler, .acceptor] where !connections[index][towards: side].isClosed {
             connections[index][towards: side].wipe()
+            connections[index][towards: side].receipts?.brokenAt = now
             deliver(.reset, on: index, to: side, at: now, in: &queue)
             connections[index][towards: side].isShut = true
         }

@@ -100,7 +100,10 @@ final class RandomRun {
     let world: World
     let adversary: Adversary
     private(set) var repairs: [UInt64] = []
+    /// When the load was even in the end.
+    private var evenAt: UInt64?
     private var random: SplitMix64
+    private var networksAreIntroduced = false
 
     init(draw: WorldDraw, setsClocksBack: Bool) {
         self.draw = draw
@@ -120,6 +123,7 @@ final class RandomRun {
                 world.addServer(bootstrap: first + random.below(world.servers.count - first))
             }
         }
+        for (server, share) in zip(world.servers, draw.shares) { server.weight = share }
         for (first, second, quality) in draw.paths(&random) { world.setPath(first, second, quality) }
         let order = random.permutation(of: draw.servers)
         let spread = random.below(300 * UInt64(min(draw.servers, 10)))
@@ -132,7 +136,7 @@ final class RandomRun {
         // Some worlds are whole before anything happens, in others the faults come into the beginning.
         if random.chance(permille: 700) { world.run(milliseconds: spread + random.below(3000 as UInt64)) }
         for number in 0..<draw.clients {
-            let isNamed = random.chance(permille: 600)
+            let isNamed = random.chance(permille: draw.namedPermille)
             var steps: [ClientStep] = [
                 .wait(milliseconds: random.below(2000 as UInt64)), .connect(server: random.below(draw.servers)),
             ]
@@ -168,13 +172,13 @@ final class RandomRun {
 
     /// Nobody is dead or missing: what is wrong now mends itself.
     private var isComplete: Bool {
-        (draw.secondNetwork == nil || world.servers[draw.secondNetwork ?? 0].bootstrap != nil)
-            && world.servers.allSatisfy(\.isUp)
+        (draw.secondNetwork == nil || networksAreIntroduced) && world.servers.allSatisfy(\.isUp)
     }
 
     /// The first server of the second network restarts, told of one of the first network.
     private func introduceSecondNetwork(_ first: Int) {
-        guard world.servers[first].bootstrap == nil else { return }
+        guard !networksAreIntroduced else { return }
+        networksAreIntroduced = true
         adversary.tell("server \(first) restarts, told of another network")
         world.rareStates[.networksMet] += 1
         world.kill(first, .process)
@@ -205,6 +209,8 @@ final class RandomRun {
         beInformed()
         adversary.tendClients(permille: 1000)
         probe()
+        beEven()
+        for client in world.clients where client.isLoggedIn { client.sendActivity(in: world) }
         beLevel()
         beSilent()
     }
@@ -241,6 +247,16 @@ final class RandomRun {
         for client in world.clients where client.isLoggedIn { client.sendActivity(in: world) }
     }
 
+    /// Sessions go to where there are fewer, until the spread is at most 1.
+    private func beEven() {
+        _ = world.run(limitMilliseconds: draw.settleMilliseconds) { $0.clients.allSatisfy(\.hasFinished) }
+        let isEven = world.run(limitMilliseconds: draw.evenMilliseconds) { $0.isEven }
+        guard isEven else {
+            return world.found(.notEven, "\(draw.evenMilliseconds) ms after all have come: \(world.loadText)")
+        }
+        evenAt = world.now
+    }
+
     /// Whoever still owes something by the end is told by the verdict.
     private func beLevel() {
         world.run(milliseconds: draw.settleMilliseconds)
@@ -250,7 +266,10 @@ final class RandomRun {
     /// From here on links carry heartbeats and announcements alone; and what belongs to these: digests that tell of
     /// announcements, and now and then a better tree for them.
     private func beSilent() {
-        world.run(milliseconds: draw.settleMilliseconds)
+        // Sessions that are detached expire, and are told of then.
+        world.run(milliseconds: draw.settleMilliseconds + draw.options.timing.resumeWindow)
+        world.judgeRemains()
+        let start = world.now
         let before = world.frames
         world.run(milliseconds: 3 * draw.options.timing.announceInterval)
         let frames = world.frames.since(before)
@@ -260,6 +279,9 @@ final class RandomRun {
             let text = loud.map { "\($0.name) \($0.count)" }.joined(separator: ", ")
             world.found(.notSilent, "nothing happens, and yet links carry \(text)")
         }
+        let moved = world.redirects(since: start)
+        if moved > 0 { world.found(.movedNeedlessly, "\(moved) were sent elsewhere: \(world.loadText)") }
+        if evenAt != nil, !world.isEven { world.found(.notEven, "no longer: \(world.loadText)") }
     }
 }
 
@@ -274,7 +296,7 @@ extension WorldDraw {
         let silence = timing.silence + timing.heartbeat
         let dial = options.connectTimeoutMilliseconds + timing.handshake + 2 * timing.redialMax
         let unreachable = 4 * max(timing.announceInterval, timing.silence)
-        let departed = departsSoon ? timing.departedRedial : 0
+        let departed = departsSoon || weights.last ?? 0 > 0 ? timing.departedRedial : 0
         return 2 * (silence + dial + departed + timing.joinPatience + unreachable + 2 * timing.announceInterval)
     }
 
@@ -284,6 +306,10 @@ extension WorldDraw {
         return 2 * timing.announceInterval + timing.requestTimeout * 3 + timing.claimAcknowledgement
             + 2 * timing.surplusGrace + 2000
     }
+
+    /// Within this time after the network is whole and nobody comes any more, the load is even: who was moved lately is
+    /// left alone for a minute.
+    var evenMilliseconds: UInt64 { 70_000 + settleMilliseconds }
 
     mutating func setServers(_ count: Int) {
         servers = count

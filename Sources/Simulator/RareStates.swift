@@ -56,6 +56,24 @@ public enum RareState: String, Sendable, CaseIterable {
     // Load.
     case redirected
     case ticketRefused
+    // Moves.
+    case sessionMoved
+    case sessionMovedTwice
+    case moveFailed
+    case movedNeverCame
+    case cameElsewhere
+    case lateActivity
+    case floorAhead
+    case arrivalExpired
+    case targetDied
+    case drained
+    case drainedInVain
+    // Resuming.
+    case sessionDetached
+    case sessionResumed
+    case resumedAfterCrash
+    case resumeWindowPassed
+    case floorBelowHeld
 }
 
 /// Counts rare states: from what nodes report and count, and from what is known of the world.
@@ -129,6 +147,15 @@ struct RareStates: Sendable {
         self[.claimUnconfirmed] += statistics.claimsUnconfirmed
         self[.redirected] += statistics.redirects
         self[.ticketRefused] += statistics.ticketsRefused
+        self[.sessionDetached] += statistics.sessionsDetached
+        self[.sessionResumed] += statistics.sessionsResumed
+        self[.resumedAfterCrash] += statistics.floorsGuessed
+        self[.resumeWindowPassed] += statistics.floorsExpired
+        self[.floorBelowHeld] += statistics.recordsMissed > 0 ? 1 : 0
+        self[.sessionMoved] += statistics.sessionsMoved
+        self[.moveFailed] += statistics.movesFailed
+        self[.movedNeverCame] += statistics.movedNeverCame
+        self[.arrivalExpired] += statistics.arrivalsExpired
     }
 
     private mutating func add(_ report: Report) {
@@ -160,6 +187,32 @@ struct RareStates: Sendable {
         }
     }
 
+    /// What became of those who were sent elsewhere after they had been fed.
+    private mutating func addVisits(of history: History) {
+        for client in history.visits.indices {
+            let visits = history.visits[client]
+            var hasMoved = false
+            for (visit, next) in zip(visits, visits.dropFirst()) {
+                guard let end = visit.end, end.how == .redirected, let presence = visit.presence else { continue }
+                let shownUntil = history.presences[presence].end ?? .max
+                self[.lateActivity] += UInt64(
+                    history.activities[client].count {
+                        visit.start <= $0.sentAt && $0.sentAt < end.time && $0.acceptedAt ?? 0 > shownUntil
+                    })
+                if hasMoved { self[.sessionMovedTwice] += 1 }
+                hasMoved = true
+                guard next.welcomedAt == nil else { continue }
+                self[.cameElsewhere] += visits.count { $0.start > next.start && $0.welcomedAt != nil } > 0 ? 1 : 0
+                let isDead = history.lives.contains { life in
+                    life.server == next.server
+                        && life.end.map { $0 >= end.time && $0 <= next.start + 1_000_000_000 }
+                            ?? false
+                }
+                if isDead { self[.targetDied] += 1 }
+            }
+        }
+    }
+
     /// All counts at the end of a world, in the order of the cases.
     static func all(of world: World) -> [(name: String, count: UInt64)] {
         var states = world.rareStates
@@ -168,6 +221,7 @@ struct RareStates: Sendable {
             for timed in server.reports { states.add(timed.report) }
             states.addLostGivers(of: server)
         }
+        states.addVisits(of: world.history)
         return RareState.allCases.map { ($0.rawValue, states[$0]) }
     }
 }

@@ -6,6 +6,8 @@ public struct Scenario: Sendable {
     public var topology = Topology.random
     /// Servers that do not start with the others, but when the timeline says so.
     public var absent: Set<Int> = []
+    /// Shares of the load by server; those that are not here have 100.
+    public var weights: [UInt32] = []
     /// Ways that are not like the others, from the beginning.
     public var ways: [(groups: [[Int]], quality: PathQuality)] = []
     /// The servers start within this time, in an order that the seed draws.
@@ -29,6 +31,8 @@ public struct Scenario: Sendable {
     public var redundancyMax = 0.001
     /// Until the network must be whole: after its start, and after the timeline's last entry.
     public var wholeLimitSeconds = 60.0
+    /// Until the load must be even after the timeline's last entry, and then nobody moves; nil: it is not asked.
+    public var evenLimitSeconds: Double?
     public var checks = Checks()
 
     public init(seed: UInt64) { world = WorldOptions(seed: seed) }
@@ -45,6 +49,8 @@ public struct Scenario: Sendable {
         public var causes: [String]
         /// From each start, kill and healing of the timeline until the network was whole, where it was before the next.
         public var repairs: [UInt64] = []
+        /// From such an entry until the load was even again, and the moves that it took; those that it needed.
+        public var evenings: [(time: UInt64, moves: Int, movesNeeded: Int)] = []
         /// Of the records of the measured time.
         public var economy: Economy
         /// Frames on links in the measured time.
@@ -72,42 +78,78 @@ public struct Scenario: Sendable {
         let framesBefore = world.frames
         let overlay = world.overlay
         world.startTraffic(perSecond: rate, seconds: seconds)
-        let (story, repairs) = follow(in: world)
+        let course = follow(in: world)
         let frames = world.frames.since(framesBefore)
         let measured = world.now - start
         let stood = world.overlay == overlay ? overlay : nil
         world.run(milliseconds: UInt64(settleSeconds * 1000))
         let economy = world.economy(since: start, over: stood)
         var outcome = outcome(of: world, wholeAfter: wholeAfter, economy)
-        (outcome.story, outcome.repairs, outcome.frames, outcome.measured) = (story, repairs, frames, measured)
+        (outcome.story, outcome.repairs, outcome.evenings) = (course.story, course.repairs, course.evenings)
+        (outcome.frames, outcome.measured) = (frames, measured)
         return outcome
     }
 
-    /// Runs the measured traffic, and the timeline in it.
-    private func follow(in world: World) -> (story: [String], repairs: [UInt64]) {
-        let start = world.now
-        func instant(_ seconds: Double) -> UInt64 { start + UInt64(seconds * 1e9) }
+    /// What came of the timeline.
+    private struct Course {
         var story: [String] = []
         var repairs: [UInt64] = []
+        var evenings: [(time: UInt64, moves: Int, movesNeeded: Int)] = []
+    }
+
+    /// Runs the measured traffic, and the timeline in it.
+    private func follow(in world: World) -> Course {
+        let start = world.now
+        func instant(_ seconds: Double) -> UInt64 { start + UInt64(seconds * 1e9) }
+        var course = Course()
         for (index, entry) in timeline.entries.enumerated() {
             world.run(milliseconds: (instant(entry.seconds) - world.now) / 1_000_000)
             world.act(entry.action, namedPermille: namedPermille)
-            story.append("\(Trace.stamp(world.now)) \(entry.action)")
-            let rest = timeline.entries.dropFirst(index + 1)
-            let limit = rest.first.map { instant($0.seconds) } ?? world.now + UInt64(wholeLimitSeconds * 1e9)
+            course.story.append("\(Trace.stamp(world.now)) \(entry.action)")
+            let next = timeline.entries.dropFirst(index + 1).first.map { instant($0.seconds) }
             let struck = world.now
-            guard entry.action.isRepaired || rest.isEmpty else { continue }
+            let needed = evenLimitSeconds == nil ? 0 : world.movesNeeded
+            guard entry.action.isRepaired || next == nil else { continue }
+            let limit = next ?? world.now + UInt64(wholeLimitSeconds * 1e9)
             let isWhole = world.run(limitMilliseconds: (limit - struck) / 1_000_000) { $0.isWhole }
-            if isWhole, entry.action.isRepaired { repairs.append(world.now - struck) }
-            if !isWhole, rest.isEmpty { world.found(.notWhole, world.wholenessText) }
+            if isWhole, entry.action.isRepaired { course.repairs.append(world.now - struck) }
+            if !isWhole, next == nil { world.found(.notWhole, world.wholenessText) }
+            if isWhole { beEven(world, since: struck, until: next, movesNeeded: needed, in: &course) }
         }
         let end = instant(seconds)
         if end > world.now { world.run(milliseconds: (end - world.now) / 1_000_000) }
-        return (story, repairs)
+        return course
     }
+
+    /// Waits until the load is even again, as far as it is asked; after the last entry it stays so.
+    private func beEven(
+        _ world: World, since struck: UInt64, until next: UInt64?, movesNeeded needed: Int, in course: inout Course
+    ) {
+        guard let evenLimitSeconds else { return }
+        let limit = next ?? struck + UInt64(evenLimitSeconds * 1e9)
+        let isEven = world.run(limitMilliseconds: (max(limit, world.now) - world.now) / 1_000_000) { $0.isEven }
+        if isEven { course.evenings.append((world.now - struck, world.moves(since: struck), needed)) }
+        guard next == nil else { return }
+        guard isEven else { return world.found(.notEven, "after \(evenLimitSeconds) s: " + world.loadText) }
+        stayEven(world)
+    }
+
+    /// Nothing happens any more, so nobody moves. Who was told to is on the way for a moment.
+    private func stayEven(_ world: World) {
+        world.run(milliseconds: Self.calmMilliseconds)
+        let start = world.now
+        world.run(milliseconds: UInt64(evenLimitSeconds ?? 0) * 1000)
+        let moved = world.redirects(since: start)
+        if moved > 0 { world.found(.movedNeedlessly, "\(moved) were sent elsewhere although the load was even") }
+        if !world.isEven { world.found(.notEven, "no longer: " + world.loadText) }
+    }
+
+    /// From the last REDIRECT to the login that follows it, and until it is known everywhere. (A guess.)
+    private static let calmMilliseconds: UInt64 = 10_000
 
     private func grow(_ world: World) -> UInt64? {
         world.addServers(servers, topology)
+        for (server, weight) in zip(world.servers, weights) { server.weight = weight }
         for way in ways { world.act(.way(way.groups, way.quality), namedPermille: namedPermille) }
         world.startAll(spreadMilliseconds: startSpreadMilliseconds, isShuffled: true, except: absent)
         world.run(milliseconds: startSpreadMilliseconds)
@@ -128,8 +170,9 @@ public struct Scenario: Sendable {
         let areIn = world.run(limitMilliseconds: 30_000) { world in
             world.clients.allSatisfy { $0.isLoggedIn || $0.isStopped }
         }
-        // Who was just told LOGIN_SUCCESS may still be told REDIRECT.
+        // Who was just told LOGIN_SUCCESS may still be told REDIRECT, and what logins left uneven is evened out.
         world.run(milliseconds: 2000)
+        _ = world.run(limitMilliseconds: 30_000) { $0.clients.allSatisfy { $0.isLoggedIn || $0.isStopped } }
         let out = world.clients.filter { !$0.isLoggedIn }
         if !areIn || !out.isEmpty {
             let stories = out.prefix(3).map { client in

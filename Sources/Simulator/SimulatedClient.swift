@@ -24,6 +24,8 @@ public enum RedirectManners: Hashable, Sendable, CaseIterable {
     case saysLogout
     /// It never closes the old connection.
     case leavesOpen
+    /// It closes the old connection when it is logged in on the new one.
+    case closesLast
 }
 
 /// A client as its user would see it: it plays a script, obeys REDIRECT, and remembers each line with its time.
@@ -58,8 +60,10 @@ public final class SimulatedClient {
     private var nextNumber = 0
     /// The activity that it sent with the LOGIN on its connection.
     private var hasty: ActivityMark?
-    /// Rises with each connection that the script opens.
+    /// Rises with each connection that it opens.
     private(set) var session = 0
+    /// The connection that it left open to follow a REDIRECT, and closes when it is logged in again.
+    private var oldConnection: Int?
     /// When its last REGISTER was sent, and to which life of a server.
     private var asked: (time: UInt64, life: Int) = (0, 0)
 
@@ -104,15 +108,14 @@ extension SimulatedClient {
     func proceed(step: Int, in world: World) {
         guard step == stepIndex, stepIndex < steps.count, !isStopped else { return }
         switch steps[stepIndex] {
-        case .connect(let server):
-            session += 1
-            connect(to: server, in: world)
+        case .connect(let server): connect(to: server, in: world)
         case .register: ask(.registration, ClientLine.register(name: name ?? "anonymous", secret: secret), in: world)
         case .login: logIn(in: world)
         case .send(let count, let pause): sendNext(of: count, pause: pause, in: world)
         case .wait(let milliseconds): advance(after: milliseconds, in: world)
         case .logout:
             write(ClientLine.logout, in: world)
+            world.history.endVisit(of: index, .loggedOut, at: world.now)
             hangUp(in: world)
             advance(after: 0, in: world)
         case .burst(let count, let bytes):
@@ -200,8 +203,10 @@ extension SimulatedClient {
 // MARK: - The connection
 
 extension SimulatedClient {
-    private func connect(to server: Int, in world: World) {
+    private func connect(to server: Int, isRedirected: Bool = false, in world: World) {
         hangUp(in: world)
+        session += 1
+        world.history.beginVisit(of: index, to: server, isRedirected: isRedirected, at: world.now)
         world.network.setSilent(.client(index), false)
         self.server = server
         dialTag += 1
@@ -221,6 +226,8 @@ extension SimulatedClient {
             return
         }
         self.connection = connection
+        let delay = world.network.connections[connection].delay
+        world.history.noteRoundTrip(of: index, 2 * delay * (1000 + world.options.jitterPermille) / 1000)
         if logsInAgain {
             write(ClientLine.login(name: name, secret: secret), in: world)
         } else {
@@ -237,8 +244,9 @@ extension SimulatedClient {
     /// Whether this is the connection that it has now.
     func listens(to connection: Int) -> Bool { connection == self.connection }
 
-    private func hangUp(in world: World) {
+    private func hangUp(_ how: Visit.Ending = .left, in world: World) {
         world.history.leave(index, at: world.now)
+        world.history.endVisit(of: index, how, at: world.now)
         isLoggedIn = false
         logsInAgain = false
         hasty = nil
@@ -246,13 +254,22 @@ extension SimulatedClient {
         dialTag += 1
         if let connection { world.network.close(connection, from: .dialler, at: world.now, in: &world.queue) }
         connection = nil
+        closeOld(in: world)
+    }
+
+    private func closeOld(in world: World) {
+        guard let old = oldConnection.take() else { return }
+        world.network.close(old, from: .dialler, at: world.now, in: &world.queue)
     }
 
     private func fallSilent(in world: World) {
+        world.history.stalls.append(world.now)
         world.network.setSilent(.client(index), true)
-        if let connection { world.network.vanish(connection, from: .dialler) }
-        connection = nil
-        hangUp(in: world)
+        for connection in [connection, oldConnection].compactMap(\.self) {
+            world.network.vanish(connection, from: .dialler)
+        }
+        (connection, oldConnection) = (nil, nil)
+        hangUp(.fellSilent, in: world)
     }
 
     private func stop() {
@@ -266,7 +283,7 @@ extension SimulatedClient {
         case .bytes(let bytes): receive(bytes, in: world)
         case .end, .reset:
             note(in: world, "< \(delivery)")
-            hangUp(in: world)
+            hangUp(.broke, in: world)
             stop()
         }
     }
@@ -301,8 +318,8 @@ extension SimulatedClient {
         case .loginSuccess: loggedIn(in: world)
         case .authenticationFail(let info):
             if info.contains("registered earlier") { world.history.expulsions.append((index, world.now)) }
-            stop()
-        case .loginFailed, .invalidMessage: stop()
+            refused(in: world)
+        case .loginFailed, .invalidMessage: refused(in: world)
         case .redirect(let address): follow(address, in: world)
         case .notUnderstood(let text):
             world.found(.brokenClientProtocol, "client \(index) got a line that it does not understand: \(text)")
@@ -330,9 +347,16 @@ extension SimulatedClient {
         if isGranted { advance(after: 0, in: world) } else { stop() }
     }
 
+    private func refused(in world: World) {
+        world.history.endVisit(of: index, .refused, at: world.now)
+        stop()
+    }
+
     private func loggedIn(in world: World) {
+        world.history.noteWelcome(of: index, at: world.now)
         isLoggedIn = true
         logsInAgain = false
+        closeOld(in: world)
         if case .login = awaited { advance(after: 0, in: world) }
     }
 
@@ -345,12 +369,20 @@ extension SimulatedClient {
             world.found(.brokenClientProtocol, "server \(target) redirected client \(index) to itself")
         }
         if let hasty, isLoggedIn { world.history.noteFarewell(hasty, at: world.now) }
+        world.history.endVisit(of: index, .redirected, at: world.now)
         switch manners {
         case .saysLogout: write(ClientLine.logout, in: world)
         case .leavesOpen: connection = nil
+        case .closesLast:
+            let present = connection.take()
+            closeOld(in: world)
+            oldConnection = present
         case .closes: break
         }
-        connect(to: target, in: world)
+        // What it was told before on the connection that it leaves open is its own; the rest is not read.
+        let old = oldConnection.take()
+        connect(to: target, isRedirected: true, in: world)
+        oldConnection = old
         logsInAgain = true
     }
 }

@@ -72,6 +72,43 @@ extension SimulatedServer {
         }
     }
 
+    func showRoom(to node: inout Node, in world: World) {
+        let sessions = fedSessions
+        fedSessions = []
+        for id in sessions where liveSlot(id.slot, id.generation) != nil {
+            node.clientHasRoom(id, at: instant(world.now))
+        }
+    }
+
+    /// What its operator wants.
+    func showEnd(to node: inout Node, in world: World) {
+        if let time = drainWithin.take() {
+            note(in: world, "< drain within \(time) ms")
+            node.drain(within: time, at: instant(world.now))
+        }
+        guard isToLeave else { return }
+        isToLeave = false
+        note(in: world, "< shutdown")
+        node.shutdown(at: instant(world.now))
+    }
+
+    /// What the node wanted to know of its clients.
+    func showProgress(to node: inout Node, in world: World) {
+        let sessions = examined
+        examined = []
+        for id in sessions {
+            let known = liveSlot(id.slot, id.generation).map { acknowledged($0, in: world) }
+            let isStalled = known?.unacknowledgedSince.map { $0 + Self.stallTime <= world.now } ?? false
+            node.clientExamined(id, acknowledged: known?.bytes, isStalled: isStalled, at: instant(world.now))
+        }
+        guard isMeasuring else { return }
+        isMeasuring = false
+        node.clientsReached(reachedByAll(in: world), at: instant(world.now))
+    }
+
+    /// Bytes that are unacknowledged for so long show that a connection is broken (design, section 6).
+    private static let stallTime: UInt64 = 1_000_000_000
+
     /// Shows what a connection brought.
     func show(_ slot: Int, to node: inout Node, in world: World) {
         guard sockets.indices.contains(slot), let socket = sockets[slot], socket.isReady else { return }
@@ -142,7 +179,8 @@ extension SimulatedServer {
         note(in: world, "< \(name(slot)) \(socket.incoming.count) bytes \(socket.hasEnded ? "and the end" : "")")
         let input = socket.incoming
         let consumed = node.clientReceived(
-            sessionID(slot), input.span, seen: socket.seen, atEnd: socket.hasEnded, at: instant(world.now))
+            sessionID(slot), input.span, seen: socket.seen, atEnd: socket.hasEnded,
+            acknowledged: socket.hasEnded ? acknowledged(slot, in: world).bytes : nil, at: instant(world.now))
         let taken = checked(consumed, of: input.count, in: world)
         socket.incoming = taken == input.count ? [] : Array(input[taken...])
         socket.seen = socket.incoming.count
@@ -152,7 +190,7 @@ extension SimulatedServer {
     /// The connection of a client is over, whoever ended it: the node hears of it once.
     func endClient(_ slot: Int, of node: inout Node, in world: World) {
         note(in: world, "< \(name(slot)) closed")
-        node.clientClosed(sessionID(slot), at: instant(world.now))
+        node.clientClosed(sessionID(slot), acknowledged: acknowledged(slot, in: world).bytes, at: instant(world.now))
         closeSocket(slot, in: world)
     }
 

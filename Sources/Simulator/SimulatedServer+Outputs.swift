@@ -34,6 +34,7 @@ extension SimulatedServer {
         case .closeLink(let id, let reason): closeLink(id, reason, in: world)
         case .dial(let dial, let address): self.dial(dial, address, in: world)
         case .reply(let id, let range): reply(id, Array(bytes[range]), in: world)
+        case .feed(let id, let range): feed(id, bytes[range], in: world)
         case .publish(let range): publish(Array(bytes[range]), in: world)
         case .follow(let id): follow(id, in: world)
         case .unfollow(let id): unfollow(id, in: world)
@@ -47,11 +48,14 @@ extension SimulatedServer {
             note(in: world, "> hash \(id.rawValue)")
             let time = world.now + world.options.hashMilliseconds * 1_000_000
             world.queue.plan(.hashed(server: index, life: life, id), at: time)
+        case .examine(let id): examined.append(id)
+        case .measure: isMeasuring = true
         case .report(let report):
             reports.append(TimedReport(time: world.now, report: report))
             note(in: world, "> report \(report)")
             world.tell(report, by: self)
             note(report, in: world)
+            if case .drained(let count) = report { world.leave(index, sessionsLeft: count) }
         }
     }
 
@@ -102,23 +106,54 @@ extension SimulatedServer {
     private func reply(_ id: SessionID, _ line: [UInt8], in world: World) {
         guard let slot = liveSlot(id.slot, id.generation) else { return }
         note(in: world, "> \(name(slot)) \(ServerLine(line))")
+        sockets[slot]?.repliedAt = world.now
+        if case .client(let client) = peer(slot, in: world), case .redirect = world.reader.read(line) {
+            world.history.sentOn[client, default: []].append(world.now)
+        }
         write(line, to: slot)
     }
 
-    /// A client that listens no longer, although this server does not know it yet, follows nothing.
+    /// The network takes all of it at once: there is room in the next turn.
+    private func feed(_ id: SessionID, _ lines: ArraySlice<UInt8>, in world: World) {
+        guard let slot = liveSlot(id.slot, id.generation) else { return }
+        note(in: world, "> \(name(slot)) fed \(lines.count) bytes \(Trace.mark(lines))")
+        beginPresence(slot, readsBytes: true, in: world)
+        if let presence = sockets[slot]?.presence {
+            for line in lines.split(separator: 0x0A) {
+                guard case .broadcast(let mark, _) = world.reader.read(Array(line)) else { continue }
+                world.history.noteFed(mark, on: presence, at: world.now)
+            }
+        }
+        write(lines, to: slot)
+        fedSessions.append(id)
+        planTurn(in: world)
+    }
+
     private func follow(_ id: SessionID, in world: World) {
         guard let slot = liveSlot(id.slot, id.generation) else { return }
         note(in: world, "> \(name(slot)) follow")
+        sockets[slot]?.followsLog = true
+        // It had its answer in an earlier turn: this server had to catch up with what it was shown elsewhere.
+        if let replied = sockets[slot]?.repliedAt, replied < world.now { world.rareStates[.floorAhead] += 1 }
+        guard case .client(let index) = peer(slot, in: world) else { return }
+        beginPresence(slot, readsBytes: world.clients[index].readsBytes, in: world)
+        guard let presence = sockets[slot]?.presence else { return }
+        guard world.history.presences[presence].readsBytes else {
+            sockets[slot]?.followedFrom = publishedBytes
+            return
+        }
+        sockets[slot]?.cursor = log.count
+        if !readers.contains(slot) { readers.append(slot) }
+    }
+
+    /// The client is fed from now on, if it is not yet. One that listens no longer, although this server does not know
+    /// it, is not present.
+    private func beginPresence(_ slot: Int, readsBytes: Bool, in world: World) {
         guard let socket = sockets[slot], socket.presence == nil, case .client(let index) = peer(slot, in: world),
             world.clients[index].listens(to: socket.connection)
         else { return }
-        let client = world.clients[index]
-        if client.readsBytes {
-            sockets[slot]?.cursor = log.count
-            if !readers.contains(slot) { readers.append(slot) }
-        }
         sockets[slot]?.presence = world.history.beginPresence(
-            of: index, at: witness.life, session: client.session, readsBytes: client.readsBytes,
+            of: index, at: witness.life, session: world.clients[index].session, readsBytes: readsBytes,
             delay: world.network.connections[socket.connection].delay, time: world.now)
     }
 
@@ -131,6 +166,8 @@ extension SimulatedServer {
     private func stopFollowing(_ slot: Int, in world: World) {
         takeFromLog(slot)
         sockets[slot]?.cursor = nil
+        sockets[slot]?.followsLog = false
+        sockets[slot]?.followedFrom = nil
         if let presence = sockets[slot]?.presence { world.history.endPresence(presence, time: world.now) }
         sockets[slot]?.presence = nil
     }
@@ -173,6 +210,7 @@ extension SimulatedServer {
 
     private func publish(_ line: [UInt8], in world: World) {
         publishedLines += 1
+        publications.append((world.now, publishedBytes + UInt64(line.count)))
         var lines = [line]
         switch world.options.defect {
         case .losesLine(let every) where publishedLines % every == 0: lines = []
@@ -224,6 +262,7 @@ extension SimulatedServer {
         guard let socket = sockets[slot], !socket.outgoing.isEmpty else { return }
         let bytes = socket.outgoing
         socket.outgoing = []
+        socket.sentBytes += UInt64(bytes.count)
         world.network.send(
             bytes, on: socket.connection, from: socket.side, at: world.now, in: &world.queue)
     }

@@ -9,6 +9,8 @@ public final class SimulatedServer {
     public let address: PeerAddress
     /// The server that it is told of when it starts.
     var bootstrap: Int?
+    /// Its share of the clients, relative to other servers.
+    var weight: UInt32 = 100
     /// Counts the starts.
     var life = 0
     var isUp = false
@@ -26,6 +28,12 @@ public final class SimulatedServer {
         public var time: UInt64
         public var report: Report
     }
+
+    /// It is to empty itself within so many milliseconds, and then to leave: its node has yet to be told.
+    var drainWithin: UInt64?
+    var isToLeave = false
+    /// It was told to empty itself.
+    var isDraining = false
 
     /// Nil while it is down.
     var core: Core?
@@ -57,6 +65,11 @@ public final class SimulatedServer {
     // Inputs that wait for the turn.
     var dialResults: [(dial: DialID, result: DialResult)] = []
     var hashResults: [(id: HashID, digest: [UInt8])] = []
+    /// Clients that were fed.
+    var fedSessions: [SessionID] = []
+    /// Clients that are to be looked at, and whether all are.
+    var examined: [SessionID] = []
+    var isMeasuring = false
     var readySlots: [Int] = []
     /// Those of the present turn.
     private var shownSlots: [Int] = []
@@ -76,6 +89,8 @@ public final class SimulatedServer {
     /// Slots with output to be flushed.
     var written: [Int] = []
     var witness = Witness()
+    /// What was published in this life: where each line ends, and when it was sent.
+    var publications: [(time: UInt64, end: UInt64)] = []
     var publishedLines = 0
     /// The node had no leave to publish since the turn before this one.
     var hadNoLeave = false
@@ -148,10 +163,18 @@ final class ServerSocket {
     var isPaused = false
     var closing = Closing.no
     var outgoing: [UInt8] = []
+    /// Bytes ever sent to a client.
+    var sentBytes: UInt64 = 0
     /// Where the log goes on for this client; nil if it follows none.
     var cursor: Int?
     /// Its number in the history while it follows.
     var presence: Int?
+    /// When it was sent a reply.
+    var repliedAt: UInt64 = 0
+    /// Where in all that was published it began to follow, if it reads no bytes.
+    var followedFrom: UInt64?
+    /// It is to follow the log, whether somebody listens or not.
+    var followsLog = false
 
     init(connection: Int, side: Side, generation: UInt32, role: Role) {
         self.connection = connection
@@ -184,6 +207,9 @@ extension SimulatedServer {
         let instant = instant(world.now)
         showDialResults(to: &node, in: world)
         showHashResults(to: &node, in: world)
+        showRoom(to: &node, in: world)
+        showEnd(to: &node, in: world)
+        showProgress(to: &node, in: world)
         swap(&readySlots, &shownSlots)
         for slot in shownSlots { show(slot, to: &node, in: world) }
         shownSlots.removeAll(keepingCapacity: true)

@@ -23,6 +23,8 @@ public struct Timeline: Sendable, Hashable {
         case heal([Int])
         /// Processes stand still, until they go on.
         case pause([Int])
+        /// Servers move their clients elsewhere, within so many milliseconds, and leave.
+        case drain([Int], withinMilliseconds: UInt64)
         case goOn([Int])
         /// From now on the ways between groups of servers are like this; connections keep the delay that they have.
         case way([[Int]], PathQuality)
@@ -60,6 +62,7 @@ extension Timeline.Action: CustomStringConvertible {
         case .heal(let servers): "cuts among \(Self.list(servers)) healed"
         case .pause(let servers): "\(Self.list(servers)) paused"
         case .goOn(let servers): "\(Self.list(servers)) go on"
+        case .drain(let servers, _): "\(Self.list(servers)) drained"
         case .way(let groups, _): "other ways between \(Self.text(of: groups))"
         case .arrive(let count, let server): "\(count) clients come" + (server.map { " to s\($0)" } ?? "")
         case .burst(let count): "burst of \(count) activities"
@@ -74,6 +77,7 @@ extension Timeline.Action: CustomStringConvertible {
     var isRepaired: Bool {
         switch self {
         case .start, .kill, .heal, .goOn: true
+        case .drain: false
         case .part, .breakLinks, .pause, .way, .arrive, .burst: false
         }
     }
@@ -92,6 +96,7 @@ extension World {
             for (first, second) in Timeline.pairs(across: servers.map { [$0] }) { heal(first, second) }
         case .pause(let servers): for server in servers { pause(server) }
         case .goOn(let servers): for server in servers { goOn(server) }
+        case .drain(let servers, let time): for server in servers { drain(server, withinMilliseconds: time) }
         case .way(let groups, let quality):
             for (first, second) in Timeline.pairs(across: groups) { setPath(first, second, quality) }
         case .arrive(let count, let server):

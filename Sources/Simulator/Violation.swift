@@ -5,6 +5,8 @@ public struct Violation: Sendable, CustomStringConvertible {
         case notReached
         /// P1, P7: an activity was sent on a connection that lived on, and no server took it.
         case notAccepted
+        /// P1: an activity did not reach a client that was moved or came back meanwhile.
+        case lostOnTheWay
         /// P2: a client saw an activity twice.
         case repeated
         /// P3: a client saw a later activity of a sender before an earlier one.
@@ -16,6 +18,16 @@ public struct Violation: Sendable, CustomStringConvertible {
         case shownOld
         /// P5: a user was left logged in by a name that is another's.
         case loserKept
+        /// P6: a client was sent elsewhere again and again.
+        case redirectedTooOften
+        /// P6: the load did not become even in time.
+        case notEven
+        /// P6: the load was even, and somebody was sent elsewhere.
+        case movedNeedlessly
+        /// A server kept something of a session for ever.
+        case sessionLeftOver
+        /// A client is counted at no server, or at several.
+        case sessionMiscounted
         /// P8: records were given up although the store had room.
         case givenUpNeedlessly
         /// P1: records were stepped over although a server that could be reached still held some.

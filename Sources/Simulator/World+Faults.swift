@@ -29,6 +29,37 @@ extension World {
         network.setFrozen(.server(index), false, at: now, in: &queue)
     }
 
+    /// The server is to move all its clients elsewhere, within a time; then it leaves in order.
+    public func drain(_ index: Int, withinMilliseconds time: UInt64) {
+        guard servers[index].isUp, !servers[index].isDraining else { return }
+        trace.note(now, "world drains s\(index) within \(time) ms")
+        tellLife(of: servers[index], "is drained")
+        history.drains.append((index, now))
+        servers[index].isDraining = true
+        servers[index].drainWithin = time
+        servers[index].planTurn(in: self)
+    }
+
+    /// It says that its clients are gone, but for some: it says goodbye to its neighbours, and ends.
+    func leave(_ index: Int, sessionsLeft count: Int) {
+        let life = servers[index].life
+        rareStates[count == 0 ? .drained : .drainedInVain] += 1
+        history.lives[servers[index].witness.life].hasLeft = count == 0
+        // Nobody looks for it any more: who starts it again tells it of one of the others.
+        if servers[index].bootstrap == nil, let others = servers[index].core?.node.reachableServers.dropFirst() {
+            servers[index].bootstrap =
+                others.lazy.compactMap { self.lifeOf[$0] }.map { self.history.lives[$0].server }.first
+        }
+        servers[index].isToLeave = true
+        servers[index].planTurn(in: self)
+        at(milliseconds: now / 1_000_000 + Self.farewellMilliseconds) { world in
+            if world.servers[index].life == life { world.kill(index, .process) }
+        }
+    }
+
+    /// From its last client until it is gone. (As the real shell has it.)
+    static let farewellMilliseconds: UInt64 = 3000
+
     /// The process stands still, as by SIGSTOP, until `goOn`: it does nothing, and its kernel takes in what comes as
     /// far as its buffers have room, connections too.
     public func pause(_ index: Int) {
@@ -68,6 +99,7 @@ extension World {
     /// A client reads nothing for a while, or goes on.
     public func setReading(client: Int, _ isReading: Bool) {
         trace.note(now, "world lets c\(client) \(isReading ? "read" : "stand still")")
+        history.stalls.append(now)
         network.setFrozen(.client(client), !isReading, at: now, in: &queue)
     }
 
@@ -144,6 +176,7 @@ extension SimulatedServer {
         isUp = true
         isPaused = false
         isBehind = false
+        (isDraining, drainWithin, isToLeave) = (false, nil, false)
         hadNoLeave = false
         startTime = world.now
         beginLife(in: world)
@@ -152,6 +185,7 @@ extension SimulatedServer {
         clockOffset = 1_000_000_000 + random.below(100_000_000_000)
         var configuration = NodeConfiguration(address: address, secret: Array("simulated network".utf8))
         configuration.bootstrap = bootstrap.map { world.servers[$0].address }
+        configuration.weight = weight
         configuration.timing = world.options.timing
         configuration.limits = world.options.limits
         configuration.defect = world.options.nodeDefect
@@ -189,8 +223,12 @@ extension SimulatedServer {
         readySlots = []
         dialResults = []
         hashResults = []
+        fedSessions = []
+        examined = []
+        isMeasuring = false
         digests = [:]
         log = []
+        publications = []
         readers = []
         written = []
         heldLine = nil

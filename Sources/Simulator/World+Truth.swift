@@ -76,6 +76,12 @@ extension SimulatedServer {
             let seqs = position.seq - records + 1...position.seq
             world.history.lives[witness.life].noteGivenUp(
                 of: origin, seqs, wasFull: witness.wasFull, at: world.now)
+        case .floorGap(let position, let records):
+            guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
+            let seqs = position.seq - records + 1...position.seq
+            // That everybody has had it is no excuse for who still holds it.
+            guard core?.node.firstRecord(of: position.origin, in: seqs) == nil else { return }
+            world.history.lives[witness.life].noteUnfed(of: origin, seqs, at: world.now)
         case .limitReached("tombstones"): world.history.lives[witness.life].hasOverflown = true
         case .memberDeparted(let id, _, let cause):
             guard let life = world.lifeOf[id] else { return }
@@ -228,7 +234,10 @@ extension World {
         var found = violations + checks.violations(in: history)
         found += checks.limited(keptLosers())
         found += checks.limited(registryRepairs())
-        if checks.expectsLevel { found += checks.limited(digestViolations() + levelViolations() + debts()) }
+        if checks.expectsLevel {
+            found += checks.limited(digestViolations() + levelViolations() + debts())
+            found += checks.limited(miscountedSessions())
+        }
         return found
     }
 

@@ -58,7 +58,14 @@ public final class World {
         random = SplitMix64(seed: options.seed, purpose: 2)
         let departure = options.timing.departure * 1_000_000
         history.departureAfter = departure - min(departure, silenceNoticed)
+        history.ticketTime = options.timing.ticket * 1_000_000
+        history.resumeWindow = options.timing.resumeWindow * 1_000_000
+        history.announcedWithin = 2 * (options.timing.checkpoint + options.timing.announceInterval) * 1_000_000
+        history.restTime = Self.restTime
     }
+
+    /// A session that was moved is left alone for a minute; its two ends count it from different instants, in seconds.
+    private static let restTime: UInt64 = 57_000_000_000
 
     // MARK: The cast
 

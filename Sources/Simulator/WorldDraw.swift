@@ -41,6 +41,10 @@ struct WorldDraw {
     /// Some of the dead are not started again in the end.
     var someStayDead: Bool
     var options: WorldOptions
+    /// How many of a thousand clients register a name.
+    var namedPermille: UInt64 = 600
+    /// Shares of the load by server; empty if they are equal.
+    var shares: [UInt32] = []
     /// Bounds that are smaller than the default, for the text.
     var bounds: [String] = []
 
@@ -74,7 +78,7 @@ struct WorldDraw {
         gapMilliseconds = 300 + random.below(2500 as UInt64)
         someStayDead = random.chance(permille: 300)
         let strain = strain
-        weights = FaultKind.allCases.map { kind in
+        weights = FaultKind.allCases.dropLast().map { kind in
             if strain.faults.contains(kind) { return 2 * kind.weightMax }
             // Each world has some kinds often, some seldom, and some not at all.
             return random.chance(permille: strain == .none ? 550 : 300) ? 1 + random.below(kind.weightMax) : 0
@@ -86,6 +90,7 @@ struct WorldDraw {
         drawNetwork(&random)
         drawBounds(&random)
         drawDeparture(&random)
+        drawSessions(&random)
     }
 
     // MARK: Times
@@ -181,6 +186,20 @@ struct WorldDraw {
         bounds.append("departure \(options.timing.departure) ms")
     }
 
+    // MARK: Sessions
+
+    /// What came after the rest was drawn, so that worlds stay what they were.
+    private mutating func drawSessions(_ random: inout SplitMix64) {
+        let isDrained = random.chance(permille: 400)
+        // Whoever was told of a server that left dials it once in a while.
+        if isDrained, !departsSoon { options.timing.departedRedial = 2000 }
+        weights.append(isDrained ? 1 + random.below(FaultKind.drain.weightMax) : 0)
+        namedPermille = random.chance(permille: 300) ? random.below(1001 as UInt64) : 600
+        if random.chance(permille: 800) { options.timing.resumeWindow = 1000 + random.below(15_000 as UInt64) }
+        guard random.chance(permille: 250) else { return }
+        shares = (0..<servers).map { _ in UInt32(25 * (1 + random.below(12))) }
+    }
+
     /// The world in one paragraph.
     var text: String {
         let timing = options.timing
@@ -197,6 +216,9 @@ struct WorldDraw {
         if let secondNetwork { parts.append("servers from \(secondNetwork) on are a network of their own at first") }
         if strain != .none { parts.append("strain: \(strain.rawValue)") }
         if someStayDead { parts.append("some stay dead") }
+        if timing.resumeWindow > 0 { parts.append("users may resume within \(timing.resumeWindow) ms") }
+        if namedPermille != 600 { parts.append("\(namedPermille) permille of the users have a name") }
+        if !shares.isEmpty { parts.append("shares \(shares)") }
         if !bounds.isEmpty { parts.append("bounds: " + bounds.joined(separator: ", ")) }
         parts.append("faults: " + kinds.joined(separator: ", "))
         return parts.joined(separator: "; ")

@@ -34,7 +34,11 @@ public struct WorldOptions: Sendable {
     /// A mistake that every node makes.
     public var nodeDefect: NodeDefect?
 
-    public init(seed: UInt64) { self.seed = seed }
+    public init(seed: UInt64) {
+        self.seed = seed
+        // These clients begin anew, and so they are judged.
+        timing.resumeWindow = 0
+    }
 }
 
 /// Faults that the promises forbid. Each hits one line of every `every` that a server sends to its clients.

@@ -26,7 +26,11 @@ extension ClientSession {
 
     mutating func login() {
         phase = .loggingIn
-        greeting += ClientRequest.login(username: options.username, secret: options.secret).rendered()
+        let known = positions.map { StreamPosition(origin: $0.key, seq: $0.value) }
+        let request = ClientRequest.login(
+            username: options.username, secret: options.secret, run: options.run,
+            resume: options.run.map { _ in Floor(known) })
+        greeting += request.rendered()
     }
 
     mutating func onConnectionFailed(_ words: String, at now: UInt64) {
@@ -41,7 +45,7 @@ extension ClientSession {
     mutating func onDisconnected(_ words: String, at now: UInt64) {
         // The last line may lack its end, and may be what tells where to go next.
         if let rest = received.end() { onReceived([rest], at: now) }
-        outbox.restart()
+        restart()
         greeting = []
         switch phase {
         case .waiting, .ended: return
@@ -52,6 +56,14 @@ extension ClientSession {
         case .connecting, .loggingIn: break
         }
         onLost(words, at: now)
+    }
+
+    /// The connection is over: what is not known to be safe is sent again, what was not placed comes again.
+    private mutating func restart() {
+        outbox.restart(resending: isExtended)
+        guard phase != .leaving(.exit) else { return }
+        unplaced = []
+        isExtended = false
     }
 
     private mutating func onLost(_ words: String, at now: UInt64) {
@@ -104,7 +116,7 @@ extension ClientSession {
     /// The old connection is done with: on to the server that it named.
     private mutating func follow(at now: UInt64) {
         effects.append(.close)
-        outbox.restart()
+        restart()
         guard redirects > Self.redirectsInARow else { return connect(at: now) }
         tell("redirected \(redirects) times in a row")
         redirects = 0

@@ -26,7 +26,14 @@ extension ClientSession {
 
     private mutating func onMessage(_ message: ServerMessage, in line: [UInt8], at now: UInt64) {
         switch message {
-        case .activityBroadcast(let activity): effects.append(.show(Array(line[activity])))
+        case .activityBroadcast(let activity):
+            if isExtended {
+                unplaced.append(Array(line[activity]))
+            } else {
+                effects.append(.show(Array(line[activity])))
+            }
+        case .position(let positions): onPosition(positions)
+        case .activityAcknowledged(let number): outbox.acknowledge(through: number)
         case .registerSuccess(let info): onRegistered(info)
         case .registerFailed(let info): onRegisterFailed(info, at: now)
         case .loginSuccess(let info): onLoggedIn(info, at: now)
@@ -39,6 +46,19 @@ extension ClientSession {
             onRedirect(to: Server(host: host, port: port), at: now)
         case .unknown(let command): tell("a line from the server is left out: command \(Self.legible(command))")
         }
+    }
+
+    /// What came before it is shown, and will not come again. The first one comes before any activity.
+    private mutating func onPosition(_ reached: [StreamPosition]) {
+        guard options.run != nil, case .live = phase else { return }
+        isExtended = true
+        for position in reached { positions[position.origin] = position.seq }
+        showUnplaced()
+    }
+
+    mutating func showUnplaced() {
+        effects += unplaced.map { .show($0) }
+        unplaced = []
     }
 
     private mutating func onRegistered(_ info: [UInt8]) {
@@ -96,8 +116,11 @@ extension ClientSession {
     }
 
     private mutating func send(_ activity: [UInt8]) {
-        let message = ClientRequest.activity(username: options.username, secret: options.secret, activity: activity)
-        outbox.append(message.rendered())
+        let number = options.run.map { _ in lastNumber + 1 }
+        if let number { lastNumber = number }
+        let message = ClientRequest.activity(
+            username: options.username, secret: options.secret, activity: activity, number: number)
+        outbox.append(message.rendered(), number: number)
     }
 
     mutating func onTypedEnd() {

@@ -26,6 +26,8 @@ struct ClientSession {
         var backOff = BackOff(shortest: 200, longest: 10_000)
         /// Seed of the jitter.
         var seed: UInt64 = 0
+        /// The name of this run of the client, if it is to ask the servers for acknowledgements and positions.
+        var run: [UInt8]?
     }
 
     enum Input: Equatable, Sendable {
@@ -123,6 +125,15 @@ struct ClientSession {
     var toldOfPause = false
     var effects: [Effect] = []
 
+    /// The number of the activity that was typed last.
+    var lastNumber: UInt64 = 0
+    /// What was shown, of each origin, as servers told.
+    var positions: [ServerID: UInt64] = [:]
+    /// The server of this connection tells positions, and acknowledges.
+    var isExtended = false
+    /// Activities that came after the last position: they count when the next one comes.
+    var unplaced: [[UInt8]] = []
+
     init(_ options: Options) {
         self.options = options
         servers = [options.server]
@@ -140,7 +151,13 @@ struct ClientSession {
     }
 
     /// Whether as much waits as may wait.
-    private var isFull: Bool { outbox.count >= Self.outboxLines || outbox.byteCount >= Self.outboxBytes }
+    private var isFull: Bool {
+        let sent = isExtended ? outbox.unacknowledged : (count: 0, byteCount: 0)
+        return outbox.count + sent.count >= Self.outboxLines || outbox.byteCount + sent.byteCount >= Self.outboxBytes
+    }
+
+    /// Whether everything is sent, and safe where that is told.
+    var isAllSent: Bool { outbox.isEmpty && (!isExtended || outbox.unacknowledged.count == 0) }
 
     /// What to write to the connection now; empty if nothing.
     func chunk() -> [UInt8] {
@@ -173,6 +190,7 @@ struct ClientSession {
     /// The first `count` bytes of what `chunk` gave have been written.
     mutating func wrote(_ count: Int, at now: UInt64) {
         if greeting.isEmpty { outbox.advance(by: count) } else { greeting.removeFirst(count) }
+        if !isExtended { outbox.boundUnacknowledged(lines: Self.outboxLines, bytes: Self.outboxBytes) }
         settle(now)
     }
 
@@ -206,7 +224,7 @@ struct ClientSession {
         }
         toldOfPause = false
         // Input has ended and everything is sent: only the linger time is left.
-        if typingEnded, outbox.isEmpty, deadline == nil, let linger = options.linger { deadline = now + linger }
+        if typingEnded, isAllSent, deadline == nil, let linger = options.linger { deadline = now + linger }
     }
 
     /// Whether a login is what the session is waiting for.
@@ -220,6 +238,7 @@ struct ClientSession {
     mutating func tell(_ words: String) { effects.append(.tell(words)) }
 
     mutating func end(_ status: ExitStatus) {
+        showUnplaced()
         // While leaving, what was not sent has been told already, and the LOGOUT is no activity.
         if phase != .leaving(.exit), !outbox.isEmpty { tell("not sent: \(outbox.count) of the activities typed") }
         phase = .ended

@@ -22,7 +22,9 @@ struct PandoClient: ParsableCommand {
             A server may send its clients to another one at any time; that is followed, with the same user and \
             secret. If the connection is lost, others are tried until one lasts, with growing pauses. Meanwhile what \
             you type waits: up to \(ClientSession.outboxLines) lines or \(ClientSession.outboxBytes >> 20) MiB, then \
-            no more is read, so nothing is lost. What was sent just before a connection broke may be lost.
+            no more is read, so nothing is lost. With a name, what was sent just before a connection broke is sent \
+            again, and what was missed comes, each once, if the servers can tell (Pando's do). Without one, it may be \
+            lost.
 
             TLS
             With --tls nobody on the way can read or change anything, if the server has TLS for clients. A server to \
@@ -158,6 +160,7 @@ struct PandoClient: ParsableCommand {
         options.username = Array(user.utf8)
         options.secret = Array((secret ?? freshSecret(for: user, using: &generator)).utf8)
         options.registers = secret == nil
+        options.run = Array("\(String(options.seed, radix: 32))-\(generator.next() as UInt64)".utf8)
         return options
     }
 

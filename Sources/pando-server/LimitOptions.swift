@@ -40,9 +40,17 @@ struct LimitOptions: ParsableArguments {
         help: ArgumentHelp("Threads that hash secrets. (default: processors less one, at least 1)", valueName: "count"))
     var helperThreads: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Servers that must hold an activity before a client that asks for it is told, if there are so many.",
+            valueName: "count"))
+    var acknowledgingServers = Given(standard: 2)
+
     /// A TiB: beyond it a number is a slip of the keyboard.
     private static let mebibytesMax = 1 << 20
     private static let threadsMax = 256
+    /// As many as a server can know.
+    private static let serversMax = 4096
 
     var settings: [ServerSetting] {
         [
@@ -61,6 +69,9 @@ struct LimitOptions: ParsableArguments {
             ServerSetting(
                 "helper-threads", helperThreads, \.helperThreads, Kind.number(1...Self.threadsMax).orNone,
                 otherwise: "processors less one, at least 1"),
+            ServerSetting(
+                "acknowledging-servers", acknowledgingServers.text, \.acknowledgingServers,
+                .number(1...Self.serversMax)),
         ]
     }
 

@@ -45,6 +45,13 @@ struct NetworkOptions: ParsableArguments {
             valueName: "address"))
     var bind: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Share of the clients relative to other servers; 0 takes none as long as others do.", valueName: "number"))
+    var weight = Given(standard: ServerConfiguration().weight)
+
+    /// What fits the sums of balance.
+    private static let weightMax: UInt32 = 65_535
     private static let hostKind = Kind<String>(
         "a name or address of 1 to \(PeerAddress.hostBytesMax) printable ASCII characters, without blanks",
         read: { isHost($0) ? $0 : nil }, show: { $0 })
@@ -67,6 +74,7 @@ struct NetworkOptions: ParsableArguments {
                 otherwise: "drawn and printed by the first server", isSecret: true),
             ServerSetting("secret-file", secretFile, \.secretPath, Kind.path.orNone),
             ServerSetting("bind", bind, \.bind, Self.bindKind.orNone, otherwise: "all addresses"),
+            ServerSetting("weight", weight.text, \.weight, .number(0...Self.weightMax)),
         ]
     }
 

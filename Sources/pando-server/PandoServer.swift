@@ -41,8 +41,10 @@ struct PandoServer: ParsableCommand {
             (ulimit -Hn), less 64; clients leave 320 of them, a quarter if they are few, to servers.
 
             SIGNALS
-              SIGTERM, SIGINT: leave in order, within 3 s; a second one ends at once. SIGUSR1: write the statistics \
-            (--statistics-file), and open the log file again. \
+              SIGTERM, SIGINT: leave in order, within 3 s; a second one ends at once. \
+            SIGUSR2: move the clients to other servers first, within 30 s or --drain-grace-ms, as SIGTERM does with \
+            that option. \
+            SIGUSR1: write the statistics (--statistics-file), and open the log file again. \
             SIGHUP: read the configuration file and the files of TLS again; what can change while it runs (the log's \
             settings, certificates) changes for the connections to come, what needs a new start is named in the log, \
             and one mistake leaves everything as it is.

@@ -97,6 +97,12 @@ struct TimeOptions: ParsableArguments {
     var linger = Given(standard: defaults.linger)
 
     @Option(
+        name: .customLong("drain-grace-ms"),
+        help: ArgumentHelp(
+            "How long SIGTERM may take to move the clients elsewhere; 0 closes them at once.", valueName: "ms"))
+    var drainGrace = Given(standard: ServerConfiguration().drainGrace)
+
+    @Option(
         name: .customLong("surplus-grace-ms"),
         help: ArgumentHelp("How long a link that neither end wants is kept.", valueName: "ms"))
     var surplusGrace = Given(standard: defaults.surplusGrace)
@@ -109,8 +115,24 @@ struct TimeOptions: ParsableArguments {
 
     @Option(
         name: .customLong("departed-redial-ms"),
-        help: ArgumentHelp("How often a server that departed in silence is dialled, for ever.", valueName: "ms"))
+        help: ArgumentHelp(
+            "How often a server that departed in silence, or the remote host after it left, is dialled, for ever.",
+            valueName: "ms"))
     var departedRedial = Given(standard: defaults.departedRedial)
+
+    @Option(
+        name: .customLong("resume-window-ms"),
+        help: ArgumentHelp(
+            "How long a named client whose connection broke may come back to what it missed; 0 turns it off.",
+            valueName: "ms"))
+    var resumeWindow = Given(standard: defaults.resumeWindow)
+
+    @Option(
+        name: .customLong("checkpoint-ms"),
+        help: ArgumentHelp(
+            "How often this server tells how far its named clients are: what they may see twice if it dies.",
+            valueName: "ms"))
+    var checkpoint = Given(standard: defaults.checkpoint)
 
     /// A month: beyond it a number is a slip of the keyboard.
     private static let longest: UInt64 = 31 * 86_400_000
@@ -138,9 +160,13 @@ struct TimeOptions: ParsableArguments {
             ServerSetting("ticket-ms", ticket.text, \.timing.ticket, Self.milliseconds),
             ServerSetting("join-patience-ms", joinPatience.text, \.timing.joinPatience, Self.milliseconds),
             ServerSetting("linger-ms", linger.text, \.timing.linger, Self.milliseconds),
+            ServerSetting("drain-grace-ms", drainGrace.text, \.drainGrace, .number(0...Self.longest, "ms")),
             ServerSetting("surplus-grace-ms", surplusGrace.text, \.timing.surplusGrace, Self.milliseconds),
             ServerSetting("departure-ms", departure.text, \.timing.departure, Self.milliseconds),
             ServerSetting("departed-redial-ms", departedRedial.text, \.timing.departedRedial, Self.milliseconds),
+            ServerSetting(
+                "resume-window-ms", resumeWindow.text, \.timing.resumeWindow, .number(0...Self.longest, "ms")),
+            ServerSetting("checkpoint-ms", checkpoint.text, \.timing.checkpoint, Self.milliseconds),
         ]
     }
 

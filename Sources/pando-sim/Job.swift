@@ -95,6 +95,9 @@ extension SeedResult {
         (story, causes) = (outcome.story, outcome.causes)
         measure("whole after the start, s", outcome.wholeAfter.map { [Double($0) / 1e9] } ?? [])
         measure("whole again, s", outcome.repairs.map { Double($0) / 1e9 })
+        measure("even again, s", outcome.evenings.map { Double($0.time) / 1e9 })
+        measure("moves until then", outcome.evenings.map { Double($0.moves) })
+        measure("moves needed", outcome.evenings.map { Double($0.movesNeeded) })
         let economy = outcome.economy
         let servers = Double(scenario.servers)
         if economy.records > 0 {

@@ -62,6 +62,9 @@ struct NetworkOptions: ParsableArguments {
     @Option(help: ArgumentHelp("One-way delay in milliseconds. (default: 10-100)", valueName: "min-max"))
     var latency: NumberRange?
 
+    @Flag(help: "An empty server joins when the clients are there: how soon is the load even, by how many moves?")
+    var join = false
+
     @Flag(help: "A random world of this size after all: the seed draws the rest, and what goes wrong.")
     var faults = false
 
@@ -81,8 +84,8 @@ struct NetworkOptions: ParsableArguments {
         if servers == nil, let option = options.first {
             throw ValidationError("\(option) describes a network of one's own: give --servers as well.")
         }
-        if faults, rate != nil || topology != nil || latency != nil {
-            throw ValidationError("--faults: the seed draws the rate, the topology and the latency.")
+        if faults, rate != nil || topology != nil || latency != nil || join {
+            throw ValidationError("--faults: the seed draws the rate, the topology, the latency and who joins late.")
         }
         if !faults, strain != nil || !fault.isEmpty {
             throw ValidationError("--strain and --fault say how --faults are drawn.")
@@ -105,6 +108,7 @@ struct NetworkOptions: ParsableArguments {
         if let seconds { words += ["--seconds", Text.number(seconds)] }
         if let topology { words += ["--topology", topology.rawValue] }
         if let latency { words += ["--latency", latency.defaultValueDescription] }
+        if join { words.append("--join") }
         if faults { words.append("--faults") }
         if let strain { words += ["--strain", strain.rawValue] }
         for kind in fault { words += ["--fault", kind.rawValue] }
@@ -131,11 +135,22 @@ struct NetworkOptions: ParsableArguments {
         if let seconds { scenario.seconds = seconds }
         if let topology { scenario.topology = topology }
         if let latency { scenario.world.latencyMilliseconds = latency.range }
+        if join { scenario.letJoin() }
         return .scenario(scenario, world: scenario.text, options: options)
     }
 }
 
 extension Scenario {
+    /// One server more joins when the traffic begins, empty.
+    fileprivate mutating func letJoin() {
+        absent = [servers]
+        servers += 1
+        timeline.add(.start([servers - 1]), atSeconds: 1)
+        evenLimitSeconds = 600
+        // Trees are torn and mended when somebody joins.
+        redundancyMax = .infinity
+    }
+
     /// What the options or a file made of it.
     var text: String {
         let latency = world.latencyMilliseconds

@@ -82,6 +82,9 @@ extension ScenarioReader {
             scenario.topology = topology
         }
         if let latency = try file.latency() { scenario.world.latencyMilliseconds = latency }
+        if let weights = try file.list("weights", of: "shares, one for each server") {
+            scenario.weights = try weights.map { UInt32(try file.number($0, "weights", in: 1...10_000)) }
+        }
         if let node = file.take("absent") {
             scenario.absent = Set(try file.servers(node, below: scenario.servers))
         }
@@ -92,10 +95,12 @@ extension ScenarioReader {
         guard let seconds = try entry.number("at", in: 0...86_400) else {
             throw entry.mistake(at: node, "this entry has no 'at': the seconds since the traffic began.")
         }
-        let verbs = ["start", "kill", "restart", "pause", "part", "break", "heal", "between", "arrive", "burst"]
+        let verbs = [
+            "start", "kill", "restart", "pause", "part", "break", "heal", "between", "arrive", "burst", "drain",
+        ]
         let said = verbs.filter { entry.has($0) }
         guard said.count == 1, let verb = said.first, let value = entry.take(verb) else {
-            try entry.end(others: verbs + ["how", "to", "after", "latency", "loss", "bandwidth"])
+            try entry.end(others: verbs + ["how", "to", "after", "within", "latency", "loss", "bandwidth"])
             throw entry.mistake(at: node, "an entry says one of \(verbs.joined(separator: ", ")).")
         }
         for (time, action) in try read(verb, value, &entry, scenario) {
@@ -120,6 +125,9 @@ extension ScenarioReader {
             let victims = try someServers(value)
             let pause = try entry.number("after", in: 0...86_400) ?? 1
             return [(0, .pause(victims)), (pause, .goOn(victims))]
+        case "drain":
+            let time = try entry.number("within", in: 0.001...86_400) ?? 30
+            return [(0, .drain(try someServers(value), withinMilliseconds: UInt64(time * 1000)))]
         case "part":
             let groups = try groups(value, &entry, scenario)
             let kinds: [(String, World.Cut)] = [("silently", .silently), ("abruptly", .abruptly)]
@@ -165,6 +173,9 @@ extension ScenarioReader {
         var section = try Section(node, in: path, of: "the expectations")
         if let seconds = try section.number("whole-within", in: 0.001...86_400) {
             scenario.wholeLimitSeconds = seconds
+        }
+        if let seconds = try section.number("even-within", in: 0.001...86_400) {
+            scenario.evenLimitSeconds = seconds
         }
         if let most = try section.number("redundancy", in: 0...1000) { scenario.redundancyMax = most }
         try section.end()

@@ -184,9 +184,25 @@ enum PeerSamples {
         ]
         + [
             .reserve(claim), .reserved(.busy), .release(claim.id, name: claim.name), .lookUp(name: claim.name),
-            .found(nil), .found(claim), .requestTicket(.claim(claim.id), sourceLoad: 9),
-            .requestTicket(.address(bytes(16)), sourceLoad: .max),
-            .ticket(isGranted: true, load: 1, loadClock: 2),
+            .found(nil), .found(claim),
+            .requestTicket(Unicast.TicketRequest(holder: .claim(claim.id), cause: .login, sourceLoad: 9)),
+            .requestTicket(
+                Unicast.TicketRequest(
+                    holder: .address(bytes(16)), cause: .drain, count: .max, sourceLoad: .max, sourceWeight: .max)),
+            .ticket(granted: 3, load: 1, loadClock: 2),
+            .handOver(
+                Unicast.HandOver(
+                    ticket: 7, verifier: bytes(32), floor: Floor([StreamPosition(origin: server, seq: 3)]))),
+            .handOver(Unicast.HandOver(ticket: 7, verifier: nil, floor: Floor())),
+            .moved(ticket: 8, after: [StreamPosition(origin: server, seq: 3)]), .noted(true), .withdraw(ticket: 9),
+            .takeFloor(claim.id, number: .max), .floorTaken(.gone), .floorTaken(.alive), .floorTaken(.floor(Floor())),
+            .floorTaken(.floor(Floor([StreamPosition(origin: other, seq: 2)]))),
+            .listSessions(after: 7),
+            .sessions(.init(entries: [], reached: Floor(), isLast: true)),
+            .sessions(
+                .init(
+                    entries: [.init(claim: claim.id, number: 3), .init(claim: claim.id, number: .max)],
+                    reached: Floor([StreamPosition(origin: other, seq: 2)]), isLast: false)),
         ].map(unicast)
 
     /// Random bytes; half of them begin like a real body, so that decoders come further than the first field.

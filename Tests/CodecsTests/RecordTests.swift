@@ -10,6 +10,8 @@ import Testing
     private static let headers = [
         RecordHeader(kind: 1), RecordHeader(kind: 1, claim: id), RecordHeader(kind: 255, dependency: place),
         RecordHeader(kind: 1, claim: id, dependency: place),
+        RecordHeader(kind: 1, claim: id, dependency: place, sending: Sending(run: .max, number: 8)),
+        RecordHeader(kind: 1, claim: id, sending: Sending(run: 1, number: .max)),
     ]
 
     private func record(_ header: RecordHeader, _ payload: String) -> [UInt8] {
@@ -70,8 +72,8 @@ import Testing
     @Test func `flags that this version does not know are a fault, kinds are not`() {
         var bytes = record(RecordHeader(kind: 200), "x")
         #expect((try? decode(bytes, 0..<bytes.count))?.header.kind == 200)
-        bytes[5] = 4
-        #expect(throws: FrameFault.invalidValue(field: "record flags", value: 4)) {
+        bytes[5] = 8
+        #expect(throws: FrameFault.invalidValue(field: "record flags", value: 8)) {
             _ = try decode(bytes, 0..<bytes.count)
         }
     }

@@ -65,7 +65,7 @@ import Testing
         .unicast(
             Unicast(
                 source: Peers.id(1), destination: desk.node.id, request: request, hopLimit: 3,
-                body: .ticket(isGranted: isGranted, load: 1, loadClock: 9)))
+                body: .ticket(granted: isGranted ? 1 : 0, load: 1, loadClock: 9)))
     }
 
     private let success = #"{"command":"LOGIN_SUCCESS","info":"logged in as user anonymous"}"#
@@ -118,10 +118,11 @@ import Testing
             .unicast(
                 Unicast(
                     source: Peers.id(1), destination: desk.node.id, request: request, hopLimit: 3,
-                    body: .requestTicket(holder, sourceLoad: load))), over: link)
+                    body: .requestTicket(
+                        Unicast.TicketRequest(holder: holder, cause: .login, sourceLoad: load)))), over: link)
         return desk.heard(over: link).compactMap { said in
-            if case .frame(.unicast(let unicast)) = said, case .ticket(let isGranted, _, _) = unicast.body {
-                isGranted
+            if case .frame(.unicast(let unicast)) = said, case .ticket(let granted, _, _) = unicast.body {
+                granted == 1
             } else {
                 nil
             }
@@ -140,6 +141,18 @@ import Testing
         #expect(desk.node.statistics.ticketsRefused == 2)
     }
 
+    @Test func `a request that was refused is refused when it comes again`() {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        let guest = desk.anonymous(address: 2)
+        #expect(ask(desk, link, request: 1, load: 2) == [false])
+        desk.say(#"{"command":"LOGOUT"}"# + "\n", by: guest)
+        #expect(desk.node.load == 0)
+        #expect(ask(desk, link, request: 1, load: 2) == [false])
+        #expect(desk.node.load == 0)
+        #expect(ask(desk, link, request: 2, load: 2) == [true])
+    }
+
     @Test func `a ticket not used in time is void`() {
         let desk = Desk()
         let link = desk.join(Peers.id(1), at: Peers.address(1))
@@ -152,6 +165,21 @@ import Testing
         #expect(desk.node.load == 0)
     }
 
+    @Test func `who comes when its ticket is void is not sent on either, once`() {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        for number in 1...3 as ClosedRange<UInt64> { _ = ask(desk, link, request: number, load: 9) }
+        for _ in 0..<6 {
+            desk.say(.heartbeat, over: link)
+            desk.pass(milliseconds: 1000)
+        }
+        desk.say(.announcement(Peers.announcement(1, of: 1)), over: link)
+        for _ in 0..<3 { _ = desk.anonymous(address: 1) }
+        #expect(desk.node.statistics.sessions == 3)
+        _ = desk.anonymous(address: 1)
+        #expect(desk.node.statistics.sessions == 3, "a fourth one was not expected: leave is asked for")
+    }
+
     @Test func `who comes with a ticket is not sent on`() {
         let desk = Desk()
         let link = desk.join(Peers.id(1), at: Peers.address(1))
@@ -160,5 +188,16 @@ import Testing
         let client = desk.anonymous(address: 1)
         #expect(desk.replies[client] == [success])
         #expect(desk.node.statistics.ticketsUsed == 1)
+    }
+
+    @Test func `who was sent on at its login is left alone for a minute`() {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        _ = ask(desk, link, request: 1, load: 9)
+        _ = desk.anonymous(address: 1)
+        #expect(desk.node.nextToMove(limit: 1, besidesRested: true) == [])
+        #expect(desk.node.nextToMove(limit: 1).count == 1)
+        _ = desk.anonymous(address: 2)
+        #expect(desk.node.nextToMove(limit: 1, besidesRested: true).count == 1)
     }
 }

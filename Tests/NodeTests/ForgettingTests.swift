@@ -129,6 +129,19 @@ import Testing
         #expect(wires.texts(readers[2]).last == "fresh")
     }
 
+    @Test func `the one known neighbour is found again by those who were told of it, though it left in order`() {
+        let wires = network(3)
+        wires.nodes[0].shutdown(at: wires.now)
+        wires.settle()
+        wires.kill(0)
+        wires.pass(milliseconds: 1000)
+        #expect(wires.nodes[1].statistics.members == 2)
+        // It comes back told of nobody.
+        wires.restart(0, wallClock: 1_700_000_000_001, change: hurry)
+        wires.pass(milliseconds: 2000)
+        for node in wires.nodes { #expect(node.statistics.members == 3) }
+    }
+
     @Test func `beyond the tombstones' limit nothing comes twice`() {
         let wires = Wires()
         for index in 0..<3 {

@@ -207,8 +207,18 @@ private struct Adversary {
         let bodies: [Unicast.Body] = [
             .reserve(claim()), .reserved(Unicast.Verdict(rawValue: UInt8(number(4))) ?? .busy),
             .release(claim().id, name: claim().name), .lookUp(name: claim().name), .found(nil), .found(claim()),
-            .requestTicket(holder, sourceLoad: UInt32(truncatingIfNeeded: seq())),
-            .ticket(isGranted: number(2) == 0, load: UInt32(truncatingIfNeeded: seq()), loadClock: seq()),
+            .requestTicket(
+                Unicast.TicketRequest(
+                    holder: holder, cause: Unicast.TicketCause(rawValue: UInt8(number(3))) ?? .login,
+                    count: UInt16(1 + number(3)), sourceLoad: UInt32(truncatingIfNeeded: seq()),
+                    sourceWeight: UInt32(truncatingIfNeeded: seq()))),
+            .ticket(granted: UInt16(number(3)), load: UInt32(truncatingIfNeeded: seq()), loadClock: seq()),
+            .handOver(
+                Unicast.HandOver(
+                    ticket: seq(), verifier: nil,
+                    floor: Floor([StreamPosition(origin: server(), seq: seq())]))),
+            .moved(ticket: seq(), after: [StreamPosition(origin: server(), seq: seq())]),
+            .noted(number(2) == 0), .withdraw(ticket: seq()),
         ]
         return Unicast(
             source: server(), destination: number(3) == 0 ? server() : desk.node.id, request: UInt64(number(30)),

@@ -154,7 +154,10 @@ import Testing
                 .unicast(
                     Unicast(
                         source: Peers.id(1), destination: desk.node.id, request: request, hopLimit: 3,
-                        body: .requestTicket(.claim(Peers.claim("ada").id), sourceLoad: 100))), over: link)
+                        body: .requestTicket(
+                            Unicast.TicketRequest(
+                                holder: .claim(Peers.claim("ada", stamp: request).id), cause: .login, sourceLoad: 100)))
+                ), over: link)
         }
         #expect(desk.node.statistics.ticketsGranted == 1)
         #expect(desk.node.statistics.ticketsRefused == 1)
@@ -184,5 +187,26 @@ import Testing
         }
         #expect(clients.map { desk.finished[$0] } == [.registerFailed, .loginFailed])
         #expect(desk.node.hashJobs.isEmpty && desk.node.jobs.isEmpty)
+    }
+
+    @Test func `requests: a server that comes late asks one after the other for their sessions, without a pause`() {
+        let wires = Wires()
+        for index in 0..<6 {
+            wires.add(bootstrap: index == 0 ? nil : 0) { $0.timing.resumeWindow = 60_000 }
+        }
+        wires.pass(milliseconds: 2000)
+        for index in 0..<6 {
+            wires.drop(wires.register("user\(index)", at: index))
+            wires.pass(milliseconds: 500)
+            _ = wires.login("user\(index)", at: index)
+        }
+        // By then the records about them are stable, and gone.
+        wires.pass(milliseconds: 120_000)
+        wires.add(bootstrap: 0) {
+            $0.timing.resumeWindow = 60_000
+            $0.limits.requests = 1
+        }
+        wires.pass(milliseconds: 1000)
+        #expect(wires.nodes[6].statistics.sessionsElsewhere == 6)
     }
 }

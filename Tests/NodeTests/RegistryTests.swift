@@ -169,23 +169,57 @@ extension Array {
 @Suite struct TicketsTests {
     private let holder = Unicast.TicketHolder.address([UInt8](repeating: 1, count: 16))
 
+    private func request(_ cause: Unicast.TicketCause = .login) -> Unicast.TicketRequest {
+        Unicast.TicketRequest(holder: holder, cause: cause, sourceLoad: 9)
+    }
+
     @Test func `a ticket is used once`() {
         var tickets = Tickets()
-        tickets.grant(holder, source: Peers.id(1), request: 1, limit: 9, until: Instant(nanoseconds: 10))
-        #expect(tickets.isGranted(source: Peers.id(1), request: 1))
-        #expect(!tickets.isGranted(source: Peers.id(2), request: 1))
-        let uses = [tickets.use(holder), tickets.use(holder)]
+        tickets.grant(
+            request(), count: 1, source: Peers.id(1), number: 1, limit: 9, until: Instant(nanoseconds: 10))
+        #expect(tickets.ticket(of: Peers.id(1), 1) != nil)
+        #expect(tickets.ticket(of: Peers.id(2), 1) == nil)
+        let uses = [tickets.use(holder) != nil, tickets.use(holder) != nil]
         #expect(uses == [true, false])
+        #expect(tickets.unusedCount == 0)
+    }
+
+    @Test func `a ticket of a session that moves is good from when its floor is known, for as many as it was given`() {
+        var tickets = Tickets()
+        tickets.grant(
+            request(.drain), count: 2, source: Peers.id(1), number: 7, limit: 9, until: Instant(nanoseconds: 10))
+        let early = tickets.use(holder)
+        #expect(early == nil && tickets.unusedCount == 2)
+        let floor = Floor([StreamPosition(origin: Peers.id(1), seq: 5)])
+        let handOver = Unicast.HandOver(ticket: 7, verifier: nil, floor: floor)
+        let isNoted = [2, 1].map { tickets.note(handOver, source: Peers.id($0), until: Instant(nanoseconds: 20)) }
+        #expect(isNoted == [false, true])
+        let uses = (0..<3).map { _ in tickets.use(holder)?.handOver?.floor }
+        #expect(uses == [floor, floor, nil])
+    }
+
+    @Test func `clients that cannot be told from each other are expected from one place only`() {
+        var tickets = Tickets()
+        let claim = Unicast.TicketHolder.claim(Peers.claim("ada").id)
+        #expect(!tickets.wouldConfuse(holder, .login) && !tickets.wouldConfuse(claim, .login))
+        tickets.grant(
+            request(.login), count: 1, source: Peers.id(1), number: 1, limit: 9, until: Instant(nanoseconds: 10))
+        #expect(!tickets.wouldConfuse(holder, .login) && tickets.wouldConfuse(holder, .balance))
+        let named = Unicast.TicketRequest(holder: claim, cause: .login, sourceLoad: 9)
+        tickets.grant(
+            named, count: 1, source: Peers.id(1), number: 2, limit: 9, until: Instant(nanoseconds: 10))
+        #expect(tickets.wouldConfuse(claim, .login) && tickets.wouldConfuse(claim, .drain))
     }
 
     @Test func `tickets go out of date in order`() {
         var tickets = Tickets()
         for number in 1...3 as ClosedRange<UInt64> {
             tickets.grant(
-                holder, source: Peers.id(1), request: number, limit: 9, until: Instant(nanoseconds: number * 10))
+                request(), count: 1, source: Peers.id(1), number: number, limit: 9,
+                until: Instant(nanoseconds: number * 10))
         }
         let expired = tickets.expire(at: Instant(nanoseconds: 20))
-        #expect(expired == 2)
+        #expect(expired.count == 2)
         #expect(tickets.count == 1 && tickets.nextExpiry == Instant(nanoseconds: 30))
     }
 }

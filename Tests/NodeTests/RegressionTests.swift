@@ -72,7 +72,7 @@ import Testing
                 .unicast(
                     Unicast(
                         source: Peers.id(1), destination: desk.node.id, request: request, hopLimit: 9,
-                        body: .ticket(isGranted: isGranted, load: 0, loadClock: 3))), over: link)
+                        body: .ticket(granted: isGranted ? 1 : 0, load: 0, loadClock: 3))), over: link)
             #expect(desk.replies[bob]?.count == 1)
             #expect(desk.node.statistics.sessions == load)
         }

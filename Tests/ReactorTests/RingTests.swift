@@ -118,7 +118,7 @@ import Testing
     }
 
     @Test func aTurnOfTheFanOutHasABudgetOfBytes() throws {
-        let harness = try Harness { $0.fanOutBytes = 100_000 }
+        let harness = try Harness { $0.flushBytes = 100_000 }
         let pairs = try (0..<20).map { _ in try harness.pair() }
         for (id, _) in pairs { harness.reactor.subscribe(id) }
         let published = line(1, length: 30_000)
@@ -130,6 +130,19 @@ import Testing
         try harness.turn()
         #expect(harness.reactor.fanOutBacklog == 0)
         #expect(pairs.allSatisfy { $0.peer.read() == published })
+    }
+
+    /// Those that become writable together have a budget of their own, so that they do not keep others waiting.
+    @Test func aTurnOfPrivateOutputHasABudgetOfBytes() throws {
+        let harness = try Harness { $0.flushBytes = 100_000 }
+        let pairs = try (0..<20).map { _ in try harness.pair() }
+        let line = line(1, length: 30_000)
+        for (id, _) in pairs { harness.reactor.send(id, line) }
+        for turn in 1...5 {
+            try harness.turn()
+            #expect(harness.reactor.statistics.bytesSent == UInt64(turn * 4 * line.count))
+        }
+        #expect(pairs.allSatisfy { $0.peer.read() == line })
     }
 
     @Test func aSurveyTellsWhoLagsAndWhoMoves() throws {

@@ -173,6 +173,21 @@ extension LightTests {
             }
         }
 
+        @Test func `a server that is drained sends its clients elsewhere, and ends`() throws {
+            try withAdmin { server, _ in
+                var options = Self.options
+                options.remotePort = server.port
+                let other = try ServerProcess(options)
+                defer { other.kill9() }
+                let port = "\(try AdminClient(other.program).port)"
+                try wait(for: "two servers", seconds: 20) { try other.statistics().members == 2 }
+                let drained = try control("drain", "-a", port)
+                #expect(drained.lines.first?.hasSuffix("moves its clients (0) elsewhere, and ends") == true)
+                #expect(try other.program.waitForExit(seconds: 60) == .code(0))
+                #expect(other.program.errorLines.contains { $0.contains("notice draining") })
+            }
+        }
+
         @Test(arguments: ["bash", "zsh", "fish"]) func `shells complete it`(shell: String) throws {
             let script = try control("--generate-completion-script", shell)
             #expect(script.status == .code(0))

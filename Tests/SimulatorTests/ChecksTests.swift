@@ -369,11 +369,11 @@ struct ChecksTests {
 
 extension History {
     /// The record comes to a server, and is delivered there.
-    fileprivate mutating func hold(_ seq: UInt64, of origin: Int, at life: Int, time: UInt64) {
+    mutating func hold(_ seq: UInt64, of origin: Int, at life: Int, time: UInt64) {
         lives[life].noteStream(origin, held: seq, delivered: seq, stored: seq...seq, at: time)
     }
 
-    fileprivate mutating func receive(
+    mutating func receive(
         _ sender: Int, _ number: Int, by client: Int, at time: UInt64, session: Int = 1
     ) {
         noteReception(ActivityMark(sender: sender, number: number), by: client, session: session, at: time)

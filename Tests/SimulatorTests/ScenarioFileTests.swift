@@ -28,7 +28,9 @@ import Testing
     }
 
     @Test func theShippedOnesAreThere() {
-        let expected = ["chain", "datacentre-loss", "herd", "partition", "rolling-restart"].map { $0 + ".yaml" }
+        let expected = ["chain", "datacentre-loss", "herd", "partition", "rolling-drain", "rolling-restart"].map {
+            $0 + ".yaml"
+        }
         #expect(Self.shipped == expected)
     }
 
@@ -64,12 +66,15 @@ import Testing
               - {at: 6, break: all}
               - {at: 7, arrive: 20, to: 1}
               - {at: 8, burst: 100}
+              - {at: 12, drain: 0, within: 7}
+            weights: [100, 100, 50]
             ways:
               - {between: [[0, 1], [2, 3]], latency: 40-120}
             seconds: 30
             expect:
               whole-within: 12
               redundancy: 0.5
+              even-within: 40
             """)
         #expect(scenario.servers == 4)
         #expect(scenario.clientsPerServer == 3)
@@ -81,14 +86,17 @@ import Testing
         #expect(scenario.seconds == 30)
         #expect(scenario.wholeLimitSeconds == 12)
         #expect(scenario.redundancyMax == 0.5)
+        #expect(scenario.weights == [100, 100, 50])
+        #expect(scenario.evenLimitSeconds == 40)
         let slow = PathQuality(latencyMicroseconds: 5000...15_000, lossPermille: 25, bytesPerSecond: 50_000)
         let actions: [Timeline.Action] = [
             .kill([0], .machine), .kill([1], .process), .part([[0], [1, 2]], .abruptly), .part([[0], [3]], .silently),
             .heal([1, 3]), .start([1]), .breakLinks([0, 1, 2, 3]), .arrive(clients: 20, server: 1), .burst(100),
-            .start([2, 3]), .pause([2]), .way([[0], [1]], slow), .goOn([2]),
+            .start([2, 3]), .pause([2]), .way([[0], [1]], slow),
+            .drain([0], withinMilliseconds: 7000), .goOn([2]),
         ]
         #expect(scenario.timeline.entries.map(\.action) == actions)
-        #expect(scenario.timeline.entries.map(\.seconds) == [1, 2.5, 3, 4, 5, 5.5, 6, 7, 8, 9, 10, 11, 15])
+        #expect(scenario.timeline.entries.map(\.seconds) == [1, 2.5, 3, 4, 5, 5.5, 6, 7, 8, 9, 10, 11, 12, 15])
         #expect(scenario.ways.map(\.groups) == [[[0, 1], [2, 3]]])
         #expect(scenario.ways.map(\.quality) == [PathQuality(latencyMicroseconds: 40_000...120_000)])
     }

@@ -20,6 +20,8 @@ public struct Announcement: Hashable, Sendable {
     public var isServing: Bool
     /// It leaves in order: nothing more will come from it.
     public var isLeaving: Bool
+    /// It moves its clients elsewhere and then leaves; it serves no new ones.
+    public var isDraining: Bool
     /// Digest of its registry of users.
     public var registryDigest: RegistryDigest
     /// The servers that it has links to.
@@ -35,7 +37,7 @@ public struct Announcement: Hashable, Sendable {
     public init(
         id: ServerID, number: UInt64, rank: UInt64? = nil, address: PeerAddress, weight: UInt32, load: UInt32,
         loadClock: UInt64, isServing: Bool, isLeaving: Bool, registryDigest: RegistryDigest, neighbours: [ServerID],
-        held: [StreamPosition], isWhole: Bool = true, ended: [StreamPosition] = []
+        held: [StreamPosition], isWhole: Bool = true, ended: [StreamPosition] = [], isDraining: Bool = false
     ) {
         self.id = id
         self.number = number
@@ -46,6 +48,7 @@ public struct Announcement: Hashable, Sendable {
         self.loadClock = loadClock
         self.isServing = isServing
         self.isLeaving = isLeaving
+        self.isDraining = isDraining
         self.registryDigest = registryDigest
         self.neighbours = neighbours
         self.held = held
@@ -73,7 +76,7 @@ public struct Announcement: Hashable, Sendable {
         bytes.appendInteger(weight)
         bytes.appendInteger(load)
         bytes.appendInteger(loadClock)
-        bytes.append((isServing ? 1 : 0) | (isLeaving ? 2 : 0) | (isWhole ? 4 : 0))
+        bytes.append((isServing ? 1 : 0) | (isLeaving ? 2 : 0) | (isWhole ? 4 : 0) | (isDraining ? 8 : 0))
         registryDigest.encode(into: &bytes)
         bytes.appendInteger(UInt32(neighbours.count))
         for neighbour in neighbours { bytes.appendServerID(neighbour) }
@@ -90,10 +93,11 @@ public struct Announcement: Hashable, Sendable {
         load = try reader.integer()
         loadClock = try reader.integer()
         let flags: UInt8 = try reader.integer()
-        guard flags <= 7 else { throw .invalidValue(field: "announcement flags", value: UInt64(flags)) }
+        guard flags <= 15 else { throw .invalidValue(field: "announcement flags", value: UInt64(flags)) }
         isServing = flags & 1 != 0
         isLeaving = flags & 2 != 0
         isWhole = flags & 4 != 0
+        isDraining = flags & 8 != 0
         registryDigest = try RegistryDigest(from: &reader)
         neighbours = []
         for _ in 0..<(try reader.count("neighbours", entrySize: 16)) { neighbours.append(try reader.serverID()) }

@@ -5,7 +5,7 @@ public enum RecordKind: UInt8, Sendable, CaseIterable {
     case activity = 1
     /// A name was registered.
     case claim = 2
-    /// Reserved for sessions that survive: opened, moved, detached, closed.
+    /// Named sessions (`SessionRecord`): who is connected where.
     case sessionOpened = 3
     case sessionMoved = 4
     case sessionDetached = 5
@@ -13,6 +13,8 @@ public enum RecordKind: UInt8, Sendable, CaseIterable {
     /// Reserved for accounts: a changed secret, a removed user.
     case secretChanged = 7
     case userRemoved = 8
+    /// How far all named sessions of a server are (`SessionRecord`).
+    case sessionsReached = 9
 }
 
 /// A place in a stream: the origin's record with this number (the first is 1).
@@ -26,10 +28,23 @@ public struct StreamPosition: Hashable, Sendable {
     }
 }
 
+/// The number that a client gave an activity of which it wants to be told that it is safe.
+public struct Sending: Hashable, Sendable {
+    /// The client's run.
+    public var run: UInt64
+    /// From 1 on.
+    public var number: UInt64
+
+    public init(run: UInt64, number: UInt64) {
+        self.run = run
+        self.number = number
+    }
+}
+
 /// The part of a record before its payload.
 ///
 /// On the wire: length of all that follows (32 bits), kind (8), flags (8), then, as the flags say, the claim of the
-/// sender (28 bytes) and the dependency (24 bytes), then the payload.
+/// sender (28 bytes), the dependency (24 bytes) and the sending (16 bytes), then the payload.
 public struct RecordHeader: Hashable, Sendable {
     /// Raw, because unknown kinds are relayed.
     public var kind: UInt8
@@ -37,11 +52,16 @@ public struct RecordHeader: Hashable, Sendable {
     public var claim: ClaimID?
     /// The sender's latest earlier activity from another origin: to be delivered before this one.
     public var dependency: StreamPosition?
+    /// Only with a claim: the sender's number of it.
+    public var sending: Sending?
 
-    public init(kind: UInt8, claim: ClaimID? = nil, dependency: StreamPosition? = nil) {
+    public init(
+        kind: UInt8, claim: ClaimID? = nil, dependency: StreamPosition? = nil, sending: Sending? = nil
+    ) {
         self.kind = kind
         self.claim = claim
         self.dependency = dependency
+        self.sending = sending
     }
 
     /// The most that a record may hold, header included: a line of the largest `--max-line-bytes` and its header.
@@ -50,12 +70,16 @@ public struct RecordHeader: Hashable, Sendable {
     /// Where the kind stands in a record's bytes.
     public static let kindOffset = lengthBytes
     /// The most that fits a record after the largest header.
-    public static let payloadBytesMax = recordBytesMax - 2 - ClaimID.size - 24
+    public static let payloadBytesMax = recordBytesMax - 2 - ClaimID.size - 24 - 16
     private static let flagClaim: UInt8 = 1
     private static let flagDependency: UInt8 = 2
+    private static let flagSending: UInt8 = 4
 
     /// Bytes of the header on the wire, the length field included.
-    public var size: Int { Self.lengthBytes + 2 + (claim == nil ? 0 : ClaimID.size) + (dependency == nil ? 0 : 24) }
+    public var size: Int {
+        Self.lengthBytes + 2 + (claim == nil ? 0 : ClaimID.size) + (dependency == nil ? 0 : 24)
+            + (sending == nil ? 0 : 16)
+    }
 
     /// Appends length and header; the caller appends exactly `payloadBytes` bytes after it.
     public func encode(payloadBytes: Int, into bytes: inout [UInt8]) {
@@ -63,11 +87,17 @@ public struct RecordHeader: Hashable, Sendable {
         precondition(length <= Self.recordBytesMax, "a record is checked against the limit before it is made")
         bytes.appendInteger(UInt32(length))
         bytes.append(kind)
-        bytes.append((claim == nil ? 0 : Self.flagClaim) | (dependency == nil ? 0 : Self.flagDependency))
+        bytes.append(
+            (claim == nil ? 0 : Self.flagClaim) | (dependency == nil ? 0 : Self.flagDependency)
+                | (sending == nil ? 0 : Self.flagSending))
         claim?.encode(into: &bytes)
         if let dependency {
             bytes.appendServerID(dependency.origin)
             bytes.appendInteger(dependency.seq)
+        }
+        if let sending {
+            bytes.appendInteger(sending.run)
+            bytes.appendInteger(sending.number)
         }
     }
 
@@ -92,10 +122,12 @@ public struct RecordHeader: Hashable, Sendable {
         var header = RecordHeader(kind: bytes[offset])
         let flags = bytes[offset + 1]
         offset += 2
-        guard flags & ~(flagClaim | flagDependency) == 0 else {
+        guard flags & ~(flagClaim | flagDependency | flagSending) == 0 else {
             throw .invalidValue(field: "record flags", value: UInt64(flags))
         }
-        let fixed = (flags & flagClaim != 0 ? ClaimID.size : 0) + (flags & flagDependency != 0 ? 24 : 0)
+        let fixed =
+            (flags & flagClaim != 0 ? ClaimID.size : 0) + (flags & flagDependency != 0 ? 24 : 0)
+            + (flags & flagSending != 0 ? 16 : 0)
         guard range.upperBound - offset >= fixed else { throw .truncated }
         if flags & flagClaim != 0 {
             header.claim = ClaimID(
@@ -108,6 +140,10 @@ public struct RecordHeader: Hashable, Sendable {
             let origin = ServerID(startStamp: load64(bytes, offset), random: load64(bytes, offset + 8))
             header.dependency = StreamPosition(origin: origin, seq: load64(bytes, offset + 16))
             offset += 24
+        }
+        if flags & flagSending != 0 {
+            header.sending = Sending(run: load64(bytes, offset), number: load64(bytes, offset + 8))
+            offset += 16
         }
         return (header, offset..<range.upperBound)
     }

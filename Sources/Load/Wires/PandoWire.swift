@@ -56,7 +56,7 @@ struct PandoWire: Wire {
         case .loginSuccess: return .ready
         case .redirect(let host, let port):
             return .redirect(ServerPlace(host: String(decoding: host, as: UTF8.self), port: port))
-        case .activityBroadcast, .unknown: return .none
+        case .activityBroadcast, .activityAcknowledged, .position, .unknown: return .none
         case .registerFailed, .loginFailed, .authenticationFail, .invalidMessage: return .refused(Text.of(frame))
         }
     }

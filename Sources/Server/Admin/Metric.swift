@@ -40,7 +40,7 @@ struct Metric {
         _ source: Source, _ field: String, _ name: String, _ help: String, dividedBy divisor: Double = 1
     ) -> Metric { Metric(source, field, name, .gauge, help, divisor) }
 
-    static let all = families + members + records + trees + clients + loop + shell
+    static let all = families + members + records + trees + clients + survivors + loop + shell
 
     // MARK: Families
 
@@ -73,6 +73,7 @@ struct Metric {
 
     private static let members: [Metric] = [
         .gauge(.node, "members", "pando_members", "Reachable members, this server included."),
+        .gauge(.node, "membersServing", "pando_members_serving", "Reachable members that serve clients."),
         .gauge(.node, "serversKnown", "pando_servers_known", "Servers whose streams are known, living and dead."),
         .gauge(.node, "tombstones", "pando_tombstones", "Forgotten servers whose ends are remembered."),
         .gauge(.node, "links", "pando_links", "Links to neighbours that are open."),
@@ -204,6 +205,51 @@ struct Metric {
             .node, "loginsOfLosers", "pando_logins_of_losers_total", "Logins by the secret of a claim that lost."),
     ]
 
+    private static let survivors: [Metric] = [
+        .gauge(.node, "sessionsCatchingUp", "pando_sessions_catching_up", "Sessions that are fed from a floor."),
+        .gauge(
+            .node, "sessionsHeld", "pando_sessions_held",
+            "Named sessions whose connection broke, and whose floor is kept."),
+        .gauge(
+            .node, "sessionsElsewhere", "pando_sessions_elsewhere", "Named sessions that are known of at other servers."
+        ),
+        .counter(.node, "sessionsMoved", "pando_sessions_moved_total", "Sessions that were moved to another server."),
+        .counter(.node, "movesFailed", "pando_moves_failed_total", "Moves that did not come about."),
+        .counter(.node, "movedNeverCame", "pando_moved_never_came_total", "Moved sessions that never came."),
+        .counter(
+            .node, "arrivalsExpired", "pando_arrivals_expired_total",
+            "Sessions expected here that did not come in time."),
+        .counter(
+            .node, "sessionsDetached", "pando_sessions_detached_total",
+            "Named sessions whose connection broke without LOGOUT."),
+        .counter(
+            .node, "sessionsResumed", "pando_sessions_resumed_total",
+            "Floors of such sessions with which a login here went on."),
+        .counter(
+            .node, "floorsGuessed", "pando_floors_guessed_total", "Of them, those whose server could not be asked."),
+        .counter(.node, "floorsExpired", "pando_floors_expired_total", "Floors that nobody came for."),
+        .counter(
+            .node, "floorsCut", "pando_floors_cut_total", "Detached sessions that were further behind than is known."),
+        .counter(
+            .node, "activitiesRepeated", "pando_activities_repeated_total",
+            "Numbered activities that were sent again and were known."),
+        .counter(
+            .node, "linesTooLongForLog", "pando_lines_too_long_total",
+            "Lines that do not fit into the clients' log: not shown here."),
+        .counter(.node, "floorsUsed", "pando_floors_used_total", "Sessions that began at a floor."),
+        .counter(
+            .node, "floorsRefused", "pando_floors_refused_total",
+            "Of them, those that found too many others catching up."),
+        .counter(.node, "sessionsCaughtUp", "pando_sessions_caught_up_total", "Of them, those that turned live."),
+        .counter(.node, "recordsFed", "pando_records_fed_total", "Activities fed to sessions that were catching up."),
+        .counter(
+            .node, "recordsMissed", "pando_records_missed_total",
+            "Records that a session was owed and that were not held any more."),
+        .counter(
+            .node, "floorsEnded", "pando_floors_ended_total",
+            "Streams of which a session was shown more than anybody who can be reached has."),
+    ]
+
     // MARK: The reactor
 
     private static let loop: [Metric] = [
@@ -259,9 +305,6 @@ struct Metric {
     // MARK: The shell
 
     private static let shell: [Metric] = [
-        .counter(
-            .shell, "linesTooLongForLog", "pando_lines_too_long_total",
-            "Lines of other servers that do not fit into this one's activity log: not shown here."),
         .counter(
             .shell, "inputsHeld", "pando_inputs_held_total",
             "Times that a connection's input had to wait because the fan-out was behind."),

@@ -76,6 +76,10 @@ extension Report {
             Entry(
                 level: .warning, message: "records skipped: nobody holds them any more",
                 metadata: .position(position, records: records))
+        case .floorGap(let position, let records):
+            Entry(
+                level: .warning, message: "records that a resumed session was owed are not held any more",
+                metadata: .position(position, records: records))
         case .claimConflict(let name, let loser):
             Entry(
                 level: .warning, message: "a name was claimed twice; the older claim stays",
@@ -128,6 +132,15 @@ extension Report {
             Entry(
                 level: .error, message: "a neighbour's users differed at equal vectors: the state is sent again",
                 metadata: .server(id, address))
+        case .drained(let left):
+            Entry(level: .notice, message: "drained: the clients are elsewhere", metadata: ["left": "\(left)"])
+        case .loads(let servers):
+            Entry(
+                level: .info, message: "clients in the network",
+                metadata: [
+                    "total": "\(servers.reduce(0) { $0 + UInt64($1.load) })",
+                    "servers": "\(servers.map { "\($0.address) \($0.load)" }.joined(separator: ", "))",
+                ])
         case .addressConflict(let id, let address):
             Entry(
                 level: .error, message: "another living server advertises the address of this one",

@@ -42,6 +42,12 @@ extension Shell {
         tellService("STOPPING=1\nSTATUS=leaving the network", in: &reactor)
     }
 
+    /// The end follows when the clients are elsewhere, and may take longer than the manager would wait by itself.
+    mutating func tellDraining(within milliseconds: UInt64, in reactor: inout Reactor) {
+        let limit = (milliseconds + UInt64(ShellSettings.shutdownMilliseconds)) * 1000
+        tellService("STOPPING=1\nEXTEND_TIMEOUT_USEC=\(limit)\nSTATUS=moving clients elsewhere", in: &reactor)
+    }
+
     mutating func retryService(in reactor: inout Reactor) {
         tellService(nil, in: &reactor)
     }

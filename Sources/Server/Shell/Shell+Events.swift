@@ -50,7 +50,7 @@ extension Shell: ReactorHandler {
         switch connections.end(id) {
         case .client:
             cancelHash(of: SessionID(id))
-            node.clientClosed(SessionID(id), at: now)
+            node.clientClosed(SessionID(id), acknowledged: reactor.lastAcknowledged, at: now)
         case .link: node.linkClosed(LinkID(id), at: now)
         case .dialling: dialEnded(id, reason, in: &reactor)
         case .undetermined, .refused, .admin, .none: return
@@ -86,13 +86,17 @@ extension Shell: ReactorHandler {
         let now = instant(of: reactor)
         // Before anybody is dialled, which takes a slot.
         closeSurplus(in: &reactor)
-        giveDeferred(at: now)
+        giveDeferred(in: reactor)
         if isTimeDue {
             isTimeDue = false
             node.timeReached(at: now)
         }
+        noteFed(in: &reactor)
+        measure(in: &reactor)
         node.turnEnding(at: now, mayDeliver: mayDeliver(in: &reactor))
         carryOut(in: &reactor)
+        if !fed.isEmpty { reactor.setTimer(TimerToken.feeding, afterMilliseconds: 1) }
+        if life.isDrained, !life.isEnding { end(in: &reactor) }
         setNodeTimer(in: &reactor)
         releaseIntake(in: &reactor)
         if !deferred.isEmpty { reactor.setTimer(TimerToken.deferred, afterMilliseconds: 0) }
@@ -165,7 +169,9 @@ extension Shell: ReactorHandler {
         let now = instant(of: reactor)
         let consumed: Int
         if connections.role(of: id) == .client {
-            consumed = node.clientReceived(SessionID(id), bytes, seen: seen, atEnd: atEnd, at: now)
+            let acknowledged = atEnd ? reactor.outputProgress(of: id)?.acknowledged : nil
+            consumed = node.clientReceived(
+                SessionID(id), bytes, seen: seen, atEnd: atEnd, acknowledged: acknowledged, at: now)
             carryOut(in: &reactor)
         } else {
             consumed = node.linkReceived(LinkID(id), bytes, at: now)
@@ -210,7 +216,8 @@ extension Shell: ReactorHandler {
         }
     }
 
-    private mutating func giveDeferred(at now: Instant) {
+    private mutating func giveDeferred(in reactor: borrowing Reactor) {
+        let now = instant(of: reactor)
         guard !deferred.isEmpty else { return }
         let batch = deferred
         deferred = []
@@ -218,6 +225,9 @@ extension Shell: ReactorHandler {
             switch input {
             case .dialFailed(let id, let text): node.dialFailed(id, text: text, at: now)
             case .hashed(let id): node.hashed(id, digest: nil, at: now)
+            case .examine(let id):
+                let (acknowledged, isStalled) = examine(id, in: reactor)
+                node.clientExamined(id, acknowledged: acknowledged, isStalled: isStalled, at: now)
             }
         }
     }

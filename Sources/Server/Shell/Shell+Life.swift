@@ -8,6 +8,10 @@ internal import Reactor
 /// How far the process has come.
 struct Life {
     var isAnnounced = false
+    /// Clients are moved elsewhere, and the end follows.
+    var isDraining = false
+    /// That is done: the end is due.
+    var isDrained = false
     /// The end has begun: nothing new is started.
     var isEnding = false
     /// A second signal: not even last words.
@@ -20,7 +24,7 @@ struct Life {
 
 extension Shell {
     /// The signals that are read as events.
-    static let signals = [SIGTERM, SIGINT, SIGUSR1, SIGHUP]
+    static let signals = [SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP]
 
     /// Begins: the node may announce itself ready at once.
     mutating func start(in reactor: inout Reactor) {
@@ -45,6 +49,12 @@ extension Shell {
 
     mutating func signalled(_ signal: Int32, in reactor: inout Reactor) {
         switch signal {
+        case SIGTERM where settings.drainMilliseconds > 0 && !life.isDraining && !life.isEnding:
+            drain(within: settings.drainMilliseconds, in: &reactor)
+        case SIGUSR2:
+            drain(
+                within: settings.drainMilliseconds > 0 ? settings.drainMilliseconds : ShellSettings.drainMilliseconds,
+                in: &reactor)
         case SIGTERM, SIGINT: life.isEnding ? endNow(in: &reactor) : end(in: &reactor)
         case SIGUSR1:
             // Somebody has moved the file away, as logrotate(8) does.
@@ -54,8 +64,18 @@ extension Shell {
         }
     }
 
+    /// Moves the clients to other servers; then the end follows.
+    private mutating func drain(within milliseconds: UInt64, in reactor: inout Reactor) {
+        guard !life.isDraining, !life.isEnding else { return }
+        life.isDraining = true
+        log.logger.notice("draining", metadata: ["within_ms": "\(milliseconds)"])
+        tellDraining(within: milliseconds, in: &reactor)
+        node.drain(within: milliseconds, at: instant(of: reactor))
+        carryOut(in: &reactor)
+    }
+
     /// Leaves the network in order, within a few seconds.
-    private mutating func end(in reactor: inout Reactor) {
+    mutating func end(in reactor: inout Reactor) {
         log.logger.notice("shutting down", metadata: ["connections": "\(reactor.statistics.open)"])
         life.isEnding = true
         tellStopping(in: &reactor)

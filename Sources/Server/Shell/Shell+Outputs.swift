@@ -25,6 +25,7 @@ extension Shell {
             let run = outbox.run(from: index)
             send(outbox, run, in: &reactor)
             return run.next
+        case .feed(let id, let range): feed(id, outbox.bytes.span.extracting(range), in: &reactor)
         case .closeLink(let id, let reason): close(id, reason, in: &reactor)
         case .dial(let id, let address): dial(id, address, in: &reactor)
         case .follow(let id): if !reactor.subscribe(ConnectionID(id)) { counts.followsRefused += 1 }
@@ -35,6 +36,8 @@ extension Shell {
         case .resume(let id): resume(ConnectionID(id), in: &reactor)
         case .finish(let id, let reason, let linger, let keepsReading):
             finish(id, reason, linger: linger, keepsReading: keepsReading, in: &reactor)
+        case .examine(let id): deferred.append(.examine(id))
+        case .measure: measuring = Measuring(reactor.beginMeasuring())
         case .hash(let id, let secret, let salt, let cost): hash(id, secret: secret, salt: salt, cost: cost)
         case .report(let report): tell(report, in: &reactor)
         }
@@ -46,13 +49,50 @@ extension Shell {
         case .connection(let id):
             reactor.send(id, outbox.bytes.span.extracting(run.bytes))
         case .everybody:
-            guard run.bytes.count <= settings.publishBytes else {
-                // Another server allows longer lines than this one's log can take.
-                counts.linesTooLongForLog += 1
-                return tell(.limitReached("the length of a line in the activity log"), in: &reactor)
-            }
             reactor.publish(outbox.bytes.span.extracting(run.bytes))
         }
+    }
+
+    /// One of the longest lines goes beyond what a client's private output may hold otherwise.
+    private mutating func feed(_ id: SessionID, _ bytes: Span<UInt8>, in reactor: inout Reactor) {
+        let id = ConnectionID(id)
+        reactor.setOutputLimit(id, bytes: reactor.configuration.outputLimit + settings.publishBytes)
+        reactor.send(id, bytes)
+        fed.append(id)
+    }
+
+    /// Tells the node which of the clients that it feeds have been sent everything. There is no event for it: who is
+    /// fed is looked at in each turn, and a turn comes within a millisecond.
+    mutating func noteFed(in reactor: inout Reactor) {
+        guard !fed.isEmpty else { return }
+        let ids = fed
+        fed = []
+        for id in ids where reactor.isOpen(id) {
+            if reactor.privateOutput(id) > 0 {
+                fed.append(id)
+            } else {
+                node.clientHasRoom(SessionID(id), at: instant(of: reactor))
+            }
+        }
+    }
+
+    /// A connection that takes nothing for so long, in milliseconds, is taken for broken if its user logs in again.
+    private static var stalledMilliseconds: Int { 1000 }
+
+    func examine(_ id: SessionID, in reactor: borrowing Reactor) -> (acknowledged: UInt64?, isStalled: Bool) {
+        guard let progress = reactor.outputProgress(of: ConnectionID(id)) else { return (nil, false) }
+        return (progress.acknowledged, progress.stalledMilliseconds >= Self.stalledMilliseconds)
+    }
+
+    /// Looks at some of the clients that follow the log, and tells the node when all have been looked at.
+    mutating func measure(in reactor: inout Reactor) {
+        guard let round = measuring else { return }
+        let (left, least) = reactor.measure(round.left, atMost: ShellSettings.measuredInTurn)
+        measuring?.left = left
+        measuring?.least = min(round.least, least)
+        if left > 0 { return reactor.setTimer(TimerToken.feeding, afterMilliseconds: 1) }
+        measuring = nil
+        node.clientsReached(min(round.least, least), at: instant(of: reactor))
     }
 
     private mutating func close(_ id: LinkID, _ reason: LinkCloseReason, in reactor: inout Reactor) {
@@ -109,6 +149,7 @@ extension Shell {
         noteLinkEnd(report, in: reactor)
         switch report {
         case .ready: announceReady(in: &reactor)
+        case .drained: life.isDrained = true
         case .joinRefused(let address, let refusal, let text):
             life.failure = .joinRefused(address, refusal, text)
             reactor.stop()

@@ -33,6 +33,10 @@ struct Shell: ~Copyable {
     var hashes: [HashID: JobTicket] = [:]
     /// Inputs that came about while outputs were carried out.
     var deferred: [DeferredInput] = []
+    /// Clients that were fed and may not have been sent all of it.
+    var fed: [ConnectionID] = []
+    /// A look at how far all clients are, under way.
+    var measuring: Measuring?
     /// When the node's timer is set to fire; nil if it is not set.
     var deadline: Instant?
     var isTimeDue = false
@@ -52,6 +56,20 @@ struct Shell: ~Copyable {
     enum DeferredInput {
         case dialFailed(DialID, String)
         case hashed(HashID)
+        case examine(SessionID)
+    }
+
+    /// How far all clients are that follow the log.
+    struct Measuring {
+        /// Clients that are still to be looked at.
+        var left: Int
+        /// The least position so far.
+        var least: UInt64
+
+        init(_ begin: (count: Int, end: UInt64)) {
+            left = begin.count
+            least = begin.end
+        }
     }
 
     init(node: Node, settings: ShellSettings, helpers: Helpers, reloading: Reloading, tls: ServerTLS) {
@@ -79,8 +97,10 @@ enum TimerToken {
     static let suppressed: UInt64 = 4
     /// Input waits for the fan-out: the timer only makes a turn happen.
     static let intake: UInt64 = 5
+    /// Clients are being fed: the timer only makes a turn happen.
+    static let feeding: UInt64 = 6
     /// It is time to look which certificates expire.
-    static let certificates: UInt64 = 6
+    static let certificates: UInt64 = 7
 }
 
 /// What the shell is told at its start and never changes.
@@ -98,10 +118,14 @@ struct ShellSettings {
     var linkOutputBytes: Int
     /// The longest line that the activity log takes: a quarter of it, as much as a client may lag.
     var publishBytes: Int
+    /// Clients that are looked at in one turn, for how far they are: a tenth of a millisecond.
+    static let measuredInTurn = 256
     /// How long one address of a dial may take, in milliseconds.
     var dialMilliseconds: Int
     /// How often a link is read at least, in milliseconds, however far behind the fan-out is.
     var breathMilliseconds: UInt64
+    /// How long SIGTERM may take to move the clients elsewhere; 0 closes them at once.
+    var drainMilliseconds: UInt64
     var statisticsFile: StatisticsFile?
     /// Where the ready line goes.
     var output: LogSink
@@ -112,6 +136,8 @@ struct ShellSettings {
     static let preambleMilliseconds = 10_000
     /// How long the last words on a link may take. Short: the other end has nothing to say to them.
     static let linkLingerMilliseconds = 500
+    /// How long SIGUSR2 may take to move the clients elsewhere, if SIGTERM may not.
+    static let drainMilliseconds: UInt64 = 30_000
     /// How long an orderly end may take.
     static let shutdownMilliseconds = 3000
     /// Room for a frame that is being gathered.

@@ -45,8 +45,10 @@ public enum Server {
         let settings = makeSettings(
             configuration, listener, bound, connectionsMax: reactor.configuration.capacity, statisticsFile,
             output: output, logSink: sink)
-        let node = makeNode(configuration, settings)
-        var shell = Shell(node: node, settings: settings, helpers: helpers, reloading: reloading, tls: tls)
+        // The only copy: with a second one its tables would be copied at the first change, without what they reserved.
+        var shell = Shell(
+            node: makeNode(configuration, settings), settings: settings, helpers: helpers, reloading: reloading,
+            tls: tls)
         shell.admin = try openAdmin(configuration, logger, in: &reactor)
         shell.service = serviceManager(logger)
         shell.start(in: &reactor)
@@ -173,21 +175,25 @@ public enum Server {
             linkOutputBytes: 2 * configuration.limits.linkWindowBytes + PeerFrame.Limit.provenBytes,
             publishBytes: configuration.deliveryBytes,
             dialMilliseconds: Int(clamping: configuration.timing.handshake),
-            breathMilliseconds: configuration.timing.silence / 4, statisticsFile: statisticsFile, output: output,
-            logSink: logSink)
+            breathMilliseconds: configuration.timing.silence / 4, drainMilliseconds: configuration.drainGrace,
+            statisticsFile: statisticsFile, output: output, logSink: logSink)
     }
 
     private static func makeNode(_ configuration: ServerConfiguration, _ shell: ShellSettings) -> Node {
         let secret = secret(configuration, output: shell.output)
         var settings = NodeConfiguration(address: shell.advertised, secret: Array(secret.utf8))
         settings.bootstrap = configuration.remote
+        settings.weight = configuration.weight
         settings.timing = configuration.timing
         // More often than the regular announcement is what a gap allows, so it is never the longer of the two.
         settings.timing.announceGap = min(configuration.timing.announceGap, configuration.timing.announceInterval)
         settings.limits = configuration.limits
         settings.limits.deliveryBytes = configuration.deliveryBytes
+        settings.limits.publishedLineBytes = configuration.deliveryBytes
+        settings.limits.indexedBytes = max(configuration.limits.indexedBytes, 2 * configuration.activityLogSize)
         settings.allowsHugeIntegers = configuration.allowsHugeIntegers
         settings.hashCost = configuration.hashCost
+        settings.acknowledgingServers = configuration.acknowledgingServers
         settings.sessionsExpected = shell.connectionsMax
         let cryptography = Cryptography { key, message in
             // HMAC-SHA-256 has no failure but the lack of memory.

@@ -55,11 +55,17 @@ public struct ServerConfiguration: Sendable {
     /// How long before its end a certificate is warned of.
     public var tlsWarningDays = 30
 
+    /// Share of the clients relative to other servers.
+    public var weight: UInt32 = 100
+    /// How long SIGTERM may take to move the clients elsewhere, in milliseconds; 0 closes them at once.
+    public var drainGrace: UInt64 = 0
     public var timing = NodeConfiguration.Timing()
     public var limits = NodeConfiguration.Limits()
     public var allowsHugeIntegers = false
     /// The binary logarithm of scrypt's N for new users.
     public var hashCost: UInt8 = 10
+    /// Servers that must hold an activity before its client is told, if it asks to be.
+    public var acknowledgingServers = 2
     /// Bytes of the activity log; nil is 8 MiB, or four of the longest lines if that is more.
     public var activityLogBytes: Int?
     /// Whether the kernel is handed many sends in one call, where it can take them.

@@ -34,8 +34,6 @@ struct CloseCounts {
 
 /// What the shell itself counts.
 struct ShellCounts {
-    /// Lines of other servers that do not fit into this one's activity log: not shown to the clients here.
-    var linesTooLongForLog: UInt64 = 0
     /// Times that a connection's input had to wait because the fan-out was behind.
     var inputsHeld: UInt64 = 0
     /// Clients that were to follow the activity log and could not: their connections had ended in the same turn.

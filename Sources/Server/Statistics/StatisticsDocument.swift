@@ -24,6 +24,7 @@ enum StatisticsDocument {
         append(countersOf: reactor, to: &loop)
         document.set("reactor", loop)
         document.set("store_and_forward", node.queues.map { queue($0, now: now) })
+        document.set("servers", node.servers.map(server))
         document.set("certificates", certificates.map(certificate))
         return document.finished + [UInt8(ascii: "\n")]
     }
@@ -45,6 +46,17 @@ enum StatisticsDocument {
         object.set("records", queue.records)
         object.set("bytes", queue.bytes)
         object.set("oldest_ms", queue.oldest.map { now.milliseconds(since: $0) } ?? 0)
+        return object
+    }
+
+    private static func server(_ server: NodeStatistics.ServerLoad) -> JSONObject {
+        var object = JSONObject()
+        object.set("server", "\(server.id)")
+        object.set("address", "\(server.address)")
+        object.set("clients", server.load)
+        object.set("weight", server.weight)
+        object.set("serving", server.isServing)
+        object.set("draining", server.isDraining)
         return object
     }
 

@@ -20,6 +20,8 @@ final class Desk {
     private(set) var finished: [SessionID: SessionCloseReason] = [:]
     private(set) var replies: [SessionID: [String]] = [:]
     private(set) var published: [String] = []
+    /// What sessions that are catching up were fed.
+    private(set) var fed: [SessionID: [String]] = [:]
     private var sent: [LinkID: [UInt8]] = [:]
     private var unread: [LinkID: [UInt8]] = [:]
     private var nextSlot: UInt32 = 0
@@ -33,6 +35,7 @@ final class Desk {
     ) {
         var configuration = NodeConfiguration(address: Desk.address, secret: Wires.secret)
         configuration.bootstrap = bootstrap
+        configuration.timing.resumeWindow = 0
         change(&configuration)
         node = Node(
             configuration: configuration, cryptography: Desk.cryptography, seed: 1, wallClock: wallClock, at: now)
@@ -53,6 +56,9 @@ final class Desk {
             case .reply(let id, let range):
                 replies[id, default: []].append(String(decoding: outbox.bytes[range].dropLast(), as: UTF8.self))
             case .publish(let range): published.append(String(decoding: outbox.bytes[range].dropLast(), as: UTF8.self))
+            case .feed(let id, let range):
+                let lines = outbox.bytes[range].split(separator: 0x0A)
+                fed[id, default: []] += lines.map { String(decoding: $0, as: UTF8.self) }
             case .report(let report): reports.append(report)
             default: break
             }

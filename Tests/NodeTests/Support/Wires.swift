@@ -19,6 +19,10 @@ final class Wires {
         var hasEnded = false
         var isFollowing = false
         var isFinished: SessionCloseReason?
+        /// Bytes that it was sent; once it has lost its connection, only `arrived` of them arrive.
+        var sent: UInt64 = 0
+        var arrived: UInt64?
+        var isStalled = false
         /// Everything that it was sent, line by line.
         var lines: [String] = []
     }
@@ -41,6 +45,12 @@ final class Wires {
     private(set) var waiting: [(from: Int, to: Int, link: LinkID, bytes: [UInt8])] = []
     /// Called with every output before it is carried out.
     var watch: (_ node: Int, _ output: Output) -> Void = { _, _ in }
+    /// Called with every frame but records that arrives.
+    var watchFrames: ((PeerFrame) -> Void)?
+    /// What was fed to sessions that were catching up.
+    private(set) var fed: [(node: Int, id: SessionID, byteCount: Int)] = []
+    /// Clients that are fed take it at once; else a test says `clientHasRoom`.
+    var takesFed = true
     private var wires: [Wire] = []
     private var nextSlot: UInt32 = 0
     private var seeds: UInt64 = 0
@@ -81,6 +91,7 @@ final class Wires {
         seeds += 1
         var configuration = NodeConfiguration(address: address(index), secret: secret)
         configuration.bootstrap = bootstrap.map { address($0) }
+        configuration.timing.resumeWindow = 0
         change(&configuration)
         let cryptography = Cryptography { key, message in toyDigest(key + [0] + message) }
         return Node(
@@ -160,8 +171,13 @@ final class Wires {
         settle()
     }
 
+    /// The client takes nothing more, and its server does not know it.
+    func cutOff(_ client: Int) { clients[client].arrived = clients[client].sent }
+
     func drop(_ client: Int) {
-        nodes[clients[client].node].clientClosed(clients[client].id, at: now)
+        nodes[clients[client].node].clientClosed(
+            clients[client].id, acknowledged: clients[client].arrived, at: now)
+        clients[client].isFollowing = false
         settle()
     }
 
@@ -273,6 +289,11 @@ final class Wires {
             offset = range.upperBound
             guard let kind = PeerFrame.Kind(rawValue: header.kind) else { continue }
             frames[kind, default: 0] += 1
+            if let watchFrames, kind != .records,
+                let frame = try? PeerFrame.decode(kind, body: Array(bytes[range.dropFirst(5)]))
+            {
+                watchFrames(frame)
+            }
             if kind == .records, let prefix = try? RecordsFrame.prefix(of: bytes.span, frame: range) {
                 recordFrames.append((from, to, prefix, header.size - RecordsFrame.headerBytes))
             }
@@ -280,6 +301,13 @@ final class Wires {
     }
 
     // MARK: Outputs
+
+    /// Up to where everybody who follows the log of a node has got it.
+    private func reached(by node: Int) -> UInt64 {
+        let end = nodes[node].publications.end
+        let behind = clients.filter { $0.node == node && $0.isFollowing }.map { $0.sent - ($0.arrived ?? $0.sent) }
+        return end - min(end, behind.max() ?? 0)
+    }
 
     private func carryOut(_ output: Output, bytes: [UInt8], of node: Int) {
         watch(node, output)
@@ -289,6 +317,10 @@ final class Wires {
             if let index = wires.firstIndex(where: { $0.ends.contains { $0.link == link } }) { closeWire(index) }
         case .dial(let dial, let address): open(dial, to: address, of: node)
         case .reply(let id, let range): give(bytes[range], to: client(id, of: node))
+        case .feed(let id, let range):
+            fed.append((node, id, bytes[range].count))
+            for line in bytes[range].split(separator: 0x0A) { give(line + [0x0A], to: client(id, of: node)) }
+            if takesFed { nodes[node].clientHasRoom(id, at: now) }
         case .publish(let range):
             for index in clients.indices where clients[index].node == node && clients[index].isFollowing {
                 give(bytes[range], to: index)
@@ -300,6 +332,11 @@ final class Wires {
             clients[client(id, of: node)].isPaused = false
             feed(client(id, of: node))
         case .finish(let id, let reason, _, _): clients[client(id, of: node)].isFinished = reason
+        case .examine(let id):
+            let client = client(id, of: node)
+            nodes[node].clientExamined(
+                id, acknowledged: clients[client].arrived, isStalled: clients[client].isStalled, at: now)
+        case .measure: nodes[node].clientsReached(reached(by: node), at: now)
         case .hash(let id, let secret, let salt, _): nodes[node].hashed(id, digest: toyDigest(secret + salt), at: now)
         case .report(let report): reports[node].append(report)
         }
@@ -313,6 +350,8 @@ final class Wires {
     }
 
     private func give(_ bytes: ArraySlice<UInt8>, to client: Int) {
+        clients[client].sent += UInt64(bytes.count)
+        guard clients[client].arrived == nil else { return }
         clients[client].lines.append(String(decoding: bytes.dropLast(), as: UTF8.self))
     }
 }
@@ -394,6 +433,24 @@ extension Wires {
     func texts(_ client: Int) -> [String] {
         clients[client].lines.filter { $0.contains("ACTIVITY_BROADCAST") }.compactMap { line in
             line.split(separator: #"{"text":""#).last?.split(separator: "\"").first.map(String.init)
+        }
+    }
+}
+
+extension Wires {
+    /// Tells of each unicast that is sent, the retried and the forwarded included, in words.
+    func watchUnicasts(_ tell: @escaping (String) -> Void) {
+        watchFrames = { frame in
+            guard case .unicast(let unicast) = frame else { return }
+            switch unicast.body {
+            case .requestTicket: tell("request ticket")
+            case .ticket(let granted, _, _): tell("ticket \(granted)")
+            case .handOver: tell("hand over")
+            case .moved: tell("moved")
+            case .noted(let isThere): tell("noted \(isThere)")
+            case .withdraw: tell("withdraw")
+            default: tell("other")
+            }
         }
     }
 }

@@ -64,9 +64,18 @@ final class Network {
         return server
     }
 
+    /// Starts a server again at its port, after it has ended; it joins through a neighbour of this index.
+    func restart(_ index: Int, through neighbour: Int) throws {
+        var own = options
+        own.port = servers[index].port
+        own.remotePort = servers[neighbour].port
+        servers[index] = try ServerProcess(own)
+    }
+
     func statistics() throws -> [Statistics] { try servers.map { try $0.statistics() } }
 
-    /// Waits until every server knows every other, all know the same users, and nobody has lost its links.
+    /// Waits until every server knows every other and that it serves, all know the same users, and nobody has lost its
+    /// links.
     func waitUntilWhole(seconds: Double = 30) throws {
         var newest: [Statistics] = []
         try wait(
@@ -74,8 +83,10 @@ final class Network {
             state: { newest.map(\.json.description).joined(separator: "\n") }
         ) {
             newest = try statistics()
-            return newest.allSatisfy { $0.members == servers.count && (servers.count == 1 || $0.links > 0) }
-                && Set(newest.map(\.registryDigest)).count == 1
+            return newest.allSatisfy {
+                $0.members == servers.count && $0.membersServing == servers.count
+                    && (servers.count == 1 || $0.links > 0)
+            } && Set(newest.map(\.registryDigest)).count == 1
         }
     }
 
@@ -106,7 +117,11 @@ final class Network {
                 loads = try statistics().map(\.sessions)
                 return loads == swarm.load(of: ports) && (loads.max() ?? 0) - (loads.min() ?? 0) <= spreadMax
             }
-        } catch { throw HarnessError("\(error); the servers count \(loads), the swarm \(swarm.load(of: ports))") }
+        } catch {
+            let counters = (try? statistics().map(\.logins)) ?? []
+            throw HarnessError(
+                "\(error); the servers count \(loads), the swarm \(swarm.load(of: ports)); \(counters)")
+        }
     }
 
     func kill9() { for server in servers { server.kill9() } }

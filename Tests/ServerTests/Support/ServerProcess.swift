@@ -116,13 +116,24 @@ struct Statistics {
     let json: JSON
 
     var members: Int { self["members"] }
+    var membersServing: Int { self["members_serving"] }
     var links: Int { self["links"] }
     var sessions: Int { self["sessions"] }
     var claims: Int { self["claims"] }
+    var sessionsMoved: Int { self["sessions_moved"] }
     var recordsSent: Int { self["records_sent"] }
     var recordsReceived: Int { self["records_received"] }
     var recordsDuplicate: Int { self["records_duplicate"] }
     var registryDigest: String? { json["registry_digest"]?.string }
+
+    /// What tells where clients were sent, for the text of a failure.
+    var logins: String {
+        [
+            "logins", "redirects", "tickets_granted", "tickets_refused", "tickets_used", "requests_timed_out",
+            "unicasts_dropped",
+        ]
+        .map { "\($0) \(self[$0])" }.joined(separator: ", ")
+    }
 
     /// How many connections were closed for this reason.
     func closed(_ reason: String) -> Int { json["closed"]?[reason]?.integer ?? 0 }

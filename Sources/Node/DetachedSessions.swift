@@ -1,0 +1,122 @@
+import Codecs
+
+/// Sessions of this server whose connection broke: for the resume window their floor is kept, and used once.
+struct DetachedSessions: Sendable {
+    struct Entry: Sendable {
+        var claim: ClaimID
+        /// This server's number of the session.
+        var number: UInt64
+        var floor: Floor
+        var since: Instant
+        /// The server that was given the floor, by which request: it may ask again.
+        var taker: Taker?
+    }
+
+    struct Taker: Hashable, Sendable {
+        var server: ServerID
+        var request: UInt64
+    }
+
+    /// In order of their detaching.
+    private(set) var entries: [Entry] = []
+    private let limit: Int
+
+    init(limit: Int) { self.limit = limit }
+
+    var count: Int { entries.count }
+
+    /// Returns the session that has to go for it at the limit: the oldest.
+    mutating func insert(_ entry: Entry) -> Entry? {
+        entries.append(entry)
+        return entries.count > limit ? entries.removeFirst() : nil
+    }
+
+    /// Takes the oldest floor of the claim that nobody has taken.
+    mutating func take(_ claim: ClaimID) -> Entry? {
+        guard let index = entries.firstIndex(where: { $0.claim == claim && $0.taker == nil }) else { return nil }
+        return entries.remove(at: index)
+    }
+
+    /// Takes the floor of a session for another server. Returns whether nobody had taken it before, and the floor; nil
+    /// if it is gone.
+    mutating func take(_ number: UInt64, by taker: Taker) -> (isFirst: Bool, floor: Floor)? {
+        guard let index = entries.firstIndex(where: { $0.number == number }) else { return nil }
+        if let present = entries[index].taker, present != taker { return nil }
+        let isFirst = entries[index].taker == nil
+        entries[index].taker = taker
+        return (isFirst, entries[index].floor)
+    }
+
+    /// The session has gone on elsewhere.
+    mutating func remove(_ number: UInt64) { entries.removeAll { $0.number == number } }
+
+    /// Takes out what is older than the window.
+    mutating func expire(before instant: Instant) -> [Entry] {
+        let expired = entries.prefix { $0.since <= instant }
+        entries.removeFirst(expired.count)
+        return Array(expired)
+    }
+}
+
+/// What is known of named sessions at other servers: who is connected where, and from where on each is owed records if
+/// its server dies. Hints: the server itself is asked, as long as it can be.
+struct Whereabouts: Sendable {
+    struct Place: Sendable {
+        var server: ServerID
+        var number: UInt64
+        /// What the session had been shown when it began, beyond the server's last checkpoint; when it was detached:
+        /// all of it.
+        var floor: Floor
+        var isDetached = false
+    }
+
+    private struct Server: Sendable {
+        var id: ServerID
+        /// In order of their records. Looked up only.
+        var sessions: [ClaimID: [Place]] = [:]
+        var count = 0
+    }
+
+    /// In the order in which they were first heard of.
+    private var servers: [Server] = []
+    private(set) var count = 0
+    private let limit: Int
+
+    init(limit: Int) { self.limit = limit }
+
+    /// Complexity: linear in the number of servers that have sessions.
+    func places(of claim: ClaimID) -> [Place] { servers.flatMap { $0.sessions[claim] ?? [] } }
+
+    /// Returns false at the limit.
+    mutating func open(_ place: Place, of claim: ClaimID) -> Bool {
+        remove(place.number, at: place.server, of: claim)
+        guard count < limit else { return false }
+        let index = servers.firstIndex { $0.id == place.server } ?? servers.count
+        if index == servers.count { servers.append(Server(id: place.server)) }
+        servers[index].sessions[claim, default: []].append(place)
+        servers[index].count += 1
+        count += 1
+        return true
+    }
+
+    func knows(_ place: Place, of claim: ClaimID) -> Bool {
+        servers.first { $0.id == place.server }?.sessions[claim]?.contains { $0.number == place.number } ?? false
+    }
+
+    mutating func remove(_ number: UInt64, at server: ServerID, of claim: ClaimID) {
+        guard let index = servers.firstIndex(where: { $0.id == server }),
+            var list = servers[index].sessions[claim]
+        else { return }
+        let before = list.count
+        list.removeAll { $0.number == number }
+        servers[index].sessions[claim] = list.isEmpty ? nil : list
+        servers[index].count -= before - list.count
+        count -= before - list.count
+    }
+
+    /// Nothing is known of the server any more.
+    mutating func remove(server: ServerID) {
+        guard let index = servers.firstIndex(where: { $0.id == server }) else { return }
+        count -= servers.remove(at: index).count
+    }
+}

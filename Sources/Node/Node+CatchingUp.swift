@@ -1,0 +1,262 @@
+import Codecs
+import DequeModule
+
+/// Sessions that begin at a floor: *catching up* until they can be *live*.
+///
+/// A live session is a cursor into the log, which is in the order in which this server delivered. A session that comes
+/// from elsewhere has been shown other records: some that are not delivered here yet, and not some that are. So it is
+/// fed from the store what it was not shown, and turns live at a moment at which the two agree in every stream: what
+/// went into the log before, it has; what comes after, it has not.
+extension Node {
+    // MARK: Floors
+
+    /// What a session has been shown when everything has arrived that it was sent so far.
+    func floor(of slot: Int) -> Floor {
+        let id = sessions.id(of: slot)
+        if sessions.sessions[slot].state == .away, let floor = sessions.move(of: slot).flatMap({ moves[$0]?.floor }) {
+            return floor
+        }
+        if sessions.sessions[slot].state == .catchingUp, let index = feeding.index(of: id) {
+            return floor(shown: feeding.feeds[index].shown, unknown: feeding.feeds[index].unknown)
+        }
+        return floor(shown: store.delivered)
+    }
+
+    /// The floor of who was shown so much of each stream.
+    func floor(shown: [UInt64], unknown: [StreamPosition] = []) -> Floor {
+        let known = servers.indices.map { StreamPosition(origin: servers[$0], seq: shown[$0]) }
+        // Where it is used a stream may not be forgotten yet that is here.
+        return Floor(known + unknown + recentlyForgotten)
+    }
+
+    /// Forgotten streams that are named in floors: who has still got them forgets them within some announce intervals.
+    static let recentlyForgottenMax = 64
+
+    mutating func noteForgotten(_ position: StreamPosition) {
+        recentlyForgotten.append(position)
+        if recentlyForgotten.count > Self.recentlyForgottenMax { recentlyForgotten.removeFirst() }
+    }
+
+    // MARK: Beginning
+
+    /// The session, which has had its LOGIN_SUCCESS, gets everything from now on, or everything that a floor does not
+    /// cover. At the limit of sessions that are catching up it begins now, and what it misses is counted.
+    mutating func begin(_ slot: Int, at floor: Floor? = nil) {
+        precondition(!sessions.sessions[slot].isPresent, "a session begins once")
+        defer {
+            loadChanged()
+            openSession(slot, at: floor ?? self.floor(shown: store.delivered))
+        }
+        let asksPositions = asked[slot]?.positions != nil && sessions.user(of: slot).claim != nil
+        guard let floor = floor ?? (asksPositions ? self.floor(shown: store.delivered) : nil) else {
+            return turnLive(slot)
+        }
+        counters.floorsUsed += 1
+        let isFull = feeding.count >= configuration.limits.catchingUp
+        noteLimit("sessions that are catching up", isReached: isFull)
+        guard !isFull else {
+            counters.floorsRefused += 1
+            return turnLive(slot)
+        }
+        var feed = Feed(
+            session: sessions.id(of: slot), shown: [UInt64](repeating: 0, count: servers.capacity), unknown: [],
+            since: now)
+        for position in floor.positions {
+            if let index = servers.index(of: position.origin) {
+                feed.shown[index] = position.seq
+            } else {
+                feed.unknown.append(position)
+            }
+        }
+        sessions.setState(.catchingUp, of: slot)
+        if asksPositions {
+            feed.told = [UInt64](repeating: 0, count: feed.shown.count)
+            feeding.feeds.append(feed)
+            let start = outbox.bytes.count
+            tellPositions(feeding.count - 1, isBeginning: true)
+            outbox.append(.reply(feed.session, start..<outbox.bytes.count))
+        } else {
+            feeding.feeds.append(feed)
+        }
+        if self.feed(feeding.count - 1) { feeding.feeds.removeLast() }
+    }
+
+    private mutating func turnLive(_ slot: Int) {
+        sessions.setState(.live, of: slot)
+        sessions.setFollowing(slot, from: publications.end)
+        outbox.append(.follow(sessions.id(of: slot)))
+    }
+
+    // MARK: Feeding
+
+    /// What was fed to a client is sent, and there is room for more.
+    public mutating func clientHasRoom(_ id: SessionID, at now: Instant) {
+        self.now = now
+        guard let index = feeding.index(of: id) else { return }
+        feeding.feeds[index].isFull = false
+        feeding.feeds[index].settledAt = nil
+    }
+
+    /// Feeds every session that is catching up as far as it has room; who has everything turns live.
+    mutating func feedSessions() {
+        guard !feeding.isEmpty else { return }
+        var live: Set<Int> = []
+        for index in feeding.feeds.indices where feed(index) { live.insert(index) }
+        guard !live.isEmpty else { return }
+        feeding.feeds = feeding.feeds.indices.filter { !live.contains($0) }.map { feeding.feeds[$0] }
+    }
+
+    /// Returns whether the session has turned live.
+    private mutating func feed(_ index: Int) -> Bool {
+        guard !feeding.feeds[index].isFull, feeding.feeds[index].settledAt != store.revision else { return false }
+        dropForgotten(of: index)
+        let start = outbox.bytes.count
+        let end = start + configuration.limits.feedBytes
+        var isProgress = true
+        while isProgress, outbox.bytes.count < end {
+            isProgress = false
+            for stream in servers.indices where feed(stream, to: index, until: end) { isProgress = true }
+            // Only a faulty peer's dependencies point in a circle: order yields to reach.
+            if !isProgress, let stream = servers.indices.first(where: { lacks($0, index) }) {
+                isProgress = feed(stream, to: index, until: outbox.bytes.count + 1, heedsDependencies: false)
+            }
+        }
+        if outbox.bytes.count > start {
+            tellPositions(index)
+            outbox.append(.feed(feeding.feeds[index].session, start..<outbox.bytes.count))
+            feeding.feeds[index].isFull = true
+        }
+        let lacksSome = servers.indices.contains { lacks($0, index) }
+        feeding.feeds[index].settledAt = lacksSome ? nil : store.revision
+        guard !lacksSome, feeding.feeds[index].told == nil, isReached(index),
+            let slot = sessions.slot(of: feeding.feeds[index].session)
+        else {
+            return false
+        }
+        counters.sessionsCaughtUp += 1
+        turnLive(slot)
+        return true
+    }
+
+    /// Tells a client that asks for it, behind what it was fed, of which records that is all up to where.
+    private mutating func tellPositions(_ index: Int, isBeginning: Bool = false) {
+        guard feeding.feeds[index].told != nil else { return }
+        var positions: [StreamPosition] = []
+        for stream in servers.indices {
+            let seq = feeding.feeds[index].shown[stream]
+            guard isBeginning || seq != feeding.feeds[index].told?[stream] else { continue }
+            feeding.feeds[index].told?[stream] = seq
+            positions.append(StreamPosition(origin: servers[stream], seq: seq))
+        }
+        let start = outbox.bytes.count
+        ServerReply.position(positions).render(into: &outbox.bytes)
+        sessions.addPrivate(outbox.bytes.count - start, to: Int(feeding.feeds[index].session.slot))
+    }
+
+    /// Whether the activity was not shown here, because it was sent twice.
+    private func isRepeated(_ seq: UInt64, of stream: Int) -> Bool {
+        guard !repeated.isEmpty else { return false }
+        return repeated.contains(StreamPosition(origin: servers[stream], seq: seq))
+    }
+
+    /// Whether the session was not shown yet what is delivered of the stream.
+    private func lacks(_ stream: Int, _ index: Int) -> Bool {
+        feeding.feeds[index].shown[stream] < store.streams[stream].delivered
+    }
+
+    /// Whether this server has delivered everything that the session was shown.
+    private func isReached(_ index: Int) -> Bool {
+        configuration.defect == .liveBeforeFloor
+            || feeding.feeds[index].unknown.isEmpty
+                && servers.indices.allSatisfy { feeding.feeds[index].shown[$0] <= store.streams[$0].delivered }
+    }
+
+    /// Feeds records of one stream, up to one whose sender's activity before it, from elsewhere, is still owed. Returns
+    /// whether there was one.
+    private mutating func feed(
+        _ stream: Int, to index: Int, until end: Int, heedsDependencies: Bool = true
+    ) -> Bool {
+        let first = feeding.feeds[index].shown[stream]
+        while lacks(stream, index), outbox.bytes.count < end {
+            let seq = feeding.feeds[index].shown[stream] + 1
+            guard let place = store.location(of: seq, in: stream) else {
+                missed(stream, from: seq, index)
+                continue
+            }
+            let bytes = store.streams[stream].segments[place.segment].bytes
+            guard let (header, payload) = try? RecordHeader.decode(in: bytes.span, at: place.range) else {
+                preconditionFailure("a record's header was decoded before it was stored")
+            }
+            if header.kind == RecordKind.activity.rawValue {
+                if heedsDependencies, let dependency = header.dependency, isOwed(dependency, index) { break }
+                if !isRepeated(seq, of: stream) { feed(bytes[payload], of: stream, seq, to: index) }
+            }
+            feeding.feeds[index].shown[stream] = seq
+        }
+        return feeding.feeds[index].shown[stream] > first
+    }
+
+    private mutating func feed(_ line: ArraySlice<UInt8>, of stream: Int, _ seq: UInt64, to index: Int) {
+        // It is not in the log either.
+        guard line.count <= configuration.limits.publishedLineBytes else { return }
+        outbox.bytes.append(contentsOf: line)
+        counters.recordsFed += 1
+        let slot = Int(feeding.feeds[index].session.slot)
+        sessions.addPrivate(line.count, to: slot)
+        guard keepsSessions else { return }
+        fedLines.change(slot, otherwise: FedLines()) { $0.append(line.count, stream: stream, seq: seq) }
+    }
+
+    /// Whether the session will still be fed this record.
+    private func isOwed(_ position: StreamPosition, _ index: Int) -> Bool {
+        guard let stream = servers.index(of: position.origin) else { return false }
+        return feeding.feeds[index].shown[stream] < position.seq && position.seq <= store.streams[stream].delivered
+    }
+
+    /// What the session is owed is not held any more: a stated gap.
+    private mutating func missed(_ stream: Int, from seq: UInt64, _ index: Int) {
+        let last = min(store.streams[stream].oldest - 1, store.streams[stream].delivered)
+        feeding.feeds[index].shown[stream] = last
+        // Of a stream that was unknown where the floor was made, what was before this server heard of it is a baseline.
+        guard seq > 1 else { return }
+        counters.recordsMissed += last - seq + 1
+        outbox.report(.floorGap(StreamPosition(origin: servers[stream], seq: last), records: last - seq + 1))
+    }
+
+    // MARK: Ends of floors
+
+    /// A stream that was shown elsewhere and is over and forgotten here will not come.
+    private mutating func dropForgotten(of index: Int) {
+        guard !feeding.feeds[index].unknown.isEmpty else { return }
+        let stones = tombstones
+        feeding.feeds[index].unknown.removeAll {
+            stones[$0.origin] != nil || stones.mayHaveForgotten($0.origin)
+        }
+    }
+
+    /// A floor that is ahead of what this server has waits for it, unless the origin is gone and all members that can
+    /// be reached agree that there is no more of it.
+    mutating func endFloors() {
+        let patience = Self.floorIntervals * configuration.timing.announceInterval
+        for index in feeding.feeds.indices where now.milliseconds(since: feeding.feeds[index].since) >= patience {
+            for stream in servers.indices where feeding.feeds[index].shown[stream] > store.streams[stream].delivered {
+                guard isOver(stream) else { continue }
+                feeding.feeds[index].shown[stream] = store.streams[stream].delivered
+                counters.floorsEnded += 1
+            }
+            counters.floorsEnded += UInt64(feeding.feeds[index].unknown.count)
+            feeding.feeds[index].unknown = []
+            feeding.feeds[index].settledAt = nil
+        }
+    }
+
+    /// Announce intervals after which everybody who can be reached has told what is held of a stream.
+    static let floorIntervals: UInt64 = 3
+
+    private func isOver(_ stream: Int) -> Bool {
+        let held = store.streams[stream].held
+        return stream != Self.ownIndex && members[stream].status != .reachable
+            && store.streams[stream].delivered == held
+            && reachableOthers.allSatisfy { queues[$0].acknowledged[stream] <= held }
+    }
+}

@@ -1,0 +1,210 @@
+import Codecs
+
+/// Named sessions that outlive their connection. One whose connection breaks without LOGOUT is *detached*: its floor,
+/// what its client has certainly been shown, is kept for the resume window. The next login of that claim, at any
+/// server, begins there. Each floor is used once, the oldest first.
+extension Node {
+    var keepsSessions: Bool { configuration.timing.resumeWindow > 0 }
+
+    // MARK: How far a client is
+
+    /// What a session has been shown, if its connection's other end has acknowledged so many bytes of all that it was
+    /// ever sent; nil: everything. Nothing that was acknowledged is left out, and nothing that was not is in it.
+    mutating func floor(of slot: Int, acknowledged: UInt64?) -> Floor {
+        guard let acknowledged else { return floor(of: slot) }
+        let session = sessions.sessions[slot]
+        var shown = store.delivered
+        var unknown: [StreamPosition] = []
+        if session.state == .catchingUp, let index = feeding.index(of: sessions.id(of: slot)) {
+            shown = feeding.feeds[index].shown
+            unknown = feeding.feeds[index].unknown
+        } else {
+            // Private lines that came later stand somewhere in it: then a little is repeated, and nothing is lost.
+            let position = session.followedFrom + (acknowledged - min(acknowledged, session.privateBytes))
+            if !publications.rollBack(to: position, &shown) { counters.floorsCut += 1 }
+        }
+        if acknowledged < session.privateBytes {
+            fedLines[slot]?.rollBack(bytes: session.privateBytes - acknowledged, &shown)
+        }
+        return floor(shown: shown, unknown: unknown)
+    }
+
+    // MARK: Detaching
+
+    /// The connection of a session has broken, or looks like it.
+    mutating func detach(_ slot: Int, acknowledged: UInt64?) {
+        let session = sessions.sessions[slot]
+        guard session.isPresent, session.number > 0, phase == .serving, let claim = sessions.user(of: slot).claim else {
+            return
+        }
+        counters.sessionsDetached += 1
+        let floor = floor(of: slot, acknowledged: acknowledged)
+        sessions.setNumber(0, of: slot)
+        tell(.sessionDetached, SessionRecord(number: session.number, floor: floor), of: claim)
+        keep(DetachedSessions.Entry(claim: claim, number: session.number, floor: floor, since: now))
+    }
+
+    mutating func keep(_ entry: DetachedSessions.Entry) {
+        let dropped = detached.insert(entry)
+        noteLimit("detached sessions", isReached: dropped != nil)
+        if let dropped { giveUp(dropped) }
+        timers.set(.detached, at: now.adding(milliseconds: configuration.timing.resumeWindow))
+    }
+
+    private mutating func giveUp(_ entry: DetachedSessions.Entry) {
+        guard entry.taker == nil else { return }
+        counters.floorsExpired += 1
+        tell(.sessionClosed, SessionRecord(number: entry.number), of: entry.claim)
+    }
+
+    mutating func expireDetached() {
+        let window = configuration.timing.resumeWindow
+        guard now.nanoseconds >= window * 1_000_000 else { return }
+        let expired = detached.expire(before: Instant(nanoseconds: now.nanoseconds - window * 1_000_000))
+        for entry in expired { giveUp(entry) }
+        if let next = detached.entries.first { timers.set(.detached, at: next.since.adding(milliseconds: window)) }
+    }
+
+    // MARK: Coming back
+
+    /// How many other sessions of its claim, here and elsewhere, a login looks at.
+    static let resumeAttempts = 4
+
+    /// The client stays here. If an older session of its claim may have lost its connection, it goes on from there.
+    ///
+    /// - Parameter floor: where it begins if there is no older session.
+    mutating func stay(_ slot: Int, at floor: Floor? = nil) {
+        guard keepsSessions, !sessions.sessions[slot].isPresent, let claim = sessions.user(of: slot).claim else {
+            return succeed(slot, at: floor)
+        }
+        if let entry = takeDetached(claim) { return succeed(slot, at: entry.floor) }
+        var job = SessionJob(session: sessions.id(of: slot), kind: .login, stage: .resuming, name: [], secret: [])
+        if sessions.user(of: slot).sessions > 1 {
+            let others = sessions.slots(of: claim).filter { sessions.sessions[$0].number > 0 }
+            job.suspects = others.prefix(Self.resumeAttempts).map { sessions.id(of: $0) }
+        }
+        job.places = Array(whereabouts.places(of: claim).prefix(Self.resumeAttempts))
+        job.floor = floor
+        guard !job.suspects.isEmpty || !job.places.isEmpty else { return succeed(slot, at: floor) }
+        resumeNext(begin(job, slot: slot))
+    }
+
+    private mutating func takeDetached(_ claim: ClaimID) -> DetachedSessions.Entry? {
+        guard let entry = detached.take(claim) else { return nil }
+        counters.sessionsResumed += 1
+        tell(.sessionClosed, SessionRecord(number: entry.number), of: claim)
+        return entry
+    }
+
+    /// Looks at the next session of the claim, until one turns out to be detached.
+    private mutating func resumeNext(_ id: UInt64) {
+        guard var job = jobs[id], let slot = sessions.slot(of: job.session), let claim = sessions.user(of: slot).claim
+        else { return }
+        if let entry = takeDetached(claim) { return resume(id, at: entry.floor) }
+        while !job.suspects.isEmpty || !job.places.isEmpty {
+            if !job.suspects.isEmpty {
+                let suspect = job.suspects.removeFirst()
+                jobs[id] = job
+                return examine(suspect, for: .job(id))
+            }
+            let place = job.places.removeFirst()
+            job.place = place
+            jobs[id] = job
+            let isReachable = servers.index(of: place.server).map { members[$0].status == .reachable } ?? false
+            if isReachable, requests.count < configuration.limits.requests {
+                return request(.takeFloor(claim, number: place.number), of: place.server, for: id)
+            }
+            if let floor = lastFloor(of: place, claim) { return resume(id, at: floor) }
+        }
+        resume(id, at: nil)
+    }
+
+    private mutating func resume(_ id: UInt64, at floor: Floor?) {
+        guard let (job, slot) = end(id) else { return }
+        succeed(slot, at: floor ?? job.floor)
+    }
+
+    /// The server of a session has answered; nil: it has not.
+    mutating func floorAnswered(_ answer: Unicast.FloorAnswer?, of claim: ClaimID, job id: UInt64) {
+        guard let job = jobs[id], job.stage == .resuming, let place = job.place else {
+            // The client is gone again before the answer came: the floor is kept for its next login.
+            guard case .floor(let floor) = answer else { return }
+            nextSession += 1
+            return keep(DetachedSessions.Entry(claim: claim, number: nextSession, floor: floor, since: now))
+        }
+        switch answer {
+        case .floor(let floor):
+            whereabouts.remove(place.number, at: place.server, of: claim)
+            counters.sessionsResumed += 1
+            resume(id, at: floor)
+        case .gone:
+            whereabouts.remove(place.number, at: place.server, of: claim)
+            resumeNext(id)
+        case .alive: resumeNext(id)
+        case nil:
+            if let floor = lastFloor(of: place, claim) { resume(id, at: floor) } else { resumeNext(id) }
+        }
+    }
+
+    /// Where a session was that cannot be asked for: what its server last told, if that server was heard of within the
+    /// window. It may have been shown more since.
+    private mutating func lastFloor(of place: Whereabouts.Place, _ claim: ClaimID) -> Floor? {
+        whereabouts.remove(place.number, at: place.server, of: claim)
+        let silence = Self.silentIntervals * configuration.timing.announceInterval
+        guard let server = servers.index(of: place.server),
+            now.milliseconds(since: members[server].heard) <= configuration.timing.resumeWindow + silence
+        else { return nil }
+        counters.sessionsResumed += 1
+        counters.floorsGuessed += 1
+        return place.isDetached ? place.floor : place.floor.union(members[server].reached ?? Floor())
+    }
+
+    // MARK: As the old server
+
+    /// Another server has a login of the claim, and this one is known to have a session of it.
+    mutating func takeFloor(_ claim: ClaimID, number: UInt64, for taker: DetachedSessions.Taker) {
+        if let (isFirst, floor) = detached.take(number, by: taker) {
+            if isFirst { tell(.sessionClosed, SessionRecord(number: number), of: claim) }
+            return post(.floorTaken(.floor(floor)), to: taker.server, request: taker.request)
+        }
+        let slot = sessions.slots(of: claim).first { sessions.sessions[$0].number == number }
+        guard let slot else { return post(.floorTaken(.gone), to: taker.server, request: taker.request) }
+        examine(sessions.id(of: slot), for: .server(taker, claim, number: number))
+    }
+
+    /// Who wants to know whether a session only looks alive.
+    enum Examiner: Sendable {
+        case job(UInt64)
+        case server(DetachedSessions.Taker, ClaimID, number: UInt64)
+    }
+
+    private mutating func examine(_ id: SessionID, for examiner: Examiner) {
+        let isUnderWay = examinations[id] != nil
+        examinations[id, default: []].append(examiner)
+        if !isUnderWay { outbox.append(.examine(id)) }
+    }
+
+    /// What the driver found: how many bytes of all that the client was ever sent have been acknowledged (nil:
+    /// everything), and whether some have not for so long that the connection must be taken for broken.
+    public mutating func clientExamined(_ id: SessionID, acknowledged: UInt64?, isStalled: Bool, at now: Instant) {
+        self.now = now
+        guard let examiners = examinations.removeValue(forKey: id) else { return }
+        if isStalled, let slot = sessions.slot(of: id), sessions.sessions[slot].isPresent {
+            detach(slot, acknowledged: acknowledged)
+            finish(slot, .superseded, keepsReading: false)
+        }
+        for examiner in examiners {
+            switch examiner {
+            case .job(let job): resumeNext(job)
+            case .server(let taker, let claim, let number):
+                if let (isFirst, floor) = detached.take(number, by: taker) {
+                    if isFirst { tell(.sessionClosed, SessionRecord(number: number), of: claim) }
+                    post(.floorTaken(.floor(floor)), to: taker.server, request: taker.request)
+                } else {
+                    let isAlive = sessions.slot(of: id) != nil
+                    post(.floorTaken(isAlive ? .alive : .gone), to: taker.server, request: taker.request)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+/// P1 to P3 over a user's whole session, which may be a chain of visits to several servers; and P6, as far as clients
+/// see it.
+extension Checks {
+    /// Who was moved, or has resumed, gets what was accepted meanwhile.
+    func carriedReach(in history: History) -> [Violation] {
+        var violations: [Violation] = []
+        for presence in history.presences where presence.end == nil {
+            guard let owed = history.owedSince(presence.session, of: presence.client), owed.time < presence.start else {
+                continue
+            }
+            history.forEachActivity { mark, activity in
+                guard let record = activity.record, owed.time < record.time, record.time <= presence.start,
+                    !history.views[presence.client].has(activity.ordinal),
+                    !history.isExcused(record, forSessionAt: owed.lives)
+                else { return }
+                let servers = owed.lives.reversed().map { "\(history.lives[$0].server)" }.joined(separator: ", ")
+                violations.append(
+                    Violation(
+                        kind: .lostOnTheWay, seed: history.seed, time: record.time,
+                        text: "activity \(mark) did not reach client \(presence.client), whose session has been at "
+                            + "servers \(servers) since \(Trace.stamp(owed.time)), at the last one since "
+                            + "\(Trace.stamp(presence.start)); " + history.story(of: activity, mark),
+                        focus: history.focus(on: mark, at: presence.life)))
+            }
+        }
+        return violations
+    }
+
+    /// P6: nobody is sent on and on.
+    func redirects(in history: History) -> [Violation] {
+        history.visits.indices.flatMap { client -> [Violation] in
+            var found: [Violation] = []
+            var atLogin = 0
+            var movedAt: UInt64?
+            for visit in history.visits[client] {
+                if !visit.isRedirected { (atLogin, movedAt) = (0, nil) }
+                guard let end = visit.end, end.how == .redirected else { continue }
+                func note(_ kind: Violation.Kind, _ text: String) {
+                    found.append(
+                        Violation(
+                            kind: kind, seed: history.seed, time: end.time,
+                            text: "server \(visit.server) sent client \(client) elsewhere, \(text)"))
+                }
+                if visit.presence == nil {
+                    atLogin += 1
+                    if atLogin > Self.redirectsMax {
+                        note(.redirectedTooOften, "for the \(atLogin). time at one login")
+                    }
+                } else {
+                    // By the time that the client hears of it the server may have started again.
+                    let sent = history.sentOn[client]?.last { $0 <= end.time } ?? end.time
+                    let wasDraining = history.wasDraining(visit.server, sent)
+                    if let movedAt, end.time < movedAt + history.restTime, !wasDraining {
+                        note(.redirectedTooOften, "as another one had done at \(Trace.stamp(movedAt))")
+                    }
+                    (atLogin, movedAt) = (0, wasDraining ? nil : end.time)
+                }
+            }
+            return found
+        }
+    }
+
+    /// At one login (client protocol: never more).
+    private static let redirectsMax = 3
+}
+
+extension History {
+    /// Whether a record need not have reached a client whose session was at these servers in turn: for one of them it
+    /// need not have, or it was given up there before the client came, or was no longer held when it was to be fed.
+    func isExcused(_ record: RecordPlace, forSessionAt lives: [Int]) -> Bool {
+        lives.contains {
+            isExcused(record, for: $0) || self.lives[$0].hasGivenUp(record) || self.lives[$0].hasStatedUnfed(record)
+        }
+    }
+
+    /// Whether what came on a visit is wrong only if another visit is taken for the same session, and need not be.
+    func isExcused(_ reception: FaultyReception) -> Bool {
+        let mark = ActivityMark(sender: reception.sender, number: reception.number)
+        guard let record = activity(mark)?.record else { return false }
+        if reception.fault == .old { return mayBeOwed(record, on: reception.visit, of: reception.client) }
+        guard let earlier = reception.earlierVisit else { return false }
+        return !areTied(earlier, to: reception.visit, of: reception.client, for: mark)
+    }
+
+    /// Whether the server was emptying itself, which takes no account of when a client was moved last.
+    func wasDraining(_ server: Int, _ time: UInt64) -> Bool {
+        drains.contains { drain in
+            drain.server == server && drain.time <= time
+                && !lives.contains { $0.server == server && drain.time < $0.start && $0.start <= time }
+        }
+    }
+}

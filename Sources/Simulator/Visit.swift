@@ -1,0 +1,244 @@
+/// One connection of a client, as the client knows it: whom it dialled and why, when it was welcomed, and how it ended.
+/// A user's session is a chain of visits: moved by REDIRECT, or resumed by the user's next login. What was sent between
+/// two visits that belong together is owed as if there had been one connection, and so are once and order.
+public struct Visit: Sendable {
+    public enum Ending: Sendable, Hashable {
+        case redirected
+        case loggedOut
+        /// The connection ended, and the client was told.
+        case broke
+        /// The client closed it, without LOGOUT.
+        case left
+        /// The client's machine was off: the server does not know.
+        case fellSilent
+        /// The server said that the client cannot go on.
+        case refused
+    }
+
+    public var server: Int
+    /// A REDIRECT has led here.
+    public var isRedirected: Bool
+    public var start: UInt64
+    /// When LOGIN_SUCCESS came.
+    public var welcomedAt: UInt64?
+    /// How it ended first, and when.
+    public var end: (how: Ending, time: UInt64)?
+    /// Its presence in the history; nil if it was sent on, or left, before it was fed.
+    public var presence: Int?
+    /// From the client's last byte on its way to the server until an answer could be back, at most; in nanoseconds.
+    public var roundTrip: UInt64 = 0
+
+    public init(server: Int, isRedirected: Bool, start: UInt64) {
+        self.server = server
+        self.isRedirected = isRedirected
+        self.start = start
+    }
+}
+
+// MARK: - Writing
+
+extension History {
+    /// The client dials. Its visits are numbered from 1, as its sessions are.
+    mutating func beginVisit(of client: Int, to server: Int, isRedirected: Bool, at time: UInt64) {
+        visits[client].append(Visit(server: server, isRedirected: isRedirected, start: time))
+    }
+
+    mutating func noteWelcome(of client: Int, at time: UInt64) {
+        guard let last = visits[client].indices.last, visits[client][last].welcomedAt == nil else { return }
+        visits[client][last].welcomedAt = time
+    }
+
+    mutating func noteRoundTrip(of client: Int, _ time: UInt64) {
+        guard let last = visits[client].indices.last else { return }
+        visits[client][last].roundTrip = time
+    }
+
+    /// What ends it first is how it ended.
+    mutating func endVisit(of client: Int, _ how: Visit.Ending, at time: UInt64) {
+        guard let last = visits[client].indices.last, visits[client][last].end == nil else { return }
+        visits[client][last].end = (how, time)
+    }
+
+    /// A presence has begun on the visit of this number: the first one, unless its server meant to send it elsewhere
+    /// and could not.
+    mutating func notePresence(_ presence: Int, of client: Int, visit number: Int) {
+        guard visits[client].indices.contains(number - 1), visits[client][number - 1].presence == nil else { return }
+        visits[client][number - 1].presence = presence
+    }
+
+    /// An activity is sent to one client alone, which lacks it.
+    mutating func noteFed(_ mark: ActivityMark, on presence: Int, at time: UInt64) {
+        guard let activity = activity(mark) else { return }
+        fed[presence, default: [:]][activity.ordinal] = time
+    }
+
+    /// When a client was shown an activity on a visit, if it was.
+    private func shownAt(_ mark: ActivityMark, on number: Int, of client: Int) -> UInt64? {
+        guard let presence = visits[client][number - 1].presence, let activity = activity(mark),
+            let record = activity.record
+        else { return nil }
+        return fed[presence]?[activity.ordinal] ?? lives[presences[presence].life].deliveredAt(record)
+    }
+}
+
+// MARK: - What two visits owe each other
+
+extension History {
+    /// What ties a visit to the one before it.
+    enum Tie: Equatable {
+        /// Nothing: the client begins anew.
+        case none
+        /// The server need not have known in time; it may have.
+        case loose
+        /// Nothing is lost. What the first server handed out since the time may come again: the connection broke before
+        /// it was acknowledged; or the server died, and what it had announced last is all that was known.
+        case repeating(since: UInt64)
+        /// Nothing is lost, nothing comes twice, order holds.
+        case exact
+    }
+
+    /// The latest visit before one on which the client was welcomed.
+    func visitBefore(_ number: Int, of client: Int) -> Int? {
+        guard number > 1, visits[client].count >= number else { return nil }
+        return visits[client][..<(number - 1)].lastIndex { $0.welcomedAt != nil }.map { $0 + 1 }
+    }
+
+    /// How a visit is tied to the latest one before it on which the client was welcomed.
+    func tie(of number: Int, of client: Int) -> Tie {
+        guard let earlier = visitBefore(number, of: client), let end = visits[client][earlier - 1].end else {
+            return .none
+        }
+        let visit = visits[client][number - 1]
+        let isMoved = visit.isRedirected && earlier == number - 1
+        if end.how == .refused { return .none }
+        if end.how != .redirected, wasSentOn(client, from: visits[client][earlier - 1], to: visit) { return .loose }
+        if end.how == .loggedOut {
+            return isKnown(end.time, of: visits[client][earlier - 1], on: visit) ? .none : .loose
+        }
+        let patience = max(isMoved ? ticketTime : 0, clientNames[client] == nil ? 0 : resumeWindow)
+        guard patience > 0 else { return isMoved ? .loose : .none }
+        // An anonymous client that was sent on at its login begins with what is new.
+        if clientNames[client] == nil, visits[client][earlier - 1].presence == nil { return .loose }
+        guard let welcome = visit.welcomedAt, let present = visit.presence.map({ presences[$0] }),
+            let life = life(of: visits[client][earlier - 1])
+        else { return .loose }
+        // Half of the time, since the two servers and the client count it from different instants.
+        guard welcome <= end.time + patience / 2 else { return .loose }
+        if let death = lives[life].end, death <= present.start {
+            return tieAfterCrash(of: life, at: death, from: visits[client][earlier - 1], to: present)
+        }
+        guard isCalm(from: end.time, to: welcome, changesMax: 0, among: [life, present.life]) else { return .loose }
+        guard end.how == .broke else { return .exact }
+        return .repeating(since: end.time - min(end.time, 2 * visits[client][earlier - 1].roundTrip))
+    }
+
+    /// The client was told to go elsewhere and did not hear it, or said something else meanwhile: its server kept its
+    /// place for whoever turns up next as that user, or from that address.
+    private func wasSentOn(_ client: Int, from earlier: Visit, to later: Visit) -> Bool {
+        sentOn[client]?.contains { earlier.start <= $0 && $0 <= later.welcomedAt ?? .max } ?? false
+    }
+
+    /// Whether the server of a visit has heard of its end, and the one of a later visit as well.
+    private func isKnown(_ end: UInt64, of earlier: Visit, on later: Visit) -> Bool {
+        guard let welcome = later.welcomedAt, let life = life(of: earlier), let other = self.life(of: later) else {
+            return false
+        }
+        return isCalm(from: end, to: welcome, changesMax: 0, among: [life, other])
+    }
+
+    /// The first server died and nothing else happened: what it announced last is known.
+    private func tieAfterCrash(of life: Int, at death: UInt64, from visit: Visit, to present: Presence) -> Tie {
+        let announced = death - min(death, announcedWithin)
+        guard clientNames[present.client] != nil, let start = visit.presence.map({ presences[$0].start }),
+            start < announced,
+            isCalm(from: announced, to: present.start, changesMax: 1, among: [life, present.life])
+        else { return .loose }
+        return .repeating(since: stalls.contains { start <= $0 && $0 <= death } ? 0 : announced)
+    }
+
+    /// The life of the server that a visit was with.
+    private func life(of visit: Visit) -> Int? {
+        visit.presence.map { presences[$0].life }
+            ?? lives.lastIndex { $0.server == visit.server && $0.start <= visit.start }
+    }
+}
+
+// MARK: - Chains
+
+extension History {
+    /// Since when a client is owed everything on a visit: since it was there, or since the first visit that this one is
+    /// tied to; and the lives of the servers that it was with since then.
+    func owedSince(_ number: Int, of client: Int) -> (time: UInt64, lives: [Int])? {
+        guard visits[client].indices.contains(number - 1), let presence = visits[client][number - 1].presence else {
+            return nil
+        }
+        var since = presences[presence].start
+        var lives = [presences[presence].life]
+        var present = number
+        while true {
+            switch tie(of: present, of: client) {
+            case .none, .loose: return (since, lives)
+            case .repeating, .exact: break
+            }
+            guard let earlier = visitBefore(present, of: client) else { return (since, lives) }
+            let visit = visits[client][earlier - 1]
+            if let presence = visit.presence.map({ presences[$0] }) {
+                since = min(since, presence.start)
+                lives.append(presence.life)
+            } else if let welcome = visit.welcomedAt {
+                since = min(since, welcome)
+            }
+            present = earlier
+        }
+    }
+
+    /// Whether a client may be shown on a visit what its server had delivered before it was present: it was on the same
+    /// visit before, until its server meant to send it elsewhere; or on an earlier one, to which this one is tied for
+    /// all that the server knows.
+    func mayBeOwed(_ record: RecordPlace, on number: Int, of client: Int) -> Bool {
+        var present = number
+        while visits[client].indices.contains(present - 1) {
+            let visit = visits[client][present - 1]
+            // A server that means to send it elsewhere at its login, and cannot, feeds it later what came since.
+            let start = visit.presence.map { presences[$0].start }.flatMap { start in
+                visit.welcomedAt.map { $0 < start } ?? false ? nil : start
+            }
+            guard let life = life(of: visit), let delivered = lives[life].deliveredAt(record),
+                delivered < start ?? visit.start
+            else {
+                return true
+            }
+            guard tie(of: present, of: client) != .none, let earlier = visitBefore(present, of: client) else {
+                return false
+            }
+            present = earlier
+        }
+        return false
+    }
+
+    /// Whether a client was only moved by its servers between two activities: then the later one waits for the earlier.
+    func areMoved(_ earlier: Activity, to later: Activity, of client: Int) -> Bool {
+        func visit(of activity: Activity) -> Int? {
+            visits[client].lastIndex { $0.start <= activity.sentAt }.map { $0 + 1 }
+        }
+        guard let first = visit(of: earlier), let last = visit(of: later), first < last else { return false }
+        return (first + 1...last).allSatisfy {
+            visits[client][$0 - 1].isRedirected && tie(of: $0, of: client) == .exact
+        }
+    }
+
+    /// Whether all visits from one to another are tied so that an activity that was shown on the first one cannot come
+    /// on the last one.
+    func areTied(_ earlier: Int, to later: Int, of client: Int, for mark: ActivityMark) -> Bool {
+        var present = later
+        while present > earlier {
+            let tie = tie(of: present, of: client)
+            guard tie != .none, tie != .loose, let before = visitBefore(present, of: client) else { return false }
+            if before == earlier, case .repeating(let since) = tie {
+                return (shownAt(mark, on: earlier, of: client) ?? 0) < since
+            }
+            present = before
+        }
+        return present == earlier
+    }
+}

@@ -1,0 +1,193 @@
+import Codecs
+import Testing
+
+@testable import Node
+
+/// Sessions that begin at a floor: what they are owed, in an order that keeps each sender's, then the log, without a
+/// hole or a double between.
+@Suite struct CatchingUpTests {
+    /// Says LOGIN at a floor, as a server does that was told of it.
+    private func resume(at node: Int, _ floor: Floor, in wires: Wires) -> Int {
+        let client = wires.connect(to: node)
+        let id = wires.clients[client].id
+        guard let slot = wires.nodes[node].sessions.slot(of: id) else { return client }
+        wires.nodes[node].sessions.setUser(SessionTable.anonymous, of: slot)
+        wires.nodes[node].begin(slot, at: floor)
+        wires.settle()
+        return client
+    }
+
+    private func floor(of client: Int, in wires: Wires) -> Floor {
+        let node = wires.clients[client].node
+        guard let slot = wires.nodes[node].sessions.slot(of: wires.clients[client].id) else { return Floor() }
+        return wires.nodes[node].floor(of: slot)
+    }
+
+    @Test func `the floor of a live session is what was delivered here`() {
+        let wires = Wires.network(2)
+        let client = wires.anonymous(at: 0)
+        wires.post("a", by: wires.anonymous(at: 1))
+        wires.post("b", by: client)
+        let origins = wires.nodes.map(\.id)
+        #expect(
+            floor(of: client, in: wires)
+                == Floor([StreamPosition(origin: origins[0], seq: 1), StreamPosition(origin: origins[1], seq: 1)]))
+    }
+
+    @Test func `a session that begins at a floor is fed what the floor lacks and then follows the log`() {
+        let wires = Wires.network(2)
+        let first = wires.anonymous(at: 0)
+        let sender = wires.anonymous(at: 1)
+        wires.post("a", by: sender)
+        let floor = floor(of: first, in: wires)
+        wires.drop(first)
+        wires.post("b", by: sender)
+        wires.post("c", by: wires.anonymous(at: 0))
+        var outputs: [Output] = []
+        wires.watch = { node, output in if node == 1 { outputs.append(output) } }
+        let second = resume(at: 1, floor, in: wires)
+        let id = wires.clients[second].id
+        let size = wires.fed.last?.byteCount ?? 0
+        #expect(
+            outputs.filter { if case .sendLink = $0 { false } else { true } } == [.feed(id, 0..<size), .follow(id)])
+        #expect(wires.texts(second).sorted() == ["b", "c"])
+        wires.post("d", by: sender)
+        #expect(wires.texts(second).last == "d" && wires.texts(second).count == 3)
+        #expect(wires.nodes[1].statistics.sessionsCaughtUp == 1)
+        #expect(wires.nodes[1].statistics.recordsFed == 2)
+    }
+
+    @Test func `a server that is behind the floor feeds what is not covered until it has reached it`() {
+        let wires = Wires.standing(3)
+        let first = wires.anonymous(at: 0)
+        let near = wires.anonymous(at: 1)
+        let far = wires.anonymous(at: 2)
+        wires.hold(2, 1)
+        wires.hold(0, 1)
+        wires.post("a", by: far)
+        #expect(wires.texts(first) == ["a"])
+        let floor = floor(of: first, in: wires)
+        wires.drop(first)
+        let second = resume(at: 1, floor, in: wires)
+        #expect(wires.nodes[1].statistics.sessionsCaughtUp == 0)
+        wires.post("b", by: near)
+        #expect(wires.texts(second) == ["b"])
+        wires.post("c", by: far)
+        wires.release(2, 1)
+        wires.release(0, 1)
+        wires.pass(milliseconds: 500)
+        wires.post("d", by: far)
+        #expect(wires.texts(second) == ["b", "c", "d"])
+        #expect(wires.nodes[1].statistics.sessionsCaughtUp == 1)
+        #expect(wires.nodes[1].statistics.sessionsCatchingUp == 0)
+    }
+
+    @Test func `a client is fed no more than its buffer takes before it has room`() {
+        let wires = Wires.network(1) { $0.limits.feedBytes = 100 }
+        let first = wires.anonymous(at: 0)
+        let floor = floor(of: first, in: wires)
+        wires.takesFed = false
+        for number in 1...10 { wires.post("\(number)", by: first) }
+        let second = resume(at: 0, floor, in: wires)
+        let id = wires.clients[second].id
+        #expect(wires.texts(second) == ["1", "2"])
+        for step in 2...4 {
+            wires.nodes[0].clientHasRoom(id, at: wires.now)
+            wires.settle()
+            #expect(wires.texts(second).count == 2 * step)
+            #expect(!wires.clients[second].isFollowing)
+        }
+        wires.post("11", by: first)
+        wires.nodes[0].clientHasRoom(id, at: wires.now)
+        wires.settle()
+        #expect(wires.texts(second).count == 10)
+        wires.nodes[0].clientHasRoom(id, at: wires.now)
+        wires.settle()
+        #expect(wires.texts(second) == (1...11).map(String.init))
+        #expect(wires.clients[second].isFollowing)
+    }
+
+    @Test func `an activity is fed after the one that its sender sent before elsewhere`() {
+        let desk = Desk()
+        let claim = ClaimID(stamp: 1, origin: Peers.id(1), counter: 1)
+        let (one, two) = (Peers.id(1), Peers.id(2))
+        // The stream with the lower index has the later activity.
+        let link = desk.join(two, at: Peers.address(2))
+        desk.say(Peers.records(two, from: 1, ["x"]), over: link)
+        desk.say(Peers.records(one, from: 1, ["first"], claim: claim), over: link)
+        desk.say(
+            Peers.records(two, from: 2, ["second"], claim: claim, dependency: StreamPosition(origin: one, seq: 1)),
+            over: link)
+        let client = desk.connect()
+        if let slot = desk.node.sessions.slot(of: client) {
+            desk.node.sessions.setUser(SessionTable.anonymous, of: slot)
+            desk.node.begin(slot, at: Floor())
+        }
+        desk.settle()
+        #expect(desk.fed[client] == [#"{"text":"x"}"#, #"{"text":"first"}"#, #"{"text":"second"}"#])
+    }
+
+    @Test func `what a session is owed and is not held any more is a stated gap`() {
+        let wires = Wires.network(1) {
+            $0.limits.storeBytes = 150_000
+            $0.timing.announceInterval = 1000
+        }
+        let first = wires.anonymous(at: 0)
+        wires.post("a", by: first)
+        let floor = floor(of: first, in: wires)
+        let text = String(repeating: "x", count: 1000)
+        for _ in 0..<200 { wires.post(text, by: first) }
+        let second = resume(at: 0, floor, in: wires)
+        let missed = wires.nodes[0].statistics.recordsMissed
+        #expect(missed > 0 && missed + UInt64(wires.texts(second).count) == 200)
+        let position = StreamPosition(origin: wires.nodes[0].id, seq: 1 + missed)
+        #expect(wires.reports[0].contains(.floorGap(position, records: missed)))
+    }
+
+    @Test func `at the limit of sessions that are catching up one begins now, and that is told`() {
+        let wires = Wires.network(1) {
+            $0.limits.catchingUp = 1
+            $0.limits.feedBytes = 1
+        }
+        let sender = wires.anonymous(at: 0)
+        wires.takesFed = false
+        wires.post("a", by: sender)
+        wires.post("b", by: sender)
+        let first = resume(at: 0, Floor(), in: wires)
+        let second = resume(at: 0, Floor(), in: wires)
+        #expect(wires.texts(first) == ["a"] && wires.texts(second).isEmpty)
+        #expect(wires.clients[second].isFollowing)
+        #expect(wires.nodes[0].statistics.floorsRefused == 1)
+        #expect(wires.reports[0].contains(.limitReached("sessions that are catching up")))
+    }
+
+    @Test func `a floor that is ahead of everybody who is left ends there`() {
+        let wires = Wires.standing(3)
+        let first = wires.anonymous(at: 0)
+        wires.hold(2, 1)
+        wires.hold(0, 1)
+        wires.post("lost", by: wires.anonymous(at: 2))
+        let floor = floor(of: first, in: wires)
+        wires.kill(0)
+        wires.kill(2)
+        let second = resume(at: 1, floor, in: wires)
+        #expect(wires.nodes[1].statistics.sessionsCatchingUp == 1)
+        wires.pass(milliseconds: 40_000)
+        #expect(wires.nodes[1].statistics.sessionsCatchingUp == 0)
+        #expect(wires.nodes[1].statistics.floorsEnded == 1)
+        wires.post("on", by: wires.anonymous(at: 1))
+        #expect(wires.texts(second) == ["on"])
+    }
+
+    @Test func `a session that ends while it is catching up leaves nothing behind`() {
+        let wires = Wires.network(1) { $0.limits.feedBytes = 1 }
+        wires.takesFed = false
+        let sender = wires.anonymous(at: 0)
+        wires.post("a", by: sender)
+        let client = resume(at: 0, Floor(), in: wires)
+        #expect(wires.nodes[0].statistics.sessions == 2)
+        wires.drop(client)
+        #expect(wires.nodes[0].statistics.sessions == 1)
+        #expect(wires.nodes[0].feeding.isEmpty)
+    }
+}

@@ -1,0 +1,265 @@
+import Codecs
+import Testing
+
+@testable import Node
+
+/// Named sessions whose connection broke, and that go on somewhere.
+@Suite struct ResumingTests {
+    private func network(_ count: Int, change: (inout NodeConfiguration) -> Void = { _ in }) -> Wires {
+        let wires = Wires.network(count) {
+            $0.timing.resumeWindow = 60_000
+            change(&$0)
+        }
+        wires.drop(wires.register("ada", at: 0))
+        wires.pass(milliseconds: 100)
+        return wires
+    }
+
+    @Test func `a named client whose connection broke gets what it missed, once`() {
+        let wires = network(1)
+        let sender = wires.anonymous(at: 0)
+        let first = wires.login("ada", at: 0)
+        wires.post("a", by: sender)
+        wires.cutOff(first)
+        wires.post("b", by: sender)
+        wires.drop(first)
+        wires.post("c", by: sender)
+        #expect(wires.texts(first) == ["a"])
+        #expect(wires.nodes[0].statistics.sessionsHeld == 1)
+        let second = wires.login("ada", at: 0)
+        #expect(wires.commands(second).first == "LOGIN_SUCCESS")
+        wires.post("d", by: sender)
+        #expect(wires.texts(second) == ["b", "c", "d"])
+        let third = wires.login("ada", at: 0)
+        wires.post("e", by: sender)
+        #expect(wires.texts(third) == ["e"])
+        #expect(wires.nodes[0].statistics.sessionsDetached == 1)
+        #expect(wires.nodes[0].statistics.sessionsResumed == 1)
+    }
+
+    @Test func `a line of which a part is not acknowledged comes again, and one that is does not`() {
+        for missing in [0, 1, 100] as [UInt64] {
+            let wires = network(1)
+            let sender = wires.anonymous(at: 0)
+            let first = wires.login("ada", at: 0)
+            wires.post("a", by: sender)
+            wires.post("b", by: sender)
+            wires.clients[first].arrived = wires.clients[first].sent - missing
+            wires.drop(first)
+            let second = wires.login("ada", at: 0)
+            let expected = [0: [], 1: ["b"], 100: ["a", "b"]][missing] ?? []
+            #expect(wires.texts(second) == expected)
+        }
+    }
+
+    @Test func `who says LOGOUT, or is anonymous, or is told of a mistake, leaves no place`() {
+        let wires = network(1)
+        let sender = wires.anonymous(at: 0)
+        let first = wires.login("ada", at: 0)
+        wires.say(#"{"command":"LOGOUT"}"#, by: first)
+        wires.drop(first)
+        let second = wires.login("ada", at: 0)
+        wires.say("nonsense", by: second)
+        wires.drop(second)
+        wires.drop(wires.anonymous(at: 0))
+        wires.post("a", by: sender)
+        #expect(wires.nodes[0].statistics.sessionsHeld == 0)
+        #expect(wires.texts(wires.login("ada", at: 0)).isEmpty)
+    }
+
+    @Test func `the end of the stream without LOGOUT is a broken connection`() {
+        let wires = network(1)
+        let sender = wires.anonymous(at: 0)
+        let first = wires.login("ada", at: 0)
+        wires.end(first)
+        wires.post("a", by: sender)
+        #expect(wires.texts(wires.login("ada", at: 0)) == ["a"])
+    }
+
+    @Test func `the place is kept for the window, and no longer`() {
+        let wires = network(1)
+        let sender = wires.anonymous(at: 0)
+        wires.drop(wires.login("ada", at: 0))
+        wires.pass(milliseconds: 59_000)
+        wires.post("a", by: sender)
+        wires.pass(milliseconds: 1500)
+        #expect(wires.nodes[0].statistics.floorsExpired == 1)
+        #expect(wires.texts(wires.login("ada", at: 0)).isEmpty)
+    }
+
+    @Test func `without a window nothing is kept and nothing is told`() {
+        let wires = network(2) { $0.timing.resumeWindow = 0 }
+        let sender = wires.anonymous(at: 0)
+        let before = wires.nodes[0].statistics.recordsOriginated
+        wires.drop(wires.login("ada", at: 0))
+        wires.post("a", by: sender)
+        #expect(wires.nodes[0].statistics.recordsOriginated == before + 1)
+        #expect(wires.texts(wires.login("ada", at: 0)).isEmpty)
+    }
+
+    @Test func `each floor is used once, the oldest first`() {
+        let wires = network(1)
+        let sender = wires.anonymous(at: 0)
+        let (first, second) = (wires.login("ada", at: 0), wires.login("ada", at: 0))
+        wires.drop(first)
+        wires.post("a", by: sender)
+        wires.drop(second)
+        wires.post("b", by: sender)
+        #expect(wires.texts(wires.login("ada", at: 0)) == ["a", "b"])
+        #expect(wires.texts(wires.login("ada", at: 0)) == ["b"])
+        #expect(wires.texts(wires.login("ada", at: 0)).isEmpty)
+    }
+
+    @Test func `at the limit the oldest place goes, and that is told`() {
+        let wires = network(1) { $0.limits.detached = 1 }
+        let (first, second) = (wires.login("ada", at: 0), wires.login("ada", at: 0))
+        wires.drop(first)
+        wires.drop(second)
+        #expect(wires.nodes[0].statistics.sessionsHeld == 1)
+        #expect(wires.nodes[0].statistics.floorsExpired == 1)
+        #expect(wires.reports[0].contains(.limitReached("detached sessions")))
+    }
+
+    @Test func `who breaks again while it is catching up has lost nothing and gets nothing twice`() {
+        let wires = network(1) { $0.limits.feedBytes = 100 }
+        let sender = wires.anonymous(at: 0)
+        wires.drop(wires.login("ada", at: 0))
+        for number in 1...9 { wires.post("\(number)", by: sender) }
+        wires.takesFed = false
+        let second = wires.login("ada", at: 0)
+        #expect(wires.texts(second) == ["1", "2"])
+        wires.clients[second].arrived = wires.clients[second].sent - 10
+        wires.drop(second)
+        wires.takesFed = true
+        let third = wires.login("ada", at: 0)
+        #expect(wires.texts(third) == (2...9).map(String.init))
+        wires.post("10", by: sender)
+        // Nothing of the last part that it was fed has arrived, although it is live.
+        wires.clients[third].arrived = wires.clients[third].sent - 200
+        wires.drop(third)
+        #expect(wires.texts(wires.login("ada", at: 0)) == ["8", "9", "10"])
+    }
+
+    // MARK: Elsewhere
+
+    @Test func `the next login may be at another server`() {
+        let wires = network(3)
+        let sender = wires.anonymous(at: 1)
+        let first = wires.login("ada", at: 0)
+        wires.post("a", by: sender)
+        wires.cutOff(first)
+        wires.post("b", by: sender)
+        wires.drop(first)
+        wires.post("c", by: sender)
+        wires.pass(milliseconds: 100)
+        let second = wires.login("ada", at: 2)
+        wires.pass(milliseconds: 100)
+        wires.post("d", by: sender)
+        #expect(wires.texts(second) == ["b", "c", "d"])
+        #expect(wires.nodes[0].statistics.sessionsHeld == 1, "kept until it is certain that the answer has come")
+        #expect(wires.nodes.map { $0.statistics.sessionsElsewhere } == [1, 1, 0])
+        #expect(wires.texts(wires.login("ada", at: 1)).isEmpty)
+    }
+
+    @Test func `a session that only looks alive is detached first`() {
+        for (isStalled, at) in [(true, 0), (true, 1), (false, 0), (false, 1)] {
+            let wires = network(2)
+            let sender = wires.anonymous(at: 0)
+            let first = wires.login("ada", at: 1)
+            let near = wires.clients[first].node
+            wires.pass(milliseconds: 100)
+            wires.cutOff(first)
+            wires.post("a", by: sender)
+            wires.clients[first].isStalled = isStalled
+            let second = wires.login("ada", at: at)
+            wires.pass(milliseconds: 100)
+            wires.post("b", by: sender)
+            #expect(wires.texts(second) == (isStalled ? ["a", "b"] : ["b"]))
+            #expect(wires.clients[first].isFinished == (isStalled ? .superseded : nil))
+            #expect(wires.nodes[near].statistics.sessionsDetached == (isStalled ? 1 : 0))
+        }
+    }
+
+    @Test func `a floor that comes when its client is gone again is kept for its next login`() {
+        let wires = network(2)
+        let sender = wires.anonymous(at: 1)
+        _ = wires.anonymous(at: 0)
+        wires.pass(milliseconds: 200)
+        wires.drop(wires.login("ada", at: 0))
+        wires.pass(milliseconds: 200)
+        wires.post("a", by: sender)
+        wires.hold(0, 1)
+        let second = wires.login("ada", at: 1)
+        wires.drop(second)
+        wires.release(0, 1)
+        #expect(wires.texts(wires.login("ada", at: 1)) == ["a"])
+    }
+
+    @Test func `if the server is dead the session goes on from what it last told`() {
+        let wires = network(3)
+        let sender = wires.anonymous(at: 1)
+        let first = wires.login("ada", at: 2)
+        #expect(wires.clients[first].node == 2)
+        wires.post("a", by: sender)
+        wires.pass(milliseconds: 5000)
+        wires.post("b", by: sender)
+        #expect(wires.texts(first) == ["a", "b"])
+        wires.kill(2)
+        wires.post("c", by: sender)
+        let second = wires.login("ada", at: 0)
+        wires.pass(milliseconds: 2000)
+        wires.post("d", by: sender)
+        // What it was shown after its server told how far it was comes twice.
+        #expect(wires.texts(second) == ["b", "c", "d"])
+        #expect(wires.nodes[0].statistics.floorsGuessed == 1)
+        let third = wires.login("ada", at: 0)
+        wires.pass(milliseconds: 2000)
+        #expect(wires.texts(third).isEmpty)
+    }
+
+    @Test func `a session that began after its server last told goes on from its beginning`() {
+        let wires = network(3)
+        let sender = wires.anonymous(at: 1)
+        wires.post("before", by: sender)
+        let first = wires.login("ada", at: 2)
+        wires.post("a", by: sender)
+        wires.kill(2)
+        wires.clients[first].isFollowing = false
+        let second = wires.login("ada", at: 0)
+        wires.pass(milliseconds: 2000)
+        #expect(wires.texts(second) == ["a"])
+    }
+
+    @Test func `who is closed because its server leaves goes on elsewhere`() {
+        let wires = network(3)
+        let sender = wires.anonymous(at: 1)
+        let first = wires.login("ada", at: 2)
+        wires.post("a", by: sender)
+        wires.nodes[2].shutdown(at: wires.now)
+        wires.settle()
+        #expect(wires.clients[first].isFinished == .shutdown)
+        wires.drop(first)
+        wires.pass(milliseconds: 100)
+        wires.post("b", by: sender)
+        let second = wires.login("ada", at: 0)
+        wires.pass(milliseconds: 2000)
+        #expect(wires.texts(second) == ["b"])
+    }
+
+    @Test func `a server that joins hears of the sessions that were there before`() {
+        let wires = network(2)
+        let sender = wires.anonymous(at: 1)
+        let first = wires.login("ada", at: 0)
+        wires.post("a", by: sender)
+        wires.pass(milliseconds: 70_000)
+        let joiner = wires.add(bootstrap: 1) { $0.timing.resumeWindow = 60_000 }
+        wires.pass(milliseconds: 2000)
+        #expect(wires.texts(first) == ["a"])
+        #expect(wires.nodes[joiner].statistics.sessionsElsewhere == 1)
+        wires.kill(0)
+        wires.post("b", by: sender)
+        let second = wires.login("ada", at: joiner)
+        wires.pass(milliseconds: 2000)
+        #expect(wires.texts(second) == ["b"])
+    }
+}

@@ -1,0 +1,184 @@
+import Codecs
+import Testing
+
+@testable import Node
+
+/// What clients ask for beyond the protocol: acknowledged sending, and positions.
+@Suite struct SendingTests {
+    private func network(_ count: Int, change: (inout NodeConfiguration) -> Void = { _ in }) -> Wires {
+        let wires = Wires.network(count) {
+            $0.timing.resumeWindow = 60_000
+            change(&$0)
+        }
+        wires.drop(wires.register("ada", at: 0))
+        wires.pass(milliseconds: 100)
+        return wires
+    }
+
+    private func login(_ members: String, at node: Int, in wires: Wires) -> Int {
+        let client = wires.connect(to: node)
+        wires.say(#"{"command":"LOGIN","username":"ada","secret":"s",\#(members)}"#, by: client)
+        return client
+    }
+
+    private func send(_ number: Int, by client: Int, in wires: Wires) {
+        let activity = #"{"text":"\#(number)"}"#
+        wires.say(
+            #"{"command":"ACTIVITY_MESSAGE","username":"ada","secret":"s","number":\#(number),"activity":\#(activity)}"#,
+            by: client)
+    }
+
+    private func acknowledged(_ client: Int, in wires: Wires) -> [String] {
+        wires.clients[client].lines.filter { $0.contains("ACTIVITY_ACKNOWLEDGED") }
+    }
+
+    @Test func `alone in the network an activity is acknowledged at once`() {
+        let wires = network(1)
+        let client = login(#""run":"r""#, at: 0, in: wires)
+        send(1, by: client, in: wires)
+        #expect(acknowledged(client, in: wires) == [#"{"command":"ACTIVITY_ACKNOWLEDGED","number":1}"#])
+    }
+
+    @Test func `an activity is acknowledged when a second server holds it, one line for several`() {
+        let wires = network(3)
+        let client = login(#""run":"r""#, at: 0, in: wires)
+        for other in [1, 2] { wires.hold(0, other) }
+        send(1, by: client, in: wires)
+        send(2, by: client, in: wires)
+        wires.pass(milliseconds: 100)
+        #expect(acknowledged(client, in: wires).isEmpty)
+        wires.release(0, 1)
+        wires.pass(milliseconds: 100)
+        #expect(acknowledged(client, in: wires) == [#"{"command":"ACTIVITY_ACKNOWLEDGED","number":2}"#])
+    }
+
+    @Test func `who did not ask is told nothing, whatever it calls its activities`() {
+        let wires = network(1)
+        for client in [wires.login("ada", at: 0), login(#""run":7"#, at: 0, in: wires)] {
+            send(1, by: client, in: wires)
+            send(1, by: client, in: wires)
+            #expect(acknowledged(client, in: wires).isEmpty)
+        }
+        #expect(wires.nodes[0].statistics.activitiesDelivered == 4)
+    }
+
+    @Test func `what is sent again after a reconnect is acknowledged and not shown again`() {
+        let wires = network(2)
+        let listener = wires.anonymous(at: 1)
+        _ = wires.anonymous(at: 0)
+        wires.pass(milliseconds: 200)
+        let first = login(#""run":"r""#, at: 0, in: wires)
+        send(1, by: first, in: wires)
+        send(2, by: first, in: wires)
+        wires.drop(first)
+        wires.pass(milliseconds: 100)
+        let second = login(#""run":"r""#, at: 1, in: wires)
+        wires.pass(milliseconds: 100)
+        for number in 1...3 { send(number, by: second, in: wires) }
+        wires.pass(milliseconds: 100)
+        #expect(wires.texts(listener) == ["1", "2", "3"])
+        #expect(acknowledged(second, in: wires).last == #"{"command":"ACTIVITY_ACKNOWLEDGED","number":3}"#)
+        #expect(wires.nodes[1].statistics.activitiesRepeated == 2)
+        // Another run begins anew.
+        let third = login(#""run":"other""#, at: 1, in: wires)
+        wires.pass(milliseconds: 100)
+        send(1, by: third, in: wires)
+        #expect(wires.texts(listener).last == "1")
+    }
+
+    @Test func `what became two records is shown once everywhere`() {
+        let wires = network(3)
+        let listeners = (0..<3).map { wires.anonymous(at: $0) }
+        let first = login(#""run":"r""#, at: 0, in: wires)
+        // Only server 2 hears of it before server 0 is gone, and server 1 only afterwards.
+        wires.hold(0, 1)
+        wires.hold(2, 1)
+        send(1, by: first, in: wires)
+        wires.kill(0)
+        let second = login(#""run":"r""#, at: 1, in: wires)
+        wires.pass(milliseconds: 2000)
+        send(1, by: second, in: wires)
+        send(2, by: second, in: wires)
+        wires.release(2, 1)
+        wires.pass(milliseconds: 1000)
+        for server in [1, 2] { #expect(wires.texts(listeners[server]) == ["1", "2"]) }
+        #expect(wires.nodes[1].statistics.activitiesRepeated == 1)
+    }
+
+    @Test func `at the limit of runs the oldest is forgotten`() {
+        var table = SendingTable(limit: 2)
+        let claim = ClaimID(stamp: 1, origin: Peers.id(1), counter: 1)
+        let keys = (0..<3).map { SendingTable.Key(claim: claim, run: $0) }
+        for key in keys {
+            let isFirst = table.noteShown(5, of: key)
+            #expect(isFirst)
+        }
+        #expect(table[keys[0]] == nil)
+        #expect(table.count == 2 && table.evictions == 1)
+        let isFirstAgain = table.noteShown(5, of: keys[2])
+        #expect(!isFirstAgain)
+    }
+
+    @Test func `an acknowledgement at the limit is of the later of two`() {
+        var waiting = Unacknowledged()
+        for number in 1...5 as ClosedRange<UInt64> {
+            waiting.append(number, at: StreamPosition(origin: Peers.id(1), seq: number), limit: 2)
+        }
+        let taken = [1, 4, 5].map { seq in waiting.take { $0.seq <= seq } }
+        #expect(taken == [1, nil, 5])
+    }
+
+    // MARK: Positions
+
+    private func positions(_ client: Int, in wires: Wires) -> String {
+        var latest: [ServerID: UInt64] = [:]
+        for line in wires.clients[client].lines {
+            let bytes = Array(line.utf8)
+            guard case .position(let positions) = try? ServerMessage.parse(bytes.span) else { continue }
+            for position in positions { latest[position.origin] = position.seq }
+        }
+        return latest.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",")
+    }
+
+    @Test func `a client that asks is told where it is behind each group of activities`() {
+        let wires = network(1)
+        let sender = wires.anonymous(at: 0)
+        let client = login(#""resume":{}"#, at: 0, in: wires)
+        wires.post("a", by: sender)
+        wires.post("b", by: sender)
+        #expect(
+            wires.commands(client) == [
+                "LOGIN_SUCCESS", "POSITION", "ACTIVITY_BROADCAST", "POSITION", "ACTIVITY_BROADCAST", "POSITION",
+            ])
+        #expect(!wires.clients[client].isFollowing)
+        let seq = wires.nodes[0].store.streams[0].held
+        #expect(positions(client, in: wires) == "\"\(wires.nodes[0].id)\":\(seq)")
+    }
+
+    @Test func `with its position a client goes on exactly, also if its server was killed`() {
+        let wires = network(3)
+        let sender = wires.anonymous(at: 1)
+        let first = login(#""resume":{}"#, at: 2, in: wires)
+        for text in ["a", "b"] { wires.post(text, by: sender) }
+        #expect(wires.texts(first) == ["a", "b"])
+        let position = positions(first, in: wires)
+        wires.kill(2)
+        wires.post("c", by: sender)
+        let second = login("\"resume\":{\(position)}", at: 0, in: wires)
+        wires.pass(milliseconds: 2000)
+        wires.post("d", by: sender)
+        #expect(wires.texts(second) == ["c", "d"])
+    }
+
+    @Test func `what is no position is ignored, and so is the anonymous user's`() {
+        let wires = network(1)
+        let sender = wires.anonymous(at: 0)
+        let clients = [
+            login(#""resume":[]"#, at: 0, in: wires), login(#""resume":{"x":1}"#, at: 0, in: wires),
+            wires.connect(to: 0),
+        ]
+        wires.say(#"{"command":"LOGIN","username":"anonymous","resume":{}}"#, by: clients[2])
+        wires.post("a", by: sender)
+        for client in clients { #expect(wires.commands(client) == ["LOGIN_SUCCESS", "ACTIVITY_BROADCAST"]) }
+    }
+}

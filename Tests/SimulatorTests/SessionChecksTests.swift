@@ -1,0 +1,166 @@
+import Testing
+
+@testable import Simulator
+
+/// The checkers of sessions that go from server to server, each fed a history in which its promise is broken, and one
+/// in
+/// which it is kept.
+struct SessionChecksTests {
+    private static let second: UInt64 = 1_000_000_000
+
+    /// How the second client's first visit, to server 0, ends at 5 s; its second one, to server 1, begins then, and it
+    /// is welcomed at 5.4 s.
+    private struct Story {
+        var name: String? = "bob"
+        var end = Visit.Ending.redirected
+        var isRedirected = true
+        var welcome = 5 * second + 400_000_000
+        /// When server 0 dies.
+        var death: UInt64?
+        /// The activities, sent at 2, 4.9 and 7 s, that come on each visit.
+        var first = [0]
+        var second = [1, 2]
+
+        private static let second: UInt64 = 1_000_000_000
+
+        var history: History {
+            let second = Self.second
+            var history = History(seed: 42)
+            (history.resumeWindow, history.ticketTime) = (60 * second, 4 * second)
+            (history.announcedWithin, history.restTime) = (second, 60 * second)
+            history.addClient(name: nil)
+            history.addClient(name: name)
+            for server in 0..<2 { _ = history.beginLife(of: server, at: 0) }
+            for life in 0..<2 {
+                history.lives[life].noteAcquaintance(with: 1 - life, at: second / 4)
+                history.lives[life].noteMeeting(with: 1 - life, at: second / 4)
+            }
+            // The sender is at server 1, and shows nothing here.
+            history.beginVisit(of: 1, to: 0, isRedirected: false, at: second / 2)
+            _ = history.beginPresence(of: 1, at: 0, session: 1, readsBytes: true, delay: 0, time: second)
+            history.noteWelcome(of: 1, at: second)
+            history.noteRoundTrip(of: 1, second / 10)
+            for number in 0..<3 {
+                let time = [2 * second, 4 * second + 900_000_000, 7 * second][number]
+                let mark = ActivityMark(sender: 0, number: number)
+                history.noteSending(by: 0, to: 1, on: 0, at: time - 1)
+                history.noteRecord(mark, of: 1, seq: UInt64(number + 1), at: time)
+                for life in 0..<2 { history.hold(UInt64(number + 1), of: 1, at: life, time: time) }
+            }
+            for number in first { history.receive(0, number, by: 1, at: 3 * second) }
+            if let death {
+                history.endLife(0, at: death)
+                history.endPresence(0, time: death)
+            }
+            history.endPresence(0, time: 5 * second - 1)
+            history.endVisit(of: 1, end, at: 5 * second)
+            history.leave(1, at: 5 * second)
+            history.beginVisit(of: 1, to: 1, isRedirected: isRedirected, at: 5 * second)
+            _ = history.beginPresence(
+                of: 1, at: 1, session: 2, readsBytes: true, delay: 0, time: welcome - 100_000_000)
+            history.noteWelcome(of: 1, at: welcome)
+            for number in self.second { history.receive(0, number, by: 1, at: welcome + 2 * second, session: 2) }
+            history.endTime = 200 * second
+            history.connectedTimes = (1...200).map { $0 * second }
+            if let death { history.connectedTimes.removeAll { $0 >= death } }
+            return history
+        }
+
+        var kinds: [Violation.Kind] { Checks().violations(in: history).map(\.kind) }
+    }
+
+    @Test func `a move that is kept passes`() {
+        #expect(Checks().violations(in: Story().history).map(\.description) == [])
+        #expect(Checks().violations(in: Story(name: nil).history).map(\.description) == [])
+    }
+
+    @Test func `what a move loses is found`() {
+        #expect(Story(second: [2]).kinds == [.lostOnTheWay])
+        #expect(Story(name: nil, second: [2]).kinds == [.lostOnTheWay])
+        #expect(Story(name: nil, welcome: 9 * Self.second, second: []).kinds == [], "its ticket was out of date")
+        #expect(Story(welcome: 6 * Self.second, second: [2]).kinds == [.lostOnTheWay], "a user may take longer")
+        #expect(Story(end: .loggedOut, isRedirected: false, second: [2]).kinds == [])
+    }
+
+    @Test func `what is no longer held where it is to be fed is a stated gap`() {
+        var history = Story(second: [2]).history
+        history.lives[1].noteUnfed(of: 1, 2...2, at: 6 * Self.second)
+        #expect(Checks().violations(in: history).isEmpty)
+    }
+
+    @Test func `what a move doubles or disorders is found`() {
+        #expect(Story(first: [0, 1]).kinds == [.repeated])
+        #expect(Story(first: [0, 1], second: [0, 2]).kinds == [.repeated])
+        #expect(Story(first: [1], second: [0, 2]).kinds == [.reordered])
+        #expect(Story(end: .loggedOut, isRedirected: false, second: [0, 1, 2]).kinds == [.shownOld, .shownOld])
+        var history = Story(first: [0, 1]).history
+        history.pathChanges = [5 * Self.second]
+        #expect(Checks().violations(in: history).isEmpty, "the servers were apart")
+    }
+
+    @Test func `what was over is excused if the server that knew it need not have heard of it`() {
+        var story = Story(end: .loggedOut, isRedirected: false, second: [0, 1, 2])
+        story.death = 5 * Self.second - 1
+        #expect(story.kinds == [], "its server was dead when it said LOGOUT")
+        var history = Story(name: nil, end: .fellSilent, isRedirected: false, second: [1, 2]).history
+        #expect(Checks().violations(in: history).map(\.kind) == [.shownOld])
+        history.sentOn[1] = [5 * Self.second + 1]
+        #expect(Checks().violations(in: history).isEmpty, "its address had a ticket")
+    }
+
+    @Test func `what a resumed session lacks is found`() {
+        #expect(Story(end: .broke, isRedirected: false).kinds == [])
+        #expect(Story(end: .broke, isRedirected: false, second: [2]).kinds == [.lostOnTheWay])
+        #expect(Story(end: .fellSilent, isRedirected: false, first: [0, 1]).kinds == [.repeated])
+        #expect(Story(end: .broke, isRedirected: false, first: [0, 1]).kinds == [], "it may not be known that it came")
+        #expect(Story(name: nil, end: .broke, isRedirected: false, second: [2]).kinds == [], "nobody knows who it is")
+        #expect(
+            Story(end: .broke, isRedirected: false, welcome: 70 * Self.second, second: []).kinds == [],
+            "too late")
+    }
+
+    @Test func `after a crash a little may come again and nothing is missing`() {
+        var story = Story(end: .broke, isRedirected: false, death: 5 * Self.second - 1)
+        #expect(story.kinds == [])
+        story.first = [0, 1]
+        #expect(story.kinds == [], "0.1 s before the crash")
+        story.first = [0]
+        story.second = [0, 1, 2]
+        #expect(story.kinds == [.repeated], "3 s before the crash")
+        story.second = [2]
+        #expect(story.kinds == [.lostOnTheWay])
+    }
+
+    // MARK: Redirects
+
+    private static func redirects(_ visits: [(Visit.Ending, presence: Int?, end: UInt64)], drained: Int? = nil)
+        -> [Violation.Kind]
+    {
+        var history = History(seed: 1)
+        history.restTime = 60 * second
+        history.addClient(name: nil)
+        if let drained { history.drains = [(drained, second)] }
+        for (number, visit) in visits.enumerated() {
+            history.beginVisit(of: 0, to: number, isRedirected: number > 0, at: visit.end - second)
+            history.visits[0][number].presence = visit.presence
+            history.endVisit(of: 0, visit.0, at: visit.end)
+        }
+        return Checks().redirects(in: history).map(\.kind)
+    }
+
+    @Test func `nobody is sent on and on`() {
+        let three = (1...3).map { (Visit.Ending.redirected, presence: nil as Int?, end: UInt64($0) * 2 * Self.second) }
+        #expect(Self.redirects(three) == [])
+        #expect(Self.redirects(three + [(.redirected, nil, 9 * Self.second)]) == [.redirectedTooOften])
+        #expect(Self.redirects(three + [(.left, 0, 9 * Self.second)]) == [])
+    }
+
+    @Test func `no session is moved twice in a minute`() {
+        let twice: [(Visit.Ending, presence: Int?, end: UInt64)] = [
+            (.redirected, 0, 20 * Self.second), (.redirected, 1, 70 * Self.second),
+        ]
+        #expect(Self.redirects(twice) == [.redirectedTooOften])
+        #expect(Self.redirects(twice, drained: 1) == [])
+        #expect(Self.redirects([(.redirected, 0, 9 * Self.second), (.redirected, 1, 70 * Self.second)]) == [])
+    }
+}
