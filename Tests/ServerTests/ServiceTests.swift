@@ -82,6 +82,18 @@ extension LightTests {
             #expect(try socket.next() == ["STOPPING=1", "STATUS=leaving the network"])
         }
 
+        @Test func `it tells that it moves its clients, and how long that may take`() throws {
+            let socket = try NotifySocket()
+            let program = try start("NOTIFY_SOCKET='\(socket.name)'", ["--drain-grace-ms", "7000"])
+            defer { program.kill9() }
+            #expect(try socket.next().first == "READY=1")
+            program.signal(SIGTERM)
+            let draining = ["STOPPING=1", "EXTEND_TIMEOUT_USEC=10000000", "STATUS=moving clients elsewhere"]
+            #expect(try socket.next() == draining)
+            #expect(try socket.next() == ["STOPPING=1", "STATUS=leaving the network"])
+            #expect(try program.waitForExit(seconds: 20) == .code(0))
+        }
+
         @Test func `settings that are refused are an end of reading them`() throws {
             let path = NSTemporaryDirectory() + "pando-\(UUID().uuidString).yaml"
             defer { unlink(path) }
