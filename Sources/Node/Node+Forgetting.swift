@@ -172,7 +172,11 @@ extension Node {
         } else {
             return
         }
-        endedToTell.removeAll { $0.origin == position.origin }
+        if let told = endedToTell.firstIndex(where: { $0.origin == position.origin }) {
+            // Of several that hold it each is owed the end that acknowledges all that it holds.
+            endedToTell[told].seq = max(endedToTell[told].seq, end)
+            return
+        }
         guard endedToTell.count < configuration.limits.members else { return }
         endedToTell.append(StreamPosition(origin: position.origin, seq: end))
     }
