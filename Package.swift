@@ -25,6 +25,7 @@ let package = Package(
     products: [
         .executable(name: "pando-server", targets: ["pando-server"]),
         .executable(name: "pando-client", targets: ["pando-client"]),
+        .executable(name: "pandoctl", targets: ["pandoctl"]),
         .executable(name: "pando-sim", targets: ["pando-sim"]),
         .executable(name: "pando-chaos", targets: ["pando-chaos"]),
         .executable(name: "pando-load", targets: ["pando-load"]),
@@ -113,6 +114,12 @@ let package = Package(
             dependencies: ["Codecs", "TLS", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: settings
         ),
+        // A look at a network from outside, by the admin endpoint of a server.
+        .executableTarget(
+            name: "pandoctl",
+            dependencies: ["Codecs", "TLS", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "pando-sim",
             dependencies: [
@@ -167,6 +174,7 @@ let package = Package(
         ),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: testSettings),
         .testTarget(name: "ClientTests", dependencies: ["pando-client"], swiftSettings: testSettings),
+        .testTarget(name: "ControlTests", dependencies: ["pandoctl", "Codecs"], swiftSettings: testSettings),
         .testTarget(name: "NodeTests", dependencies: ["Node", "Codecs"], swiftSettings: testSettings),
         .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "pando-sim"], swiftSettings: testSettings),
         // The shell's parts that need no socket: log lines, tables, documents.
@@ -178,7 +186,7 @@ let package = Package(
         // The real programs as real processes.
         .testTarget(
             name: "ServerTests",
-            dependencies: ["Chaos", "Codecs", "Simulator", "TLS", "pando-server", "pando-client"],
+            dependencies: ["Chaos", "Codecs", "Simulator", "TLS", "pando-server", "pando-client", "pandoctl"],
             resources: [.copy("Transcripts")],
             swiftSettings: testSettings
         ),

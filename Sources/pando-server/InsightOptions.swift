@@ -18,6 +18,12 @@ struct InsightOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "File to which the log is appended; SIGUSR1 opens it again. (default: the standard error stream)",
+            valueName: "path"), completion: .file())
+    var logFile: String?
+
+    @Option(
+        help: ArgumentHelp(
             "File for the statistics, a JSON object; replaced at each SIGUSR1 and at the end.", valueName: "path"),
         completion: .file())
     var statisticsFile: String?
@@ -26,6 +32,8 @@ struct InsightOptions: ParsableArguments {
         [
             ServerSetting("log-level", logLevel.text, \.logLevel, .choice, isLive: true),
             ServerSetting("log-format", logFormat.text, \.logFormat, .choice, isLive: true),
+            ServerSetting(
+                "log-file", logFile, \.logPath, Kind.path.orNone, otherwise: "the standard error stream"),
             ServerSetting("statistics-file", statisticsFile, \.statisticsPath, Kind.path.orNone),
         ]
     }

@@ -1,6 +1,7 @@
 /// The program: options in, a running server out. The options are grouped in files of their own.
 import ArgumentParser
 import Configuration
+import Glibc
 import Server
 
 @main
@@ -25,7 +26,8 @@ struct PandoServer: ParsableCommand {
 
             When it serves clients, it prints one line to the standard output:
               pando-server VERSION ready on ADDRESS:PORT as HOST:PORT id ID
-            The log goes to the standard error stream.
+            The log goes to the standard error stream or a file (--log-file). Where that stream is the system's \
+            journal, lines carry their priority and no time.
 
             CONFIGURATION
               Each setting is an option, a variable of the environment and a line of the configuration file: \
@@ -39,7 +41,8 @@ struct PandoServer: ParsableCommand {
             (ulimit -Hn), less 64; clients leave 320 of them, a quarter if they are few, to servers.
 
             SIGNALS
-              SIGTERM, SIGINT: leave in order, within 3 s; a second one ends at once. SIGUSR1: write the statistics. \
+              SIGTERM, SIGINT: leave in order, within 3 s; a second one ends at once. SIGUSR1: write the statistics \
+            (--statistics-file), and open the log file again. \
             SIGHUP: read the configuration file and the files of TLS again; what can change while it runs (the log's \
             settings, certificates) changes for the connections to come, what needs a new start is named in the log, \
             and one mistake leaves everything as it is.
@@ -78,6 +81,11 @@ struct PandoServer: ParsableCommand {
         NetworkOptions.rules + TLSOptions.rules + AdminOptions.rules + LimitOptions.rules + TimeOptions.rules
 
     func run() throws {
+        // Swift reads the arguments from /proc. In a root without it a server with none of its options would start.
+        guard !CommandLine.arguments.isEmpty else {
+            TextFile.write("pando-server: the arguments cannot be read: mount /proc\n", to: STDERR_FILENO)
+            throw ExitCode(ExitStatus.system)
+        }
         let resolution = source.resolve(groups, Self.rules)
         guard resolution.mistakes.isEmpty else {
             source.tell(resolution.mistakes)

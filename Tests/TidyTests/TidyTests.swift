@@ -27,6 +27,7 @@ import Testing
         "Reactor": ["CEpollShim", "Glibc", "HeapModule", "Synchronization", "TLS"],
         "Chaos": ["CEpollShim", "CNamespaceShim", "Codecs", "Glibc", "Simulator"],
         "Load": ["CEpollShim", "CLoadShim", "Codecs", "Glibc", "Histogram", "TLS"],
+        "pandoctl": ["ArgumentParser", "Codecs", "Glibc", "TLS"],
         "Simulator": ["Codecs", "DequeModule", "HeapModule", "Node"],
         "Server": [
             "CEpollShim", "CHTTPShim", "Codecs", "Glibc", "Logging", "Node", "Reactor", "Synchronization", "TLS",

@@ -1,6 +1,7 @@
 /// `/status.json`: this server and the network as it sees it. The first part is about this server, its links and its
 /// limits; then come the members, some in each part, since each has a queue to be counted.
 internal import Codecs
+internal import Glibc
 internal import Node
 internal import Reactor
 
@@ -66,6 +67,7 @@ extension Shell {
         document.set("server", "\(node.id)")
         document.set("address", "\(node.address)")
         document.set("version", settings.version)
+        document.set("process", getpid())
         document.set("time_ms", SystemClock.realtimeMilliseconds)
         document.set("uptime_ms", admin.map { now.milliseconds(since: $0.started) } ?? 0)
         document.set("stage", node.stage.rawValue)
@@ -87,8 +89,22 @@ extension Shell {
         var links: [JSONObject] = []
         for link in node.linkStatuses { links.append(object(of: link, in: reactor)) }
         document.set("links", links)
+        document.set("reload", lastReload(at: now))
         document.set("link_ends", (admin?.linkEnds.entries ?? []).map { Self.object(of: $0, at: now) })
         return document
+    }
+
+    /// What came of reading the settings again.
+    private func lastReload(at now: Instant) -> JSONObject {
+        var object = JSONObject()
+        object.set("count", reloading.count)
+        guard let last = reloading.last else { return object }
+        object.set("ago_ms", now.milliseconds(since: last.at))
+        object.set("accepted", last.mistakes.isEmpty)
+        object.set("changed", last.changed)
+        object.set("waiting", last.waiting)
+        object.set("mistakes", last.mistakes)
+        return object
     }
 
     /// What a reader makes rates of.

@@ -24,7 +24,8 @@ struct LineLogHandler: LogHandler {
         let all = metadata.isEmpty ? own : metadata.merging(own) { _, newer in newer }
         sink.write(
             LogLine.make(
-                format, milliseconds: SystemClock.realtimeMilliseconds, level: event.level,
+                format, isForJournal: sink.isJournal, milliseconds: SystemClock.realtimeMilliseconds,
+                level: event.level,
                 message: event.message.description, metadata: all))
     }
 }

@@ -13,21 +13,23 @@ public enum LogFormat: String, Sendable, CaseIterable {
 
 enum LogLine {
     /// Makes a line, its end included. Metadata stand in the order of their keys.
+    ///
+    /// - Parameter isForJournal: the journal takes the priority from the beginning of the line, and adds the time.
     static func make(
-        _ format: LogFormat, milliseconds: Int64, level: Logger.Level, message: String, metadata: Logger.Metadata
+        _ format: LogFormat, isForJournal: Bool = false, milliseconds: Int64, level: Logger.Level, message: String,
+        metadata: Logger.Metadata
     ) -> [UInt8] {
         let pairs = metadata.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
         let time = UTCTime.text(milliseconds: milliseconds)
+        let priority = isForJournal ? Array("<\(level.priority)>".utf8) : []
         return switch format {
-        case .text: text(time, level, message, pairs)
-        case .json: json(time, level, message, pairs)
+        case .text: priority + text(isForJournal ? "" : "\(time) \(level) ", message, pairs)
+        case .json: priority + json(time, level, message, pairs)
         }
     }
 
-    private static func text(
-        _ time: String, _ level: Logger.Level, _ message: String, _ pairs: [(String, String)]
-    ) -> [UInt8] {
-        var line = "\(time) \(level) \(escaped(message))"
+    private static func text(_ head: String, _ message: String, _ pairs: [(String, String)]) -> [UInt8] {
+        var line = head + escaped(message)
         if !pairs.isEmpty { line += ":" }
         for (key, value) in pairs { line += " \(key)=\(quotedIfNeeded(value))" }
         return Array((line + "\n").utf8)
@@ -65,5 +67,19 @@ enum LogLine {
             }
         }
         return result
+    }
+}
+
+extension Logger.Level {
+    /// As syslog(3) counts.
+    var priority: Int {
+        switch self {
+        case .trace, .debug: 7
+        case .info: 6
+        case .notice: 5
+        case .warning: 4
+        case .error: 3
+        case .critical: 2
+        }
     }
 }

@@ -73,6 +73,8 @@ extension Shell: ReactorHandler {
         case TimerToken.node: nodeTimerFired(in: &reactor)
         case TimerToken.lastMoment: reactor.stop()
         case TimerToken.suppressed: log.tellSuppressed()
+        case TimerToken.watchdog: tellAlive(in: &reactor)
+        case TimerToken.serviceRetry: retryService(in: &reactor)
         case TimerToken.certificates:
             tls.warn(ofDays: reloading.inForce.tlsWarningDays, log.logger)
             watchCertificates(in: &reactor)

@@ -27,16 +27,18 @@ extension Shell {
         node.start(at: instant(of: reactor))
         carryOut(in: &reactor)
         watchCertificates(in: &reactor)
+        startWatchdog(in: &reactor)
         // Without it a server that is alone would wait for its first event, however long that takes.
         setNodeTimer(in: &reactor)
     }
 
     /// One line for scripts and people that wait for it.
-    mutating func announceReady() {
+    mutating func announceReady(in reactor: inout Reactor) {
         guard !life.isAnnounced else { return }
         life.isAnnounced = true
         let place = "on \(settings.boundAddress) as \(settings.advertised)"
         settings.output.write(Array("pando-server \(settings.version) ready \(place) id \(node.id)\n".utf8))
+        tellReady(in: &reactor)
     }
 
     // MARK: Signals
@@ -44,8 +46,11 @@ extension Shell {
     mutating func signalled(_ signal: Int32, in reactor: inout Reactor) {
         switch signal {
         case SIGTERM, SIGINT: life.isEnding ? endNow(in: &reactor) : end(in: &reactor)
-        case SIGUSR1: writeStatistics(in: &reactor)
-        default: reload()
+        case SIGUSR1:
+            // Somebody has moved the file away, as logrotate(8) does.
+            if settings.logSink.isFile { settings.logSink.reopen() }
+            if settings.statisticsFile != nil || !settings.logSink.isFile { writeStatistics(in: &reactor) }
+        default: reload(in: &reactor)
         }
     }
 
@@ -53,6 +58,7 @@ extension Shell {
     private mutating func end(in reactor: inout Reactor) {
         log.logger.notice("shutting down", metadata: ["connections": "\(reactor.statistics.open)"])
         life.isEnding = true
+        tellStopping(in: &reactor)
         reactor.closeListener(settings.listener)
         endAdmin(in: &reactor)
         node.shutdown(at: instant(of: reactor))
@@ -93,7 +99,7 @@ extension Shell {
             }
         }
         if life.wantsStatistics { writeStatistics(in: &reactor) }
-        if reloading.isWanted { reload() }
+        if reloading.isWanted { reload(in: &reactor) }
     }
 
     /// The last document, when the reactor has ended and waiting does no harm. One that a helper is still writing does

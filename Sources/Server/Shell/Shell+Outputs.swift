@@ -108,7 +108,7 @@ extension Shell {
         log.tell(report, at: reactor.now)
         noteLinkEnd(report, in: reactor)
         switch report {
-        case .ready: announceReady()
+        case .ready: announceReady(in: &reactor)
         case .joinRefused(let address, let refusal, let text):
             life.failure = .joinRefused(address, refusal, text)
             reactor.stop()

@@ -1,5 +1,6 @@
 /// SIGHUP: the settings and the files of TLS are read again by a helper, since a file may lie on a slow disk.
 internal import Logging
+internal import Node
 internal import Reactor
 internal import TLS
 
@@ -12,6 +13,23 @@ struct Reloading {
     /// It is asked for, and the helper is busy; or it was asked for again meanwhile.
     var isWanted = false
     var isUnderWay = false
+    /// How often it was done, and what came of it the last time.
+    var count = 0
+    var last: Outcome?
+
+    struct Outcome {
+        var at: Instant
+        /// Empty if the settings were accepted.
+        var mistakes: [String] = []
+        var changed: [String] = []
+        /// Those that need a new start.
+        var waiting: [String] = []
+    }
+
+    mutating func note(_ outcome: Outcome) {
+        count += 1
+        last = outcome
+    }
 
     /// Whether there is anything that could have changed.
     var canReload: Bool { read != nil || inForce.linkIdentity != nil || inForce.clientIdentity != nil }
@@ -46,9 +64,12 @@ struct Reloaded: Sendable {
 }
 
 extension Shell {
-    mutating func reload() {
+    mutating func reload(in reactor: inout Reactor) {
+        tellReloading(in: &reactor)
         guard reloading.canReload, let files = helpers.files else {
-            return log.logger.notice("SIGHUP: there is nothing to reload without --config or TLS")
+            log.logger.notice("SIGHUP: there is nothing to reload without --config or TLS")
+            reloading.note(Reloading.Outcome(at: instant(of: reactor)))
+            return tellReloaded(in: &reactor)
         }
         reloading.isWanted = true
         guard !reloading.isUnderWay else { return }
@@ -59,8 +80,11 @@ extension Shell {
 
     mutating func reloaded(_ result: Reloaded, in reactor: inout Reactor) {
         reloading.isUnderWay = false
+        // Also if it was refused: what held before holds on.
+        if !reloading.isWanted { tellReloaded(in: &reactor) }
         switch result.settings {
         case .refused(let mistakes):
+            reloading.note(Reloading.Outcome(at: instant(of: reactor), mistakes: mistakes))
             for mistake in mistakes {
                 log.logger.error("a mistake in the configuration", metadata: ["mistake": "\(mistake)"])
             }
@@ -68,6 +92,7 @@ extension Shell {
                 "configuration not reloaded: everything stays as it is", metadata: ["mistakes": "\(mistakes.count)"])
         case .accepted(let configuration, let changed, let waiting):
             reloading.inForce = configuration
+            reloading.note(Reloading.Outcome(at: instant(of: reactor), changed: changed, waiting: waiting))
             log.logger = reloading.makeLogger(configuration)
             tell(changed: changed, waiting: waiting)
             if let tls = result.tls { renewTLS(tls, in: &reactor) }

@@ -45,6 +45,8 @@ struct Shell: ~Copyable {
     var tls: ServerTLS
     /// Nil unless somebody wants to look.
     var admin: Admin?
+    /// Nil unless somebody watches over this process.
+    var service: ServiceManager?
 
     /// An input of the node that is given to it in the next turn.
     enum DeferredInput {
@@ -103,6 +105,8 @@ struct ShellSettings {
     var statisticsFile: StatisticsFile?
     /// Where the ready line goes.
     var output: LogSink
+    /// Where the log goes.
+    var logSink: LogSink
 
     /// How long a connection may hold back the rest of a preamble: the first bytes are one segment.
     static let preambleMilliseconds = 10_000

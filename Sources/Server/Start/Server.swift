@@ -18,13 +18,13 @@ public enum Server {
         _ configuration: ServerConfiguration, reload: Reload.Reader? = nil
     ) throws(ServerFailure) {
         // Before anything else can open a descriptor.
-        StandardStream.occupyAll()
+        LogStream.occupyAll()
         let statisticsFile = try checkedStatisticsFile(configuration)
         let descriptors = try system { () throws(SystemError) in try DescriptorLimit.raise() }
         var reactor = try makeReactor(configuration, descriptors: descriptors)
         // Before any thread is started, since threads inherit what is blocked.
         try system { () throws(SystemError) in try reactor.watchSignals(Shell.signals) }
-        let sink = try makeSink(configuration.logFormat)
+        let sink = try makeSink(configuration)
         defer { sink.flush(milliseconds: LogSink.lastMilliseconds) }
         let output = try system { () throws(SystemError) in try LogSink(.output) }
         defer { output.flush(milliseconds: LogSink.lastMilliseconds) }
@@ -43,12 +43,14 @@ public enum Server {
             metadata: ["descriptors": "\(descriptors)", "connections": "\(reactor.configuration.capacity)"])
         let helpers = try makeHelpers(configuration, reloads: reloading.canReload, waker: reactor.waker)
         let settings = makeSettings(
-            configuration, listener, bound, connectionsMax: reactor.configuration.capacity, statisticsFile, output)
+            configuration, listener, bound, connectionsMax: reactor.configuration.capacity, statisticsFile,
+            output: output, logSink: sink)
         // The only copy: with a second one its tables would be copied at the first change, without what they reserved.
         var shell = Shell(
             node: makeNode(configuration, settings), settings: settings, helpers: helpers, reloading: reloading,
             tls: tls)
         shell.admin = try openAdmin(configuration, logger, in: &reactor)
+        shell.service = serviceManager(logger)
         shell.start(in: &reactor)
         let outcome = Result { () throws(SystemError) in try reactor.run(&shell) }
         shell.writeLastStatistics(of: reactor)
@@ -99,6 +101,16 @@ public enum Server {
         }
     }
 
+    /// One that cannot be told anything is no reason not to serve.
+    private static func serviceManager(_ logger: Logger) -> ServiceManager? {
+        do throws(SystemError) {
+            return try ServiceManager.ofProcess()
+        } catch {
+            logger.warning("the service manager cannot be told anything", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+
     private static func makeTLS(_ configuration: ServerConfiguration) throws(ServerFailure) -> ServerTLS {
         do throws(TLSError) {
             return try ServerTLS(configuration)
@@ -107,13 +119,27 @@ public enum Server {
         }
     }
 
-    private static func makeSink(_ format: LogFormat) throws(ServerFailure) -> LogSink {
-        try system { () throws(SystemError) in
-            try LogSink(.error) { count in
-                LogLine.make(
-                    format, milliseconds: SystemClock.realtimeMilliseconds, level: .warning,
-                    message: "log lines were dropped: nobody took them in time", metadata: ["lines": "\(count)"])
+    private static func makeSink(_ configuration: ServerConfiguration) throws(ServerFailure) -> LogSink {
+        let place = configuration.logPath.map { LogPlace.file($0) } ?? .error
+        do throws(SystemError) {
+            return try LogSink(place) { trouble in
+                let (message, metadata): (String, Logger.Metadata) =
+                    switch trouble {
+                    case .dropped(let count):
+                        ("log lines were dropped: nobody took them in time", ["lines": "\(count)"])
+                    case .notReopened(let error):
+                        ("the log file cannot be opened again: the old one stays in use", ["error": "\(error)"])
+                    }
+                return LogLine.make(
+                    configuration.logFormat, isForJournal: place.isJournal,
+                    milliseconds: SystemClock.realtimeMilliseconds, level: .warning, message: message,
+                    metadata: metadata)
             }
+        } catch {
+            let isFile = configuration.logPath != nil
+            throw ServerFailure(
+                isFile ? "--log-file cannot be written: \(error)" : "\(error)",
+                exitStatus: isFile ? ExitStatus.usage : ExitStatus.system)
         }
     }
 
@@ -140,7 +166,7 @@ public enum Server {
 
     private static func makeSettings(
         _ configuration: ServerConfiguration, _ listener: ListenerID, _ bound: SocketAddress,
-        connectionsMax: Int, _ statisticsFile: StatisticsFile?, _ output: LogSink
+        connectionsMax: Int, _ statisticsFile: StatisticsFile?, output: LogSink, logSink: LogSink
     ) -> ShellSettings {
         let host = configuration.host ?? OwnAddress.guess(bound: bound, remoteHost: configuration.remote?.host)
         return ShellSettings(
@@ -149,7 +175,8 @@ public enum Server {
             linkOutputBytes: 2 * configuration.limits.linkWindowBytes + PeerFrame.Limit.provenBytes,
             publishBytes: configuration.deliveryBytes,
             dialMilliseconds: Int(clamping: configuration.timing.handshake),
-            breathMilliseconds: configuration.timing.silence / 4, statisticsFile: statisticsFile, output: output)
+            breathMilliseconds: configuration.timing.silence / 4, statisticsFile: statisticsFile, output: output,
+            logSink: logSink)
     }
 
     private static func makeNode(_ configuration: ServerConfiguration, _ shell: ShellSettings) -> Node {

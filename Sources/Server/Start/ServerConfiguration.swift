@@ -69,6 +69,8 @@ public struct ServerConfiguration: Sendable {
 
     public var logLevel = Logger.Level.info
     public var logFormat = LogFormat.text
+    /// The file of the log; nil is the standard error stream.
+    public var logPath: String?
     /// Where people and programs may look at this server; nil is nowhere.
     public var admin: AdminAddress?
     /// What they have to know; nil is nothing.

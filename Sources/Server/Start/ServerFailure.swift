@@ -1,5 +1,6 @@
 /// Why a server ends against its will, and how it says so.
 internal import Codecs
+internal import Logging
 internal import Node
 
 /// Why a server cannot start or go on, in words for an operator, and the exit status that says so to scripts.
@@ -17,7 +18,8 @@ public struct ServerFailure: Error, Hashable, Sendable, CustomStringConvertible 
     public func tell() {
         // Without a thread to write it there is nothing left to do but to end.
         guard let sink = try? LogSink(.error) else { return }
-        sink.write(Array("pando-server: \(self)\n".utf8))
+        let priority = sink.isJournal ? "<\(Logger.Level.critical.priority)>" : ""
+        sink.write(Array("\(priority)pando-server: \(self)\n".utf8))
         sink.flush(milliseconds: LogSink.lastMilliseconds)
     }
 
