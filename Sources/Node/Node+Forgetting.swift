@@ -82,12 +82,15 @@ extension Node {
             }
             return candidates.min { members[$0].id < members[$1].id }
         }
+        func oldestSucceeded() -> Int? {
+            let shared = sharedAddresses()
+            return oldest(.unreachable) { shared.contains(members[$0].address) && outranking($0) != nil }
+        }
         // A server that lives announces itself within an interval.
         let patience = 2 * configuration.timing.announceInterval
-        guard
-            let oldest = oldest(.departed) ?? oldest(.unheard, for: patience)
-                ?? oldest(.unreachable, where: { outranking($0) != nil })
-        else { return false }
+        guard let oldest = oldest(.departed) ?? oldest(.unheard, for: patience) ?? oldestSucceeded() else {
+            return false
+        }
         if members[oldest].status == .unreachable { depart(oldest, .succeeded) }
         let stream = store.streams[oldest]
         if stream.held >= stream.oldest {
@@ -181,7 +184,11 @@ extension Node {
         } else {
             return
         }
-        endedToTell.removeAll { $0.origin == position.origin }
+        if let told = endedToTell.firstIndex(where: { $0.origin == position.origin }) {
+            // Of several that hold it each is owed the end that acknowledges all that it holds.
+            endedToTell[told].seq = max(endedToTell[told].seq, end)
+            return
+        }
         guard endedToTell.count < configuration.limits.members else { return }
         endedToTell.append(StreamPosition(origin: position.origin, seq: end))
     }

@@ -277,7 +277,7 @@ extension Node {
     }
 
     /// Where several incarnations are that are owed something. Looked up, never iterated.
-    private func sharedAddresses() -> Set<PeerAddress> {
+    func sharedAddresses() -> Set<PeerAddress> {
         var seen: Set<PeerAddress> = []
         var shared: Set<PeerAddress> = []
         for member in members.dropFirst() where member.isOwed && !seen.insert(member.address).inserted {

@@ -23,7 +23,7 @@ extension Node {
         if !wasUnderWay { links[index].edges[origin].isAsked = false }
         guard isNew else { return noteCopy(of: origin, wasUnderWay: wasUnderWay, link: index) }
         adopt(origin, link: index)
-        noteArrival(of: origin, announcement: members[origin].announcementNumber)
+        noteArrival(of: origin, announcement: members[origin].announcementNumber, link: index)
     }
 
     /// The same of an announcement.
@@ -36,7 +36,7 @@ extension Node {
         let held = store.streams[origin].held
         // Who lacks a record is no way to its origin, and would not be pushed it if it were the parent.
         if before == held, known(origin, by: index) >= held { adopt(origin, link: index) }
-        noteArrival(of: origin, announcement: announcement.number)
+        noteArrival(of: origin, announcement: announcement.number, link: index)
     }
 
     /// The newest came over this link. What was under way when it was pruned does not make it the parent: nothing more
@@ -256,8 +256,9 @@ extension Node {
     }
 
     /// Something new of the origin has come, and its announcement of this number is known.
-    private mutating func noteArrival(of origin: Int, announcement: UInt64) {
+    private mutating func noteArrival(of origin: Int, announcement: UInt64, link index: Int) {
         guard let awaited = members[origin].awaited, !awaited.hasCome else {
+            guard !wasTold(announcement, of: origin, besides: index) else { return }
             members[origin].timesOvertaken = max(0, members[origin].timesOvertaken - 2)
             return
         }
@@ -270,12 +271,24 @@ extension Node {
         if members[origin].timesOvertaken == configuration.limits.overtakes { improve(origin, by: awaited.link) }
     }
 
+    /// Whether the lazy link that told what was waited for last has told of this as well, in a later digest: of many
+    /// records one digest may tell, and only the first of them are waited for.
+    private func wasTold(_ announcement: UInt64, of origin: Int, besides index: Int) -> Bool {
+        guard let teller = members[origin].awaited.flatMap({ linkIndex($0.link) }), teller != index else {
+            return false
+        }
+        return known(origin, by: teller) >= store.streams[origin].held
+            && links[teller].edges[origin].announcement >= announcement
+    }
+
     /// A tree is formed by the first copies that pass, and then the overlay changes, or ways become slow. What the
     /// digests of a lazy link tell comes earlier than the record much more often than not: that link is grafted, and
     /// the next copies decide as they did at first. (Plumtree compares hops; what counts here is time.)
     private mutating func improve(_ origin: Int, by id: LinkID) {
         members[origin].timesOvertaken = 0
-        guard let index = linkIndex(id), links[index].isOpen, !links[index].edges[origin].receives else { return }
+        guard let index = linkIndex(id), links[index].isOpen, !links[index].edges[origin].receives,
+            !hasGap(in: origin, link: index)
+        else { return }
         counters.treeImprovements += 1
         graft([origin], link: index)
     }

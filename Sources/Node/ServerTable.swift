@@ -40,17 +40,38 @@ struct ServerTable: Sendable {
 
     mutating func remove(_ index: Int) {
         precondition(known[index], "only a known server is forgotten")
+        free(place(of: ids[index]))
         known[index] = false
         ids[index] = ServerID(startStamp: 0, random: 0)
         vacant.append(index)
         count -= 1
-        arrange(in: places.count)
+    }
+
+    /// Frees a place. Who comes after it without a free place between moves up if it would not be found any more.
+    private mutating func free(_ place: Int) {
+        let mask = places.count - 1
+        var free = place
+        var next = (place + 1) & mask
+        while places[next] >= 0 {
+            let distance = (next - firstPlace(of: ids[Int(places[next])])) & mask
+            if distance >= (next - free) & mask {
+                places[free] = places[next]
+                free = next
+            }
+            next = (next + 1) & mask
+        }
+        places[free] = -1
+    }
+
+    /// Where the identifier is if no other one is there.
+    private func firstPlace(of id: ServerID) -> Int {
+        Int(truncatingIfNeeded: SplitMix64.mix(id.random ^ id.startStamp)) & (places.count - 1)
     }
 
     /// Where the identifier is, or would be put.
     private func place(of id: ServerID) -> Int {
         let mask = places.count - 1
-        var place = Int(truncatingIfNeeded: SplitMix64.mix(id.random ^ id.startStamp)) & mask
+        var place = firstPlace(of: id)
         while places[place] >= 0, ids[Int(places[place])] != id { place = (place + 1) & mask }
         return place
     }

@@ -27,6 +27,13 @@ internal import Glibc
         return unsafe memory.pointee.count
     }
 
+    /// Memory that is taken.
+    @inline(__always) var memoryBytes: Int {
+        // Memory begins with a header.
+        guard let memory = unsafe memory else { return 0 }
+        return unsafe MemoryLayout<Header>.size + Int(memory.pointee.capacity)
+    }
+
     /// The bytes that wait. Valid until the next change.
     var bytes: UnsafeRawBufferPointer {
         guard let memory = unsafe memory else { return unsafe UnsafeRawBufferPointer(start: nil, count: 0) }

@@ -20,6 +20,8 @@ public enum CloseReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case inputOverflow
     /// The bytes that a subscriber had still to get were overwritten in the ring.
     case slowConsumer
+    /// The peer took nothing for too long, although something waited for it.
+    case writeTimedOut
     /// The network lost it: retransmissions or keep-alive probes went unanswered, or a route is gone.
     case lost
     /// Nobody listens at the dialled address.

@@ -37,6 +37,9 @@ struct DeadlineHeap {
         restore(position)
     }
 
+    /// The deadline of a key; nil if it has none.
+    func due(of key: UInt32) -> UInt64? { contains(key) ? entries[Int(positions[Int(key)])].due : nil }
+
     func contains(_ key: UInt32) -> Bool { Int(key) < positions.count && positions[Int(key)] >= 0 }
 
     /// Forgets the deadline of a key, if it has one. Complexity: O(log n).

@@ -113,7 +113,7 @@ extension Reactor {
             deadlines.cancel(UInt32(slot))
         }
         if !connections[slot].output.isEmpty { markDirty(slot) }
-        guard !isAcceptedSession(slot) else { return }
+        guard !isAcceptedSession(slot) else { return handler.secured(id(slot), in: &self) }
         statistics.connected += 1
         handler.connected(id(slot), in: &self)
     }
@@ -211,6 +211,7 @@ extension Reactor {
         if !isFinishing { connections[slot].reason = reason }
         leaveSubscribers(slot)
         deadlines.cancel(UInt32(slot))
+        stalls.cancel(UInt32(slot))
         // Kept where nothing else is any more, until `closed` is told.
         connections[slot].ringStop = outputProgress(slot)?.acknowledged ?? .max
         if connections[slot].transport == .tls { endTransport(slot) }
@@ -249,6 +250,29 @@ extension Reactor {
         for fd in endedDescriptors { _ = ces_close(fd) }
         endedDescriptors.removeAll(keepingCapacity: true)
         retryPausedListeners()
+    }
+
+    // MARK: Buffers
+
+    /// Every change of a connection's buffers goes through these two, which count their memory.
+    @inline(__always)
+    mutating func changeInput(_ slot: Int, _ change: (inout ByteBuffer) -> Void) {
+        let before = connections[slot].input.memoryBytes
+        change(&connections[slot].input)
+        statistics.bufferBytes += connections[slot].input.memoryBytes - before
+    }
+
+    @inline(__always)
+    mutating func changeOutput(_ slot: Int, _ change: (inout ByteBuffer) -> Void) {
+        let before = connections[slot].output.memoryBytes
+        change(&connections[slot].output)
+        statistics.bufferBytes += connections[slot].output.memoryBytes - before
+    }
+
+    /// What a connection takes of `bufferBytes`.
+    public func bufferBytes(of id: ConnectionID) -> Int {
+        guard let slot = live(id) else { return 0 }
+        return connections[slot].input.memoryBytes + connections[slot].output.memoryBytes
     }
 
     // MARK: Slots
@@ -292,8 +316,8 @@ extension Reactor {
 
     private mutating func releaseSlot(_ slot: Int) {
         precondition(connections[slot].state == .closing)
-        connections[slot].input.free()
-        connections[slot].output.free()
+        changeInput(slot) { $0.free() }
+        changeOutput(slot) { $0.free() }
         if connections[slot].transport == .tls { tlsSessions[UInt32(slot)] = nil }
         connections[slot].state = .free
         freeSlots.append(UInt32(slot))

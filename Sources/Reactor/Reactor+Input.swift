@@ -14,6 +14,8 @@ extension Reactor {
         let isBroken = mask & (CES_ERR | CES_HUP) != 0
         if connections[slot].flags.contains(.blocked) && (isBroken || mask & CES_OUT != 0) {
             connections[slot].flags.remove(.blocked)
+            // There is room only because the peer has taken something.
+            if !isBroken { stalls.cancel(UInt32(slot)) }
             markDirty(slot)
         }
         if connections[slot].wantsInput {
@@ -77,7 +79,7 @@ extension Reactor {
         connections[slot].flags.remove(.rescan)
         // `fresh` bytes of the receive buffer were just filled.
         let received = unsafe UnsafeRawBufferPointer(start: receiveBuffer.start, count: fresh)
-        if leftover > 0 { unsafe connections[slot].input.append(received) }
+        if leftover > 0 { changeInput(slot) { unsafe $0.append(received) } }
         let shown = unsafe leftover > 0 ? connections[slot].input.bytes : received
         // Neither buffer is freed, moved or filled before the call returns: reads come from here alone, and buffers of
         // connections that end are freed in a later step.
@@ -86,9 +88,10 @@ extension Reactor {
         precondition(consumed >= 0 && consumed <= leftover + fresh, "more consumed than shown")
         guard live(id) != nil else { return }
         if leftover > 0 {
-            connections[slot].input.consume(consumed)
+            changeInput(slot) { $0.consume(consumed) }
         } else if consumed < fresh {
-            unsafe connections[slot].input.append(UnsafeRawBufferPointer(rebasing: received[consumed...]))
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: received[consumed...])
+            changeInput(slot) { unsafe $0.append(rest) }
         }
         settleLeftover(slot)
     }
@@ -98,7 +101,7 @@ extension Reactor {
         guard !connections[slot].flags.contains(.paused) else { return }
         let flags = connections[slot].flags
         if flags.contains(.inputEnded) || flags.contains(.discarding) {
-            if !flags.contains(.ready) { connections[slot].input.free() }
+            if !flags.contains(.ready) { changeInput(slot) { $0.free() } }
             return endIfFinished(slot)
         }
         if flags.contains(.ready) { return }

@@ -83,6 +83,7 @@ extension Reactor {
                 return pause(index)
             }
         }
+        statistics.acceptsCut += 1
     }
 
     private mutating func welcome<Handler: ReactorHandler & ~Copyable>(

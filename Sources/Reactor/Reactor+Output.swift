@@ -33,7 +33,7 @@ extension Reactor {
             return end(slot, .outputOverflow)
         }
         // Valid by the caller's word; copied here.
-        unsafe connections[slot].output.append(bytes)
+        changeOutput(slot) { unsafe $0.append(bytes) }
         markDirty(slot)
     }
 
@@ -329,6 +329,9 @@ extension Reactor {
     private mutating func block(_ slot: Int) {
         statistics.partialWrites += 1
         connections[slot].flags.insert(.blocked)
+        if !stalls.contains(UInt32(slot)) {
+            stalls.set(UInt32(slot), due: now + UInt64(configuration.writeStallMilliseconds) * 1_000_000)
+        }
         updateInterest(slot)
     }
 
@@ -363,7 +366,7 @@ extension Reactor {
 
     private mutating func advance(_ slot: Int, _ source: Source, _ count: Int) {
         guard case .ring = source else {
-            connections[slot].output.consume(count)
+            changeOutput(slot) { $0.consume(count) }
             if connections[slot].flags.contains(.stopping) { connections[slot].outputAhead -= UInt32(count) }
             return
         }
@@ -397,7 +400,8 @@ extension Reactor {
         connections[slot].flags.subtract([.following, .stopping, .midLine])
         leaveSubscribers(slot)
         statistics.bytesDroppedAfterEnd += UInt64(connections[slot].output.count)
-        connections[slot].output.free()
+        changeOutput(slot) { $0.free() }
+        stalls.cancel(UInt32(slot))
         updateInterest(slot)
     }
 }

@@ -105,8 +105,9 @@ extension Reactor {
             tlsSessions[UInt32(slot)] = session
             connections[slot].transport = .tls
             // Who has been given a shorter time for its first words has no longer one for this.
-            if !deadlines.contains(UInt32(slot)) {
-                startDeadline(slot, configuration.tlsHandshakeMilliseconds, .tlsTimedOut)
+            let milliseconds = configuration.tlsHandshakeMilliseconds
+            if deadlines.due(of: UInt32(slot)) ?? .max > now + UInt64(milliseconds) * 1_000_000 {
+                startDeadline(slot, milliseconds, .tlsTimedOut)
             }
             makeRoomForHandshake(of: slot)
             return tlsReceive(slot)

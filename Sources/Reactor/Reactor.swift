@@ -70,6 +70,8 @@ public struct Reactor: ~Copyable {
     var handshakes: [UInt64] = []
 
     var deadlines = DeadlineHeap()
+    /// Of connections whose peers take nothing.
+    var stalls = DeadlineHeap()
     var timers: TimerTable
 
     var listeners: [Listener] = []
@@ -192,7 +194,7 @@ public struct Reactor: ~Copyable {
 
     /// Rounds up, so that a deadline is due when the wait ends.
     private func waitMilliseconds(atMost limit: Int) -> Int32 {
-        var next = min(deadlines.next ?? .max, timers.next ?? .max)
+        var next = min(deadlines.next ?? .max, timers.next ?? .max, stalls.next ?? .max)
         for listener in listeners { next = min(next, listener.resumeAt ?? .max) }
         guard next < .max else { return Int32(clamping: limit) }
         let time = SystemClock.monotonicNanoseconds
@@ -257,13 +259,23 @@ public struct Reactor: ~Copyable {
     private mutating func fireTimers<Handler: ReactorHandler & ~Copyable>(_ handler: inout Handler) {
         while true {
             let (timer, deadline) = (timers.next ?? .max, deadlines.next ?? .max)
-            guard min(timer, deadline) <= now else { return }
+            guard min(timer, deadline) <= now else { break }
             if timer <= deadline {
                 if let token = timers.popDue(at: now) { handler.timerFired(token, in: &self) }
             } else if let slot = deadlines.popDue(at: now) {
-                end(Int(slot), connections[Int(slot)].deadlineReason)
+                expire(Int(slot), &handler)
             }
         }
+        while let slot = stalls.popDue(at: now) { end(Int(slot), .writeTimedOut) }
+    }
+
+    /// A deadline has passed. What it is about may have waited for us.
+    private mutating func expire<Handler: ReactorHandler & ~Copyable>(_ slot: Int, _ handler: inout Handler) {
+        let (id, reason) = (self.id(slot), connections[slot].deadlineReason)
+        if connections[slot].state == .open, !connections[slot].flags.contains(.finishing) {
+            handler.overdue(id, reason, in: &self)
+        }
+        if live(id) != nil, !deadlines.contains(UInt32(slot)) { end(slot, reason) }
     }
 
     // MARK: Signals

@@ -32,6 +32,8 @@ public struct ReactorConfiguration: Sendable {
     /// Connections with private output, or that have become writable, that are written to in one turn: as long as a
     /// slice of the fan-out.
     public var flushBudget = 512
+    /// How long a peer may take nothing of what waits for it, in milliseconds: about as long as silence is borne.
+    public var writeStallMilliseconds = 300_000
     /// TCP_NOTSENT_LOWAT of subscribers, in bytes (tcp(7)). Measured: without it a stalled reader holds 4 MiB of kernel
     /// memory.
     public var notSentLowWater = 16 << 10

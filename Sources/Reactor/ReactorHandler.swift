@@ -12,6 +12,14 @@ public protocol ReactorHandler: ~Copyable {
     /// A dial succeeded.
     mutating func connected(_ id: ConnectionID, in reactor: inout Reactor)
 
+    /// An accepted connection turned out to be under TLS, and its handshake is complete; its first bytes are still to
+    /// come, and no deadline of the handshake holds any more.
+    mutating func secured(_ id: ConnectionID, in reactor: inout Reactor)
+
+    /// The deadline of an open connection has passed. It is closed with the reason, unless it is finished in this call,
+    /// or gets another deadline.
+    mutating func overdue(_ id: ConnectionID, _ reason: CloseReason, in reactor: inout Reactor)
+
     /// Bytes are waiting. Returns how many were consumed; the rest is kept (bounded by the connection's input limit)
     /// and shown again together with what comes next.
     ///
@@ -54,6 +62,8 @@ public protocol ReactorHandler: ~Copyable {
 
 extension ReactorHandler where Self: ~Copyable {
     public mutating func connected(_ id: ConnectionID, in reactor: inout Reactor) {}
+    public mutating func secured(_ id: ConnectionID, in reactor: inout Reactor) {}
+    public mutating func overdue(_ id: ConnectionID, _ reason: CloseReason, in reactor: inout Reactor) {}
     public mutating func hungUp(_ id: ConnectionID, in reactor: inout Reactor) {}
     public mutating func signalled(_ signal: Int32, in reactor: inout Reactor) {}
     public mutating func woken(in reactor: inout Reactor) {}

@@ -286,4 +286,19 @@ import Testing
         wires.pass(milliseconds: 20_000)
         #expect(wires.texts(b).count == 3)
     }
+
+    /// The tombstone was evicted, and two servers still hold the stream, unequally far, and say so within an interval:
+    /// the lower end would let the one that holds more offer it again and again.
+    @Test func `who has forgotten a stream tells the highest end that anybody holds`() {
+        let desk = Desk { $0.limits.tombstones = 1 }
+        let links = [1, 2].map { desk.join(Peers.id(UInt64($0)), at: Peers.address($0)) }
+        desk.node.tombstones.insert(PeerFrame.Digest(origin: Peers.id(7), held: 0, announcement: 0))
+        desk.node.tombstones.insert(PeerFrame.Digest(origin: Peers.id(8), held: 0, announcement: 0))
+        for (number, held) in [(1, 23), (2, 0)] as [(UInt64, UInt64)] {
+            let position = StreamPosition(origin: Peers.id(7), seq: held)
+            desk.say(.announcement(Peers.announcement(1, of: number, held: [position])), over: links[Int(number) - 1])
+        }
+        let told = desk.node.endedToTell
+        #expect(told == [StreamPosition(origin: Peers.id(7), seq: 23)])
+    }
 }

@@ -135,6 +135,43 @@ import Testing
         #expect(desk.node.statistics.treeImprovements == 1)
     }
 
+    /// Where records are frequent a digest tells of many, and the first of them are waited for when it comes.
+    @Test func `what a later digest told of does not count against its link`() {
+        let desk = Desk { $0.limits.overtakes = 4 }
+        let slow = desk.join(Peers.id(1), at: Peers.address(1))
+        let fast = desk.join(Peers.id(2), at: Peers.address(2))
+        let origin = Peers.id(7)
+        func tell(_ held: UInt64) {
+            desk.say(.have([PeerFrame.Digest(origin: origin, held: held, announcement: 0)]), over: fast)
+        }
+        func record(_ seq: UInt64) { desk.say(Peers.records(origin, from: seq, ["a"]), over: slow) }
+        record(1)
+        desk.say(Peers.records(origin, from: 1, ["a"]), over: fast)
+        for seq in [2, 3] as [UInt64] {
+            tell(seq)
+            record(seq)
+        }
+        tell(4)
+        tell(32)
+        for seq in 4...32 as ClosedRange<UInt64> { record(seq) }
+        #expect(desk.node.statistics.treeImprovements == 0)
+        tell(33)
+        record(33)
+        #expect(desk.node.statistics.treeImprovements == 1)
+    }
+
+    @Test func `who has given up what comes next is no faster way`() {
+        let desk = Desk { $0.limits.overtakes = 1 }
+        let slow = desk.join(Peers.id(1), at: Peers.address(1))
+        let fast = desk.join(Peers.id(2), at: Peers.address(2))
+        let origin = Peers.id(7)
+        for link in [slow, fast] { desk.say(Peers.records(origin, from: 1, ["a"]), over: link) }
+        desk.say(.have([PeerFrame.Digest(origin: origin, held: 2, announcement: 0)]), over: fast)
+        desk.say(.gap(StreamPosition(origin: origin, seq: 10)), over: fast)
+        desk.say(Peers.records(origin, from: 2, ["b"]), over: slow)
+        #expect(desk.node.statistics.treeImprovements == 0)
+    }
+
     @Test func `a server that is asked by its parent asks all others, once`() {
         let desk = Desk()
         let links = [1, 2, 3].map { desk.join(Peers.id(UInt64($0)), at: Peers.address($0)) }

@@ -99,6 +99,52 @@ import Testing
         withExtendedLifetime(pairs) {}
     }
 
+    @Test func whoTakesNothingIsClosed() throws {
+        let harness = try Harness {
+            $0.writeStallMilliseconds = 50
+            $0.outputLimit = 8 << 20
+        }
+        let (deaf, peer) = try harness.pair(buffer: 4096)
+        let (quick, reader) = try harness.pair()
+        harness.reactor.send(deaf, [UInt8](repeating: 1, count: 4 << 20))
+        harness.reactor.send(quick, [1])
+        #expect(harness.reactor.statistics.bufferBytes >= 4 << 20)
+        try harness.until { harness.handler.closed[deaf] != nil }
+        #expect(harness.handler.closed[deaf] == .writeTimedOut)
+        #expect(harness.isOpen(quick) && !harness.hasStall)
+        try harness.until { harness.reactor.statistics.bufferBytes == 0 }
+        withExtendedLifetime((peer, reader)) {}
+    }
+
+    @Test func whoTakesSomethingIsGivenTheTimeAnew() throws {
+        let harness = try Harness {
+            $0.writeStallMilliseconds = 3_600_000
+            $0.outputLimit = 8 << 20
+        }
+        let (id, peer) = try harness.pair(buffer: 4096)
+        harness.reactor.send(id, [UInt8](repeating: 1, count: 1 << 20))
+        try harness.until { harness.hasStall }
+        try harness.until {
+            _ = peer.read()
+            return harness.unsent(id) == 0
+        }
+        #expect(!harness.hasStall && harness.isOpen(id))
+    }
+
+    @Test func aDeadlineMayBeStretchedByWhomItIsAbout() throws {
+        let harness = try Harness()
+        let (id, peer) = try harness.pair()
+        var calls = 0
+        harness.handler.onOverdue = { id, reactor in
+            calls += 1
+            if calls == 1 { reactor.setDeadline(id, milliseconds: 5, .helloTimeout) }
+        }
+        harness.reactor.setDeadline(id, milliseconds: 5, .helloTimeout)
+        try harness.until { harness.handler.closed[id] != nil }
+        #expect(calls == 2 && harness.handler.closed[id] == .helloTimeout)
+        withExtendedLifetime(peer) {}
+    }
+
     @Test func whatEndsWhileATurnEndsIsToldInTheNext() throws {
         let harness = try Harness()
         let (id, peer) = try harness.pair()

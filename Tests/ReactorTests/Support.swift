@@ -27,6 +27,7 @@ struct Recorder: ReactorHandler {
     /// Consumes everything unless the test says otherwise.
     var onReceived: (ConnectionID, [UInt8], Bool, inout Reactor) -> Int = { _, bytes, _, _ in bytes.count }
     var onClosed: (ConnectionID, inout Reactor) -> Void = { _, _ in }
+    var onOverdue: (ConnectionID, inout Reactor) -> Void = { _, _ in }
     var onTimer: (UInt64, inout Reactor) -> Void = { _, _ in }
     var onTurnEnding: (inout Reactor) -> Void = { _ in }
 
@@ -65,6 +66,10 @@ struct Recorder: ReactorHandler {
     mutating func signalled(_ signal: Int32, in reactor: inout Reactor) { events.append(.signalled(signal)) }
     mutating func hungUp(_ id: ConnectionID, in reactor: inout Reactor) { events.append(.hungUp(id)) }
     mutating func woken(in reactor: inout Reactor) { events.append(.woken) }
+
+    mutating func overdue(_ id: ConnectionID, _ reason: CloseReason, in reactor: inout Reactor) {
+        onOverdue(id, &reactor)
+    }
 
     mutating func timerFired(_ token: UInt64, in reactor: inout Reactor) {
         events.append(.timer(token))
@@ -122,6 +127,7 @@ final class Harness {
     // Macros of the testing library cannot take a value that is not copyable.
     func isOpen(_ id: ConnectionID) -> Bool { reactor.isOpen(id) }
     func unsent(_ id: ConnectionID) -> Int { reactor.unsent(id) }
+    var hasStall: Bool { reactor.stalls.next != nil }
     var hasDeadline: Bool { reactor.deadlines.next != nil }
     var localAddress: SocketAddress? { reactor.localAddress(of: listener) }
 

@@ -258,6 +258,12 @@ struct Metric {
         .counter(.reactor, "accepted", "pando_reactor_accepted_total", "Connections accepted."),
         .counter(.reactor, "dialled", "pando_reactor_dials_total", "Dials begun."),
         .counter(.reactor, "connected", "pando_reactor_dials_connected_total", "Dials that succeeded."),
+        .gauge(
+            .reactor, "bufferBytes", "pando_reactor_buffer_bytes",
+            "Memory of partial lines and of private output that waits."),
+        .counter(
+            .reactor, "acceptsCut", "pando_reactor_accepts_cut_total",
+            "Times that accepting ended at the budget of its turn."),
         .counter(.reactor, "bytesReceived", "pando_reactor_received_bytes_total", "Bytes read from connections."),
         .counter(.reactor, "bytesSent", "pando_reactor_sent_bytes_total", "Bytes written to connections."),
         .counter(
