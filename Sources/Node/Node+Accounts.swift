@@ -40,7 +40,8 @@ public enum AccountAnswer: String, Hashable, Sendable, CaseIterable {
 /// Operators change users: a registration without a client, a secret that is newer than the one before, the end of a
 /// name. Each is a record and then state, as a claim is, and is answered when a registration would be.
 ///
-/// A kick is a change of the secret to the one that it is: what is new to a server about a user ends its sessions there.
+/// A kick is a change of the secret to the one that it is: what is new to a server about a user ends its sessions
+/// there.
 extension Node {
     /// Does what an operator asks for; answers with `accountAnswered`.
     public mutating func changeAccount(_ request: AccountRequestID, _ change: AccountChange, at now: Instant) {

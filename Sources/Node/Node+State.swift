@@ -109,10 +109,10 @@ extension Node {
     }
 
     /// Those of which nothing but the claim is known go as claims, which every version understands.
-    private mutating func send(accounts places: some Collection<Int>, link index: Int) {
+    private mutating func send(accounts seats: some Collection<Int>, link index: Int) {
         let start = outbox.bytes.count
-        send(.claims(places.filter { registry.isPlain($0) }.map { registry.claims[$0] }), link: index)
-        let changed = places.filter { !registry.isPlain($0) }.map { registry.account(at: $0) }
+        send(.claims(seats.filter { registry.isPlain($0) }.map { registry.claims[$0] }), link: index)
+        let changed = seats.filter { !registry.isPlain($0) }.map { registry.account(at: $0) }
         if !changed.isEmpty { send(.accounts(changed), link: index) }
         links[index].pushedBytes += UInt64(outbox.bytes.count - start)
     }

@@ -1,7 +1,7 @@
 public import Codecs
 
-/// State that outlives the process: what has changed is handed to the driver in batches, one at a time, so that all that
-/// comes while one is written goes with the next; and at a start it is merged as what a neighbour tells is.
+/// State that outlives the process: what has changed is handed to the driver in batches, one at a time, so that all
+/// that comes while one is written goes with the next; and at a start it is merged as what a neighbour tells is.
 extension Node {
     // MARK: At the start
 

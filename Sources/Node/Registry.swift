@@ -26,8 +26,8 @@ struct Registry: Sendable {
         var removed: ClaimID?
     }
 
-    /// In order of arrival. A winner takes the place of the loser, so that a place stays a place. The claim of a removed
-    /// name stays in its place and is nobody's.
+    /// In order of arrival. A winner takes the place of the loser, so that a place stays a place. The claim of a
+    /// removed name stays in its place and is nobody's.
     private(set) var claims: [Claim] = []
     private var changes: [Int: Change] = [:]
     /// Names that are nobody's since they were removed.

@@ -6,7 +6,8 @@ import Server
 struct StateOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Folder in which users and the addresses of other servers are kept beyond a restart. (default: memory only)",
+            "Folder in which users and the addresses of other servers are kept beyond a restart. "
+                + "(default: memory only)",
             valueName: "path"), completion: .directory)
     var stateDir: String?
 

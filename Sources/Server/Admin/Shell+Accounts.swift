@@ -1,4 +1,4 @@
-/// What operators change over the admin endpoint: users. `POST /users` with `{"action":…,"username":…,"secret":…}`.
+/// What operators change over the admin endpoint: users. `POST /users` with an action, a username and a secret.
 internal import Codecs
 internal import Node
 internal import Reactor
