@@ -1,6 +1,7 @@
 #include "CSQLiteShim.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,14 @@ static csq_result say(csq_file *file, csq_result result, const char *text) {
     return result;
 }
 
+// "disk I/O error" alone does not tell a full disk from a broken one.
+static csq_result say_cause(csq_file *file) {
+    int number = sqlite3_system_errno(file->connection);
+    snprintf(file->message, sizeof file->message, "%s%s%s", sqlite3_errmsg(file->connection), number ? ": " : "",
+             number ? strerror(number) : "");
+    return CSQ_FAILED;
+}
+
 static csq_result result_of(csq_file *file, int code) {
     switch (code & 0xff) {
     case SQLITE_OK:
@@ -30,7 +39,7 @@ static csq_result result_of(csq_file *file, int code) {
     case SQLITE_LOCKED: return say(file, CSQ_BUSY, sqlite3_errmsg(file->connection));
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return say(file, CSQ_CORRUPT, sqlite3_errmsg(file->connection));
-    default: return say(file, CSQ_FAILED, sqlite3_errmsg(file->connection));
+    default: return say_cause(file);
     }
 }
 

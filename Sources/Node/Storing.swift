@@ -90,6 +90,8 @@ struct Storing: Sendable {
 
     mutating func note(urgent place: Int) {
         guard isOn else { return }
+        // It has just been noted as one of many.
+        if places.last == place { places.removeLast() }
         urgent.append(place)
     }
 

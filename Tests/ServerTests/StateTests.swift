@@ -99,16 +99,16 @@ extension LightTests {
             }
         }
 
-        /// No file may grow beyond 48 KiB, which is what a full disk looks like from within.
+        /// No file may grow beyond a MiB, which is what a full disk looks like from within. (The activity log is one.)
         @Test func `a full disk is told and counted and stops nobody`() throws {
             try withFolder { folder in
                 let program = try Program(
-                    shell: "trap '' XFSZ; ulimit -f 96; exec \"$0\" \"$@\"", named: "pando-server",
-                    options(folder).arguments)
+                    shell: "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\"", named: "pando-server",
+                    options(folder, ["--activity-log-mb", "1", "--max-line-bytes", "65536"]).arguments)
                 defer { program.kill9() }
                 let line = try program.outputLine(seconds: 20, "the ready line") { $0.contains(" ready on ") }
                 let port = try #require(ReadyLine(line)).port
-                for number in 0..<200 { try TestClient(port: port).register("user-\(number)", "s") }
+                for number in 0..<400 { try TestClient(port: port).register("user-\(number)", "s") }
                 _ = try program.errorLine(seconds: 20, "the failure") { $0.contains("the state cannot be written") }
                 let connection = try HTTPConnection(port: try AdminClient(program).port)
                 connection.send(
