@@ -41,8 +41,8 @@ public struct History: Sendable {
     var farewells: [(mark: ActivityMark, life: Int, time: UInt64)] = []
     /// When the ways between servers changed: cuts, healings, breaks.
     public var pathChanges: [UInt64] = []
-    /// By client: when a server said that it is to go elsewhere, or meant to say so and could not, whether it heard that
-    /// or not. Looked up, never iterated.
+    /// By client: when a server said that it is to go elsewhere, or meant to say so and could not, whether it heard
+    /// that or not. Looked up, never iterated.
     var sentOn: [Int: [UInt64]] = [:]
     /// Looks at the network in which every living server was a reachable member of every other.
     public var connectedTimes: [UInt64] = []
