@@ -161,6 +161,9 @@ extension SimulatedServer {
     private func showClient(_ slot: Int, to node: inout Node, in world: World) {
         guard let socket = sockets[slot] else { return }
         if socket.isReset || (socket.closing != .no && socket.hasEnded && socket.wasEndShown) {
+            if let presence = socket.presence, socket.closing == .no, !socket.incoming.isEmpty {
+                world.history.noteUnheard(on: presence)
+            }
             endClient(slot, of: &node, in: world)
             return
         }
@@ -198,9 +201,10 @@ extension SimulatedServer {
     /// A client whose connection ends, or whose server does, may be expected elsewhere although it was told nothing.
     func noteMove(of slot: Int, by node: Node, in world: World) {
         guard sockets[slot]?.role == .client, case .client(let client) = peer(slot, in: world),
-            node.isOnItsWay(sessionID(slot))
+            let target = node.expectedBy(sessionID(slot)), let life = world.lifeOf[target]
         else { return }
-        world.history.sentOn[client, default: []].append(world.now)
+        let place = world.history.lives[life].server
+        world.history.sentOn[client, default: []].append(History.SentOn(time: world.now, place: place))
     }
 
     private func checked(_ consumed: Int, of count: Int, in world: World) -> Int {

@@ -110,7 +110,7 @@ extension SimulatedServer {
         note(in: world, "> \(name(slot)) \(ServerLine(line))")
         sockets[slot]?.repliedAt = world.now
         if case .client(let client) = peer(slot, in: world), case .redirect = world.reader.read(line) {
-            world.history.sentOn[client, default: []].append(world.now)
+            world.history.sentOn[client, default: []].append(History.SentOn(time: world.now, place: nil))
         }
         write(line, to: slot)
     }

@@ -61,6 +61,14 @@ extension History {
         visits[client][last].end = (how, time)
     }
 
+    /// The server learnt that the connection is broken before it read what the client had said last: for all it knows
+    /// there was no LOGOUT.
+    mutating func noteUnheard(on presence: Int) {
+        let (client, last) = (presences[presence].client, presences[presence].session - 1)
+        guard visits[client].indices.contains(last), visits[client][last].end?.how == .loggedOut else { return }
+        visits[client][last].end?.how = .left
+    }
+
     /// A presence has begun on the visit of this number: the first one, unless its server meant to send it elsewhere
     /// and could not.
     mutating func notePresence(_ presence: Int, of client: Int, visit number: Int) {
@@ -146,9 +154,13 @@ extension History {
     }
 
     /// The client was told to go elsewhere and did not hear it, or said something else meanwhile: its server kept its
-    /// place for whoever turns up next as that user, or from that address.
+    /// place for whoever turns up next as that user, or from that address. Or it was not told yet, and turns up where it
+    /// is expected.
     private func wasSentOn(_ client: Int, from earlier: Visit, to later: Visit) -> Bool {
-        sentOn[client]?.contains { earlier.start <= $0 && $0 <= later.welcomedAt ?? .max } ?? false
+        sentOn[client]?.contains { sent in
+            earlier.start <= sent.time && sent.time <= later.welcomedAt ?? .max
+                && sent.place ?? later.server == later.server
+        } ?? false
     }
 
     /// Whether the server of a visit has heard of its end, and the one of a later visit as well.

@@ -107,8 +107,20 @@ struct SessionChecksTests {
         #expect(story.kinds == [], "its server was dead when it said LOGOUT")
         var history = Story(name: nil, end: .fellSilent, isRedirected: false, second: [1, 2]).history
         #expect(Checks().violations(in: history).map(\.kind) == [.shownOld])
-        history.sentOn[1] = [5 * Self.second + 1]
+        history.sentOn[1] = [History.SentOn(time: 5 * Self.second + 1, place: nil)]
         #expect(Checks().violations(in: history).isEmpty, "its address had a ticket")
+        history.sentOn[1] = [History.SentOn(time: 5 * Self.second + 1, place: 0)]
+        #expect(Checks().violations(in: history).map(\.kind) == [.shownOld], "it had one at another server")
+    }
+
+    @Test func `a LOGOUT that was not heard is none`() {
+        var history = Story(end: .loggedOut, isRedirected: false).history
+        #expect(Checks().violations(in: history).map(\.kind) == [.shownOld])
+        history.noteUnheard(on: 0)
+        #expect(Checks().violations(in: history).isEmpty)
+        history = Story(end: .loggedOut, isRedirected: false, second: [2]).history
+        history.noteUnheard(on: 0)
+        #expect(Checks().violations(in: history).map(\.kind) == [.lostOnTheWay], "its place is kept")
     }
 
     @Test func `what a resumed session lacks is found`() {
