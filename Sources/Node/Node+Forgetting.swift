@@ -206,19 +206,20 @@ extension Node {
         if linkIndex(toServer: index) == nil, [.unreachable, .unheard].contains(members[index].status) {
             depart(index, .told)
         }
-        guard members[index].status == .departed, end > store.streams[index].held else {
-            members[index].endedSince = nil
+        guard members[index].status == .departed else {
+            members[index].ended = nil
             return
         }
-        guard let since = members[index].endedSince else {
-            members[index].endedSince = now
+        // One that had less of it says an earlier end.
+        guard end > store.streams[index].held else { return }
+        guard let told = members[index].ended, end <= told.end else {
+            members[index].ended = Member.Ended(end: end, since: now)
             for link in links.indices where links[link].isOpen && !hasGap(in: index, link: link) {
                 graft([index], link: link)
             }
             return
         }
-        guard now.milliseconds(since: since) >= configuration.timing.announceInterval else { return }
-        members[index].endedSince = nil
+        guard now.milliseconds(since: told.since) >= configuration.timing.announceInterval else { return }
         stepOver(index, through: end)
     }
 

@@ -174,8 +174,28 @@ extension Node {
         examine(sessions.id(of: slot), for: .server(taker, claim, number: number))
     }
 
+    /// A session of this server has gone on elsewhere: nobody is to begin at its floor again. If it is still here, the
+    /// other server could not ask: it only looks alive, or the user has two.
+    mutating func forgetSession(_ number: UInt64, of claim: ClaimID) {
+        detached.remove(number)
+        let slot = sessions.slots(of: claim).first { sessions.sessions[$0].number == number }
+        guard let slot else { return }
+        sessions.setNumber(0, of: slot)
+        examine(sessions.id(of: slot), for: .nobody)
+    }
+
+    /// The client of a session has spoken. If its place was given to another one, it needs one of its own.
+    mutating func noteAlive(_ slot: Int) {
+        let session = sessions.sessions[slot]
+        guard session.number == 0, session.user != SessionTable.anonymous, session.isPresent, !session.hasMove,
+            examinations[sessions.id(of: slot)] == nil
+        else { return }
+        openSession(slot, at: floor(of: slot))
+    }
+
     /// Who wants to know whether a session only looks alive.
     enum Examiner: Sendable {
+        case nobody
         case job(UInt64)
         case server(DetachedSessions.Taker, ClaimID, number: UInt64)
         /// A move for balance, which is for those alone who would follow at once.
@@ -203,6 +223,7 @@ extension Node {
         }
         for examiner in examiners {
             switch examiner {
+            case .nobody: break
             case .job(let job): resumeNext(job)
             case .move(let move): if isStalled || isBehind { leaveOut(id, of: move) }
             case .server(let taker, let claim, let number):

@@ -48,7 +48,7 @@ extension Checks {
                     }
                 } else {
                     // By the time that the client hears of it the server may have started again.
-                    let sent = history.sentOn[client]?.last { $0 <= end.time } ?? end.time
+                    let sent = history.sentOn[client]?.last { $0.place == nil && $0.time <= end.time }?.time ?? end.time
                     let wasDraining = history.wasDraining(visit.server, sent)
                     if let movedAt, end.time < movedAt + history.restTime, !wasDraining {
                         note(.redirectedTooOften, "as another one had done at \(Trace.stamp(movedAt))")
