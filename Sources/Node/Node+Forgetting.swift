@@ -199,9 +199,9 @@ extension Node {
         return endedToTell
     }
 
-    /// Another server has forgotten this stream, which it had up to `end`: its origin is gone. (If its tombstone is gone
-    /// as well, it tells no more than what it was told; then what it acknowledged before counts.) What is missing here
-    /// before the end may still come from somebody else; if it has not after an announce interval, it is given up.
+    /// Another server has forgotten this stream, which it had up to `end`: its origin is gone. (If its tombstone is
+    /// gone as well, it tells no more than what it was told; then what it acknowledged before counts.) What is missing
+    /// here before the end may still come from somebody else; if it has not after an announce interval, it is given up.
     mutating func noteEnded(_ index: Int, at end: UInt64) {
         if linkIndex(toServer: index) == nil, [.unreachable, .unheard].contains(members[index].status) {
             depart(index, .told)

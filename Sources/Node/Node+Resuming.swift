@@ -198,20 +198,26 @@ extension Node {
         case nobody
         case job(UInt64)
         case server(DetachedSessions.Taker, ClaimID, number: UInt64)
+        /// A move for balance, which is for those alone who would follow at once.
+        case move(UInt64)
     }
 
-    private mutating func examine(_ id: SessionID, for examiner: Examiner) {
+    mutating func examine(_ id: SessionID, for examiner: Examiner) {
         let isUnderWay = examinations[id] != nil
         examinations[id, default: []].append(examiner)
         if !isUnderWay { outbox.append(.examine(id)) }
     }
 
     /// What the driver found: how many bytes of all that the client was ever sent have been acknowledged (nil:
-    /// everything), and whether some have not for so long that the connection must be taken for broken.
-    public mutating func clientExamined(_ id: SessionID, acknowledged: UInt64?, isStalled: Bool, at now: Instant) {
+    /// everything), whether some have not for so long that the connection must be taken for broken, and whether it
+    /// takes nothing more at present.
+    public mutating func clientExamined(
+        _ id: SessionID, acknowledged: UInt64?, isStalled: Bool, isBehind: Bool, at now: Instant
+    ) {
         self.now = now
         guard let examiners = examinations.removeValue(forKey: id) else { return }
-        if isStalled, let slot = sessions.slot(of: id), sessions.sessions[slot].isPresent {
+        let isMissed = examiners.contains { if case .move = $0 { false } else { true } }
+        if isStalled, isMissed, let slot = sessions.slot(of: id), sessions.sessions[slot].isPresent {
             detach(slot, acknowledged: acknowledged)
             finish(slot, .superseded, keepsReading: false)
         }
@@ -219,6 +225,7 @@ extension Node {
             switch examiner {
             case .nobody: break
             case .job(let job): resumeNext(job)
+            case .move(let move): if isStalled || isBehind { leaveOut(id, of: move) }
             case .server(let taker, let claim, let number):
                 if let (isFirst, floor) = detached.take(number, by: taker) {
                     if isFirst { tell(.sessionClosed, SessionRecord(number: number), of: claim) }

@@ -99,7 +99,9 @@ extension SimulatedServer {
         for id in sessions {
             let known = liveSlot(id.slot, id.generation).map { acknowledged($0, in: world) }
             let isStalled = known?.unacknowledgedSince.map { $0 + Self.stallTime <= world.now } ?? false
-            node.clientExamined(id, acknowledged: known?.bytes, isStalled: isStalled, at: instant(world.now))
+            // Its connections have no buffer that could be full: who acknowledges nothing does not read.
+            node.clientExamined(
+                id, acknowledged: known?.bytes, isStalled: isStalled, isBehind: isStalled, at: instant(world.now))
         }
         guard isMeasuring else { return }
         isMeasuring = false

@@ -55,6 +55,19 @@ import Testing
         #expect(wires.nodes.allSatisfy { $0.moves.isEmpty && $0.newcomers.isEmpty && $0.tickets.unusedCount == 0 })
     }
 
+    @Test func `a client that reads slowly stays when load is evened out, and goes when its server stops`() throws {
+        let (wires, ada) = world()
+        wires.clients[ada].isBehind = true
+        move(ada, to: 1, .balance, in: wires)
+        #expect(wires.clients[ada].isFinished == nil)
+        #expect(wires.nodes[0].statistics.movesPutOff == 1)
+        #expect(wires.nodes[0].moves.isEmpty && wires.nodes[1].tickets.unusedCount == 0)
+        wires.post("1", as: "ada", by: ada)
+        #expect(wires.texts(ada) == ["1"])
+        move(ada, to: 1, .drain, in: wires)
+        #expect(wires.clients[ada].isFinished == .redirected)
+    }
+
     @Test func `what the client says at the target waits for what it still says at the source`() throws {
         let (wires, ada) = world(3)
         let reader = wires.anonymous(at: 2)
