@@ -182,7 +182,7 @@ extension History {
     }
 
     /// The life of the server that a visit was with.
-    private func life(of visit: Visit) -> Int? {
+    func life(of visit: Visit) -> Int? {
         visit.presence.map { presences[$0].life }
             ?? lives.lastIndex { $0.server == visit.server && $0.start <= visit.start }
     }

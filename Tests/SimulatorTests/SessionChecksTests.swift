@@ -168,16 +168,22 @@ struct SessionChecksTests {
 
     // MARK: Redirects
 
-    private static func redirects(_ visits: [(Visit.Ending, presence: Int?, end: UInt64)], drained: Int? = nil)
-        -> [Violation.Kind]
-    {
+    /// - Parameter isAnew: each server has started just before the client came.
+    private static func redirects(
+        _ visits: [(Visit.Ending, isFed: Bool, end: UInt64)], drained: Int? = nil, isAnew: Bool = false
+    ) -> [Violation.Kind] {
         var history = History(seed: 1)
         history.restTime = 60 * second
         history.addClient(name: nil)
         if let drained { history.drains = [(drained, second)] }
         for (number, visit) in visits.enumerated() {
-            history.beginVisit(of: 0, to: number, isRedirected: number > 0, at: visit.end - second)
-            history.visits[0][number].presence = visit.presence
+            let start = visit.end - second
+            let life = history.beginLife(of: number, at: isAnew ? start : 0)
+            history.beginVisit(of: 0, to: number, isRedirected: number > 0, at: start)
+            if visit.isFed {
+                _ = history.beginPresence(
+                    of: 0, at: life, session: number + 1, readsBytes: true, delay: 0, time: start)
+            }
             history.endVisit(of: 0, visit.0, at: visit.end)
         }
         return Checks().redirects(in: history).map(\.kind)
@@ -197,18 +203,25 @@ struct SessionChecksTests {
     }
 
     @Test func `nobody is sent on and on`() {
-        let three = (1...3).map { (Visit.Ending.redirected, presence: nil as Int?, end: UInt64($0) * 2 * Self.second) }
-        #expect(Self.redirects(three) == [])
-        #expect(Self.redirects(three + [(.redirected, nil, 9 * Self.second)]) == [.redirectedTooOften])
-        #expect(Self.redirects(three + [(.left, 0, 9 * Self.second)]) == [])
+        let three = (1...3).map { (Visit.Ending.redirected, isFed: false, end: UInt64($0) * 2 * Self.second) }
+        #expect(Self.redirects(Array(three.prefix(1))) == [])
+        #expect(Self.redirects(Array(three.prefix(2))) == [.redirectedTooOften], "it had a ticket")
+        #expect(Self.redirects(three, isAnew: true) == [], "its tickets were lost")
+        let four = three + [(.redirected, false, 9 * Self.second)]
+        #expect(Self.redirects(four, isAnew: true) == [.redirectedTooOften], "never more than three times")
+        #expect(Self.redirects(three + [(.left, true, 9 * Self.second)], isAnew: true) == [])
     }
 
     @Test func `no session is moved twice in a minute`() {
-        let twice: [(Visit.Ending, presence: Int?, end: UInt64)] = [
-            (.redirected, 0, 20 * Self.second), (.redirected, 1, 70 * Self.second),
-        ]
-        #expect(Self.redirects(twice) == [.redirectedTooOften])
-        #expect(Self.redirects(twice, drained: 1) == [])
-        #expect(Self.redirects([(.redirected, 0, 9 * Self.second), (.redirected, 1, 70 * Self.second)]) == [])
+        for isFed in [true, false] {
+            let twice: [(Visit.Ending, isFed: Bool, end: UInt64)] = [
+                (.redirected, isFed, 20 * Self.second), (.redirected, true, 70 * Self.second),
+            ]
+            #expect(Self.redirects(twice) == [.redirectedTooOften])
+            #expect(Self.redirects(twice, drained: 1) == [])
+            #expect(Self.redirects(twice, drained: 0) == [], "who leaves a server is not to wait for a better place")
+            #expect(Self.redirects(twice, isAnew: true) == [])
+        }
+        #expect(Self.redirects([(.redirected, true, 9 * Self.second), (.redirected, true, 70 * Self.second)]) == [])
     }
 }
