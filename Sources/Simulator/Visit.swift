@@ -154,8 +154,8 @@ extension History {
     }
 
     /// The client was told to go elsewhere and did not hear it, or said something else meanwhile: its server kept its
-    /// place for whoever turns up next as that user, or from that address. Or it was not told yet, and turns up where it
-    /// is expected.
+    /// place for whoever turns up next as that user, or from that address. Or it was not told yet, and turns up where
+    /// it is expected.
     private func wasSentOn(_ client: Int, from earlier: Visit, to later: Visit) -> Bool {
         sentOn[client]?.contains { sent in
             earlier.start <= sent.time && sent.time <= later.welcomedAt ?? .max
