@@ -68,7 +68,7 @@ extension Shell {
     mutating func writeLastState() {
         guard let file = keeper?.file else { return }
         let rows = node.takeUnstored()
-        guard !rows.isEmpty, let failure = file.write(rows) else { return }
+        guard let failure = file.write(rows, isLast: true) else { return }
         log.logger.error("the state could not be written", metadata: ["error": "\(failure)"])
     }
 }

@@ -11,6 +11,8 @@ final class StateFile: Sendable {
     /// The connection of SQLite, which the mutex guards.
     @safe private struct Connection: @unchecked Sendable {
         let file: OpaquePointer
+        /// The last rows are written: what comes late is older.
+        var isOver = false
     }
 
     let path: String
@@ -33,8 +35,7 @@ final class StateFile: Sendable {
     /// Rows that are read at a time.
     private static let rowsInPart = 4096
 
-    /// Opens the file in a folder; makes both if they are missing. Checks the whole file, which takes a second for each
-    /// million users.
+    /// Opens the file in a folder; makes both if they are missing. Reads and checks the whole file.
     init(folder: String) throws(Refusal) {
         path = folder + "/" + Self.name
         try Self.make(folder, path)
@@ -128,8 +129,12 @@ final class StateFile: Sendable {
     // MARK: Writing
 
     /// Writes rows so that they outlive a loss of power: all or none. Blocks; returns why it failed.
-    func write(_ rows: [StoredRow]) -> String? {
+    ///
+    /// - Parameter isLast: nothing is written after them, not even what waits with a helper already.
+    func write(_ rows: [StoredRow], isLast: Bool = false) -> String? {
         connection.withLock { connection in
+            guard !connection.isOver else { return "the server has ended" }
+            connection.isOver = isLast
             let file = unsafe connection.file
             guard unsafe csq_begin(file) == CSQ_OK, rows.allSatisfy({ unsafe Self.put($0, file) }),
                 unsafe csq_commit(file) == CSQ_OK
