@@ -291,7 +291,10 @@ extension Node {
 
     // MARK: As the target
 
+    /// Who has joined lately took over what had been delivered elsewhere, without the records: sessions that are owed
+    /// some of it are better where they are.
     mutating func noteHandOver(_ handOver: Unicast.HandOver, source: ServerID) -> Bool {
+        guard canFeed(from: handOver.floor) else { return false }
         let expires = now.adding(milliseconds: configuration.timing.ticket)
         timers.set(.tickets, at: expires)
         return tickets.note(handOver, source: source, until: expires)

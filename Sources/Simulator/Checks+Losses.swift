@@ -109,6 +109,21 @@ extension History {
         }
     }
 
+    /// Whether what ties a later activity of a sender to an earlier one was not held any more when both were fed to a
+    /// client: an activity between them, as its server has said.
+    func isUntied(_ later: Int, from reception: FaultyReception) -> Bool {
+        let visits = visits[reception.client]
+        guard visits.indices.contains(reception.visit - 1), let presence = visits[reception.visit - 1].presence else {
+            return false
+        }
+        return (reception.number + 1..<later).contains { between in
+            guard let record = activity(ActivityMark(sender: reception.sender, number: between))?.record else {
+                return false
+            }
+            return isUnfed(record, on: presence)
+        }
+    }
+
     // MARK: Calm
 
     /// Whether all servers could reach each other, and nothing happened to the ways between them, for so long at a

@@ -109,7 +109,7 @@ extension SimulatedServer {
     }
 
     /// Bytes that are unacknowledged for so long show that a connection is broken (design, section 6).
-    private static let stallTime: UInt64 = 1_000_000_000
+    static let stallTime: UInt64 = 1_000_000_000
 
     /// Shows what a connection brought.
     func show(_ slot: Int, to node: inout Node, in world: World) {

@@ -55,7 +55,9 @@ extension SimulatedServer {
             note(in: world, "> report \(report)")
             world.tell(report, by: self)
             note(report, in: world)
-            if case .drained(let count) = report { world.leave(index, sessionsLeft: count) }
+            if case .drained(let count, let records) = report {
+                world.leave(index, sessionsLeft: count, recordsLeft: records)
+            }
         }
     }
 

@@ -100,6 +100,9 @@ extension History {
         case none
         /// The server need not have known in time; it may have.
         case loose
+        /// The server could not know yet that the connection was over, so that what came meanwhile is not owed; but
+        /// nothing comes twice, and order holds.
+        case unnoticed
         /// Nothing is lost. What the first server handed out since the time may come again: the connection broke before
         /// it was acknowledged; or the server died, and what it had announced last is all that was known.
         case repeating(since: UInt64)
@@ -138,13 +141,21 @@ extension History {
             return tieAfterCrash(of: life, at: death, from: visits[client][earlier - 1], to: present)
         }
         guard isCalm(from: end.time, to: welcome, changesMax: 0, among: [life, present.life]) else { return .loose }
+        if end.how == .fellSilent, !hasNoticed(life, silenceSince: end.time, by: visit.start) { return .unnoticed }
         guard end.how == .broke else { return .exact }
         return .repeating(since: end.time - min(end.time, 2 * visits[client][earlier - 1].roundTrip))
     }
 
+    /// Whether a server can have told, from what a client did not acknowledge, that its machine is off: until then the
+    /// connection is as good as any.
+    private func hasNoticed(_ life: Int, silenceSince start: UInt64, by time: UInt64) -> Bool {
+        guard let first = lives[life].log.first(where: { $0.time >= start }) else { return false }
+        return first.time + SimulatedServer.stallTime <= time
+    }
+
     /// The client was told to go elsewhere and did not hear it, or said something else meanwhile: its server kept its
-    /// place for whoever turns up next as that user, or from that address. Or it was not told yet, and turns up where it
-    /// is expected.
+    /// place for whoever turns up next as that user, or from that address. Or it was not told yet, and turns up where
+    /// it is expected.
     private func wasSentOn(_ client: Int, from earlier: Visit, to later: Visit) -> Bool {
         sentOn[client]?.contains { sent in
             earlier.start <= sent.time && sent.time <= later.welcomedAt ?? .max
@@ -191,7 +202,7 @@ extension History {
         var present = number
         while true {
             switch tie(of: present, of: client) {
-            case .none, .loose: return (since, lives)
+            case .none, .loose, .unnoticed: return (since, lives)
             case .repeating, .exact: break
             }
             guard let earlier = visitBefore(present, of: client) else { return (since, lives) }

@@ -231,4 +231,15 @@ import Testing
             #expect(wires.nodes[0].statistics.sessionsHeld == (isTaken ? 0 : 1))
         }
     }
+
+    @Test func `what a server that has to leave could not pass on is told`() {
+        let wires = Wires.network(2)
+        let client = wires.anonymous(at: 0)
+        wires.hold(0, 1)
+        wires.post("1", by: client)
+        wires.nodes[0].drain(within: 100, at: wires.now)
+        wires.settle()
+        wires.pass(milliseconds: 200)
+        #expect(wires.reports[0].contains(.drained(sessionsLeft: 1, recordsLeft: 1)))
+    }
 }

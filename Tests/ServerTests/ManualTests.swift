@@ -66,6 +66,43 @@ extension LightTests {
             }
         }
 
+        /// The blocks of a document as one script.
+        private func script(of page: String) throws -> [String] {
+            let text = try String(contentsOfFile: sourceRoot + "/" + page, encoding: .utf8)
+            let blocks = text.components(separatedBy: "```sh\n").dropFirst().compactMap {
+                $0.components(separatedBy: "```").first
+            }
+            #expect(blocks.count > 5)
+            let joined = blocks.joined().replacing("\\\n", with: "")
+                .replacing("$PWD/.build/release", with: Program.binaryDirectory)
+            return joined.split(separator: "\n").compactMap { line in
+                // What builds and tests everything is run by who runs this.
+                if line.hasPrefix("scripts/") || line.hasPrefix("swift build") { return nil }
+                if line.contains("# fails") { return "! \(line)" }
+                if line.hasPrefix("timeout ") { return "\(line) || test $? = 124" }
+                // In a terminal of its own.
+                if line.hasPrefix("pando-server "), !line.hasSuffix("&") { return "\(line) & sleep 2" }
+                return String(line)
+            }
+        }
+
+        /// In a network of its own, where nobody else has the ports, with processes of its own.
+        @Test(.enabled(if: getuid() == 0), arguments: ["README.md", "docs/tutorial.md"])
+        func `every command runs as pasted`(page: String) throws {
+            let lines = ["set -eo pipefail", "ip link set lo up"] + (try script(of: page))
+            let program = try Program(
+                path: "/usr/bin/env",
+                ["-C", sourceRoot, "unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "bash"])
+            defer { program.kill9() }
+            // All of it is read before any of it runs: the commands have no input.
+            try program.write("{\n" + lines.joined(separator: "\n") + "\nexit 0; } < /dev/null\n")
+            program.closeInput()
+            let status = try program.waitForExit(seconds: 120)
+            let said = (program.outputLines + program.errorLines.suffix(30)).joined(separator: "\n")
+            #expect(status == .code(0), "\(said)")
+            if page != "README.md" { #expect(said.contains("bob heard all, once, in order")) }
+        }
+
         @Test func `the manual pages say what the programs say, and can be set`() throws {
             let check = try Program(path: sourceRoot + "/scripts/manuals", [Program.binaryDirectory, "--check"])
             defer { check.kill9() }

@@ -9,7 +9,7 @@ struct SessionChecksTests {
     private static let second: UInt64 = 1_000_000_000
 
     /// How the second client's first visit, to server 0, ends at 5 s; its second one, to server 1, begins then, and it
-    /// is welcomed at 5.4 s.
+    /// is welcomed at 5.4 s; or 0.4 s before it is welcomed.
     private struct Story {
         var name: String? = "bob"
         var end = Visit.Ending.redirected
@@ -45,7 +45,10 @@ struct SessionChecksTests {
                 let mark = ActivityMark(sender: 0, number: number)
                 history.noteSending(by: 0, to: 1, on: 0, at: time - 1)
                 history.noteRecord(mark, of: 1, seq: UInt64(number + 1), at: time)
-                for life in 0..<2 { history.hold(UInt64(number + 1), of: 1, at: life, time: time) }
+                for life in 0..<2 {
+                    history.hold(UInt64(number + 1), of: 1, at: life, time: time)
+                    history.notePublication(mark, by: life, at: time)
+                }
             }
             for number in first { history.receive(0, number, by: 1, at: 3 * second) }
             if let death {
@@ -55,7 +58,7 @@ struct SessionChecksTests {
             history.endPresence(0, time: 5 * second - 1)
             history.endVisit(of: 1, end, at: 5 * second)
             history.leave(1, at: 5 * second)
-            history.beginVisit(of: 1, to: 1, isRedirected: isRedirected, at: 5 * second)
+            history.beginVisit(of: 1, to: 1, isRedirected: isRedirected, at: welcome - 400_000_000)
             _ = history.beginPresence(
                 of: 1, at: 1, session: 2, readsBytes: true, delay: 0, time: welcome - 100_000_000)
             history.noteWelcome(of: 1, at: welcome)
@@ -129,6 +132,26 @@ struct SessionChecksTests {
         #expect(
             Story(end: .broke, isRedirected: false, welcome: 70 * Self.second, second: []).kinds == [],
             "too late")
+    }
+
+    @Test func `a client whose machine is off is not there before its server can know that it is away`() {
+        let story = Story(end: .fellSilent, isRedirected: false, second: [2])
+        #expect(story.kinds == [])
+        // What was published at 7 s was not acknowledged.
+        var late = story
+        late.welcome = 8 * Self.second + 390_000_000
+        #expect(late.kinds == [])
+        late.welcome += 10_000_000
+        #expect(late.kinds == [.lostOnTheWay])
+    }
+
+    @Test func `what ties two activities and is no longer held ties them no more where they are fed`() {
+        var history = Story(second: [2, 0]).history
+        #expect(Checks().violations(in: history).map(\.kind) == [.lostOnTheWay, .reordered])
+        history.lives[1].noteUnfed(of: 1, 2...2, at: 6 * Self.second)
+        #expect(Checks().violations(in: history).map(\.kind) == [.reordered], "it followed the log")
+        history.noteFed(ActivityMark(sender: 0, number: 0), on: 1, at: 6 * Self.second)
+        #expect(Checks().violations(in: history).isEmpty)
     }
 
     @Test func `after a crash a little may come again and nothing is missing`() {
