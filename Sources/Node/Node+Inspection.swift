@@ -319,7 +319,7 @@ extension Registry {
     /// The digest is kept up to date claim by claim; this makes it anew.
     var hasRightDigest: Bool {
         var recomputed = RegistryDigest()
-        for claim in claims { recomputed.add(claim) }
+        for place in claims.indices { recomputed.add(account(at: place)) }
         return recomputed == digest
     }
 }

@@ -19,7 +19,10 @@ struct SessionJob: Sendable {
         case resuming
     }
 
-    enum Kind: Sendable { case register, login }
+    enum Kind: Sendable { case register, login, changeSecret }
+
+    /// The session of a job that is an operator's.
+    static let nobody = SessionID(slot: .max, generation: .max)
 
     var session: SessionID
     var kind: Kind
@@ -28,6 +31,8 @@ struct SessionJob: Sendable {
     var secret: [UInt8]
     /// Of a login: the claim to check against; of a registration: the claim made.
     var claim: Claim?
+    /// Of an operator's job: who is to be answered.
+    var request: AccountRequestID?
     /// Arbiters still to be asked, the next one first.
     var arbiters: [ServerID] = []
     /// Arbiters that keep the name for this claim.
@@ -201,6 +206,7 @@ extension Node {
         guard let jobID = hashJobs.removeValue(forKey: id), let job = jobs[jobID], job.stage == .hashing else { return }
         switch job.kind {
         case .register: registrationHashed(jobID, digest: digest)
+        case .changeSecret: secretHashed(jobID, digest: digest)
         case .login:
             guard let digest, let claim = job.claim else {
                 return fail(jobID, .loginFailed("the server is too busy to check secrets, try again later"))
@@ -220,6 +226,13 @@ extension Node {
         if let present = registry.claim(of: claim.name), present.id != claim.id {
             counters.loginsOfLosers += 1
             return fail(id, Self.claimLostReply)
+        }
+        if let present = registry.claim(of: claim.name), present.digest != claim.digest {
+            // It was changed while this one was checked.
+            return fail(id, .wrongSecretAtLogin)
+        }
+        if let name = jobs[id]?.name, registry.removed(name).map({ claim.id <= $0 }) ?? false {
+            return fail(id, .unknownUser(username: name.span))
         }
         guard let (job, slot) = end(id) else { return }
         if registry.place(of: claim.name) == nil, unrecordedLogins.count < configuration.limits.reservations {

@@ -56,6 +56,20 @@ public struct NodeStatistics: Hashable, Sendable {
     /// Gaps told with claims in them, which followed as state.
     public var gapsWithState: UInt64 = 0
 
+    /// Users that operators have changed here.
+    public var accountChanges: UInt64 = 0
+
+    // What outlives the process.
+    /// Batches of rows that were written, and that could not be.
+    public var stateWrites: UInt64 = 0
+    public var stateWritesFailed: UInt64 = 0
+    /// Registrations answered although the disk had not got them.
+    public var registrationsUnstored: UInt64 = 0
+    /// Rows that are still to be written.
+    public var stateRowsPending = 0
+    /// The last attempt failed.
+    public var isStateFailing = false
+
     // Members.
     /// Ended streams that moved into a tombstone; of them, given up because the table of servers was full.
     public var originsForgotten: UInt64 = 0

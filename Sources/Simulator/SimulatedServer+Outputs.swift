@@ -50,6 +50,7 @@ extension SimulatedServer {
             world.queue.plan(.hashed(server: index, life: life, id), at: time)
         case .examine(let id): examined.append(id)
         case .measure: isMeasuring = true
+        case .store, .accountAnswered: preconditionFailure("simulated servers have no disk and no operator")
         case .report(let report):
             reports.append(TimedReport(time: world.now, report: report))
             note(in: world, "> report \(report)")

@@ -79,6 +79,16 @@ struct Metric {
         .gauge(.node, "links", "pando_links", "Links to neighbours that are open."),
         .gauge(.node, "sessions", "pando_sessions", "Logged-in clients."),
         .gauge(.node, "claims", "pando_claims", "Registered users."),
+        .gauge(
+            .node, "isStateFailing", "pando_state_failing",
+            "1 while the state cannot be written to the disk: users are in memory only."),
+        .gauge(.node, "stateRowsPending", "pando_state_rows_pending", "What is still to be written of the state."),
+        .counter(.node, "stateWrites", "pando_state_writes_total", "Writes of state, each one wait for the disk."),
+        .counter(.node, "stateWritesFailed", "pando_state_writes_failed_total", "Writes of state that failed."),
+        .counter(
+            .node, "registrationsUnstored", "pando_registrations_unstored_total",
+            "Registrations answered although the disk had not got them, since it failed."),
+        .counter(.node, "accountChanges", "pando_account_changes_total", "Users changed by operators of this server."),
         .gauge(.node, "isServing", "pando_ready", "1 while clients are served."),
         .counter(
             .node, "originsForgotten", "pando_origins_forgotten_total", "Ended streams that moved into a tombstone."),

@@ -87,7 +87,22 @@ extension Report {
                     "name": "\(String(decoding: name, as: UTF8.self))", "loser_origin": "\(loser.origin)",
                     "loser_stamp": "\(loser.stamp)",
                 ])
-        default: linkEntry ?? memberEntry
+        default: stateEntry ?? linkEntry ?? memberEntry
+        }
+    }
+
+    private var stateEntry: Entry? {
+        switch self {
+        case .storeFailed(let text):
+            Entry(
+                level: .error, message: "the state cannot be written: what is registered from now on is in memory only",
+                metadata: ["error": "\(text)"])
+        case .storeRecovered: Entry(level: .notice, message: "the state is written again, with what was missing")
+        case .accountChanged(let name, let action):
+            Entry(
+                level: .notice, message: "an operator changes a user",
+                metadata: ["user": "\(String(decoding: name, as: UTF8.self))", "action": "\(action.rawValue)"])
+        default: nil
         }
     }
 

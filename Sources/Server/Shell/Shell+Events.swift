@@ -64,6 +64,7 @@ extension Shell: ReactorHandler {
             node.hashed(result.id, digest: result.digest, at: instant(of: reactor))
         }
         for result in helpers.names.drain() { resolved(result, in: &reactor) }
+        drainState(in: reactor)
         drainFiles(in: &reactor)
         carryOut(in: &reactor)
     }

@@ -39,6 +39,8 @@ extension Shell {
         case .examine(let id): deferred.append(.examine(id))
         case .measure: measuring = Measuring(reactor.beginMeasuring())
         case .hash(let id, let secret, let salt, let cost): hash(id, secret: secret, salt: salt, cost: cost)
+        case .store(let rows): store(rows)
+        case .accountAnswered(let id, let answer): answerOperator(id, answer, in: &reactor)
         case .report(let report): tell(report, in: &reactor)
         }
         return index + 1

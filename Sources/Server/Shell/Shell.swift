@@ -47,6 +47,8 @@ struct Shell: ~Copyable {
     var life = Life()
     var reloading: Reloading
     var tls: ServerTLS
+    /// Nil unless state outlives the process.
+    var keeper: StateKeeper?
     /// Nil unless somebody wants to look.
     var admin: Admin?
     /// Nil unless somebody watches over this process.

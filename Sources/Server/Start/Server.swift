@@ -49,11 +49,13 @@ public enum Server {
         var shell = Shell(
             node: makeNode(configuration, settings), settings: settings, helpers: helpers, reloading: reloading,
             tls: tls)
+        try shell.restoreState(configuration.statePath, waker: reactor.waker)
         shell.admin = try openAdmin(configuration, logger, in: &reactor)
         shell.service = serviceManager(logger)
         shell.start(in: &reactor)
         let outcome = Result { () throws(SystemError) in try reactor.run(&shell) }
         shell.writeLastStatistics(of: reactor)
+        shell.writeLastState()
         if let failure = shell.life.failure { throw failure }
         try system { () throws(SystemError) in try outcome.get() }
         shell.log.logger.notice("ended", metadata: ["in_order": "\(reactor.statistics.open == 0)"])
@@ -191,6 +193,7 @@ public enum Server {
         settings.limits.deliveryBytes = configuration.deliveryBytes
         settings.limits.publishedLineBytes = configuration.deliveryBytes
         settings.limits.indexedBytes = max(configuration.limits.indexedBytes, 2 * configuration.activityLogSize)
+        settings.keepsState = configuration.statePath != nil
         settings.allowsHugeIntegers = configuration.allowsHugeIntegers
         settings.hashCost = configuration.hashCost
         settings.acknowledgingServers = configuration.acknowledgingServers

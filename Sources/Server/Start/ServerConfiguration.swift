@@ -73,6 +73,8 @@ public struct ServerConfiguration: Sendable {
     /// Threads that hash secrets; nil leaves one processor to the reactor.
     public var helperThreads: Int?
 
+    /// The folder in which state outlives the process; nil is memory only.
+    public var statePath: String?
     public var logLevel = Logger.Level.info
     public var logFormat = LogFormat.text
     /// The file of the log; nil is the standard error stream.
