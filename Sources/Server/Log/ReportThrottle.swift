@@ -2,7 +2,7 @@
 
 /// The kinds of reports that are limited.
 enum ReportKind: Int, CaseIterable {
-    case gap, givenUp, linkRefused, claimConflict, limitReached, tlsRefused
+    case gap, givenUp, linkRefused, claimConflict, limitReached, connectionRefused, tlsRefused
 }
 
 /// Lets each kind through up to a limit in each second.

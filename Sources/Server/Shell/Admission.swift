@@ -88,7 +88,7 @@ extension Shell {
         connections.setRole(.refused, of: id)
         reactor.send(id, ServerReply.invalidMessage(text).rendered().span)
         reactor.finish(id, reason, lingerMilliseconds: Admission.lingerMilliseconds, keepReading: false)
-        tell(.limitReached(isFull ? "connections of clients" : "memory of buffers"), in: &reactor)
+        tellLimit(isFull ? "connections of clients" : "memory of buffers", at: reactor.now)
     }
 
     /// At the end of each turn: whoever has to give way to newer ones.
@@ -97,7 +97,7 @@ extension Shell {
         while let id = unproven.nextSurplus(turn: reactor.statistics.turns, of: connections) {
             forgetUnproven(id)
             reactor.close(id, .crowdedOut)
-            tell(.limitReached("connections that have not logged in"), in: &reactor)
+            tellLimit("connections that have not logged in", at: reactor.now)
         }
     }
 
@@ -106,10 +106,13 @@ extension Shell {
         guard let limit = settings.limits.perAddress(isLoopback: peer.isLoopback) else { return true }
         if addresses.enter(id, network: peer.network, limit: limit) { return true }
         reactor.close(id, .tooManyFromAddress)
-        log.tell(
-            .limitReached, "a limit is reached", ["limit": "connections from one address", "peer": "\(peer.ip)"],
-            at: reactor.now)
+        tellLimit("connections from one address", ["peer": "\(peer.ip)"], at: reactor.now)
         return false
+    }
+
+    private mutating func tellLimit(_ limit: String, _ more: Logger.Metadata = [:], at nanoseconds: UInt64) {
+        let metadata = more.merging(["limit": "\(limit)"]) { own, _ in own }
+        log.tell(.connectionRefused, "a limit of connections is reached", metadata, at: nanoseconds)
     }
 
     /// At the end of each turn: if all buffers together hold far too much, those with the most give theirs up. Who has
@@ -131,6 +134,6 @@ extension Shell {
             excess -= bytes
             if excess <= 0 { break }
         }
-        if !holders.isEmpty { tell(.limitReached("memory of buffers"), in: &reactor) }
+        if !holders.isEmpty { tellLimit("memory of buffers", at: reactor.now) }
     }
 }
