@@ -112,6 +112,8 @@ public struct NodeStatistics: Hashable, Sendable {
     /// Live sessions that were sent to another server; moves that came to nothing because the target was gone.
     public var sessionsMoved: UInt64 = 0
     public var movesFailed: UInt64 = 0
+    /// Sessions that were not moved because their clients read too slowly to follow at once.
+    public var movesPutOff: UInt64 = 0
     /// Clients with a place to begin that were expected here and did not come in time.
     public var movedNeverCame: UInt64 = 0
     /// Moved clients that spoke here before all that they had said at the other server was known.

@@ -137,8 +137,9 @@ public enum Report: Hashable, Sendable {
     case clockOffset(ServerID, PeerAddress, milliseconds: Int64)
     /// A neighbour's registry differed although it had the same records: the state is transferred again.
     case registryRepaired(ServerID, PeerAddress)
-    /// All clients have gone elsewhere, but for so many; the driver is to end.
-    case drained(sessionsLeft: Int)
+    /// All clients have gone elsewhere, but for so many, and some neighbour has all records, but for so many; the
+    /// driver is to end.
+    case drained(sessionsLeft: Int, recordsLeft: UInt64)
     /// How many clients each server has; told when that has changed, at most once a minute.
     case loads([NodeStatistics.ServerLoad])
     /// A limit was reached; told once until it is left again.

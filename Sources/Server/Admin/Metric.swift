@@ -215,6 +215,9 @@ struct Metric {
         ),
         .counter(.node, "sessionsMoved", "pando_sessions_moved_total", "Sessions that were moved to another server."),
         .counter(.node, "movesFailed", "pando_moves_failed_total", "Moves that did not come about."),
+        .counter(
+            .node, "movesPutOff", "pando_moves_put_off_total",
+            "Sessions that stayed because their clients read too slowly to follow at once."),
         .counter(.node, "movedNeverCame", "pando_moved_never_came_total", "Moved sessions that never came."),
         .counter(
             .node, "arrivalsExpired", "pando_arrivals_expired_total",

@@ -140,8 +140,12 @@ extension Report {
             Entry(
                 level: .error, message: "a neighbour's users differed at equal vectors: the state is sent again",
                 metadata: .server(id, address))
-        case .drained(let left):
+        case .drained(let left, 0):
             Entry(level: .notice, message: "drained: the clients are elsewhere", metadata: ["left": "\(left)"])
+        case .drained(let left, let records):
+            Entry(
+                level: .warning, message: "out of time to drain: some records are nowhere else",
+                metadata: ["left": "\(left)", "records": "\(records)"])
         case .loads(let servers):
             Entry(
                 level: .info, message: "clients in the network",

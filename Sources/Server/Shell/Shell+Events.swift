@@ -239,7 +239,9 @@ extension Shell: ReactorHandler {
             case .hashed(let id): node.hashed(id, digest: nil, at: now)
             case .examine(let id):
                 let (acknowledged, isStalled) = examine(id, in: reactor)
-                node.clientExamined(id, acknowledged: acknowledged, isStalled: isStalled, at: now)
+                node.clientExamined(
+                    id, acknowledged: acknowledged, isStalled: isStalled,
+                    isBehind: reactor.isBlocked(ConnectionID(id)), at: now)
             }
         }
     }

@@ -23,6 +23,7 @@ final class Wires {
         var sent: UInt64 = 0
         var arrived: UInt64?
         var isStalled = false
+        var isBehind = false
         /// Everything that it was sent, line by line.
         var lines: [String] = []
     }
@@ -335,7 +336,8 @@ final class Wires {
         case .examine(let id):
             let client = client(id, of: node)
             nodes[node].clientExamined(
-                id, acknowledged: clients[client].arrived, isStalled: clients[client].isStalled, at: now)
+                id, acknowledged: clients[client].arrived, isStalled: clients[client].isStalled,
+                isBehind: clients[client].isBehind, at: now)
         case .measure: nodes[node].clientsReached(reached(by: node), at: now)
         case .hash(let id, let secret, let salt, _): nodes[node].hashed(id, digest: toyDigest(secret + salt), at: now)
         case .report(let report): reports[node].append(report)
