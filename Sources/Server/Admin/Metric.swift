@@ -328,6 +328,12 @@ struct Metric {
             .shell, "inputsHeld", "pando_inputs_held_total",
             "Times that a connection's input had to wait because the fan-out was behind."),
         .counter(
+            .shell, "inputsPaced", "pando_inputs_paced_total",
+            "Times that a client's input had to wait because it came faster than --activities-per-second."),
+        .counter(
+            .shell, "reportsSuppressed", "pando_log_reports_suppressed_total",
+            "Reports that were not logged because there were too many of their kind."),
+        .counter(
             .shell, "followsRefused", "pando_follows_refused_total",
             "Clients that ended in the turn in which they were to follow the activity log."),
         .gauge(

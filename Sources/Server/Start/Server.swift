@@ -82,7 +82,8 @@ public enum Server {
     private static func makeReactor(
         _ configuration: ServerConfiguration, descriptors: Int
     ) throws(ServerFailure) -> Reactor {
-        let capacity = min(descriptors - descriptorReserve, connectionsMax)
+        let limits = configuration.connections
+        let capacity = min(descriptors - descriptorReserve, limits.connectionsMax ?? connectionsMax)
         guard capacity > 0 else {
             let text =
                 "the limit of open files is \(descriptors): at least \(descriptorReserve + 1) are needed (ulimit -n)"
@@ -93,6 +94,8 @@ public enum Server {
         // Two bytes more than a line: then the node sees that it is too long before the reactor does.
         settings.inputLimit = configuration.limits.lineBytes + 2
         settings.outputLimit = clientOutputBytes
+        settings.acceptBudget = limits.acceptsInTurn
+        settings.writeStallMilliseconds = Int(clamping: limits.writeMilliseconds)
         settings.tlsHandshakeMilliseconds = Int(clamping: configuration.tlsHandshakeMilliseconds)
         settings.tlsHandshakesMax = configuration.tlsHandshakesMax
         settings.batchesSends = configuration.batchesSends
@@ -177,8 +180,9 @@ public enum Server {
             linkOutputBytes: 2 * configuration.limits.linkWindowBytes + PeerFrame.Limit.provenBytes,
             publishBytes: configuration.deliveryBytes,
             dialMilliseconds: Int(clamping: configuration.timing.handshake),
-            breathMilliseconds: configuration.timing.silence / 4, drainMilliseconds: configuration.drainGrace,
-            statisticsFile: statisticsFile, output: output, logSink: logSink)
+            breathMilliseconds: configuration.timing.silence / 4, limits: configuration.connections,
+            drainMilliseconds: configuration.drainGrace, statisticsFile: statisticsFile, output: output,
+            logSink: logSink)
     }
 
     private static func makeNode(_ configuration: ServerConfiguration, _ shell: ShellSettings) -> Node {
