@@ -252,7 +252,7 @@ extension Node {
                 confirmClaims()
                 continue
             }
-            if version(of: origin, by: index) == known + 1 { compare(digest, of: origin, link: index) }
+            if version(of: origin, by: index) == known &+ 1 { compare(digest, of: origin, link: index) }
             if isMissing(digest.held, digest.announcement, of: origin), members[origin].awaited?.hasCome != false {
                 wait(for: digest, of: origin, link: index, since: now)
             }
