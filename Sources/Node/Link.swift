@@ -35,14 +35,6 @@ struct Link: Sendable {
         /// What was held when the edge was grafted last: what comes up to it was sent before.
         var askedHeld: UInt64 = 0
         var askedAnnouncement: UInt64 = 0
-        /// How often the other end would have been the first to bring something new, less twice the times that it would
-        /// not have been.
-        var lead = 0
-        /// How often it was grafted for that.
-        var trials = 0
-        /// If it was grafted because it seems to be a faster way, and has not been the first to bring something since:
-        /// so many copies may come before it is pruned again.
-        var trialCopies = 0
         /// The other end has told that it gave up what comes next here, up to this seq; 0 if it has not.
         var gap: UInt64 = 0
     }

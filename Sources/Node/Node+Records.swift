@@ -108,7 +108,6 @@ extension Node {
     /// A stream has a new record or was stepped over some: deliver, push on, tell by digest.
     mutating func held(_ index: Int) {
         if advanced.last != index { advanced.append(index) }
-        noteNews(of: index)
         // A server holds what arose at it: nobody need tell it.
         queues[index].acknowledge(index, through: store.streams[index].held)
         if members[index].gapSince != nil { closeGaps(in: index) }

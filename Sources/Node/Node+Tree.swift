@@ -44,22 +44,12 @@ extension Node {
     private mutating func adopt(_ origin: Int, link index: Int) {
         let id = links[index].id
         guard links[index].edges[origin].receives, members[origin].parent != id else { return }
-        if let former = members[origin].parent.flatMap({ linkIndex($0) }) {
-            if links[index].edges[origin].trialCopies > 0 {
-                // The former parent was no worse off before, and has its own way. It is told by digest if that is lost.
-                links[former].edges[origin].pushes = false
-                markDirty(origin, link: former)
-            } else {
-                // What the former parent was not told because it was the parent.
-                links[former].hasBacklog = true
-            }
-        }
-        links[index].edges[origin].trialCopies = 0
+        // What the former parent was not told because it was the parent.
+        if let former = members[origin].parent.flatMap({ linkIndex($0) }) { links[former].hasBacklog = true }
         members[origin].parent = id
     }
 
     /// A copy prunes the link, unless it was sent before the link's last graft: what was asked for is still to come.
-    /// A link that is on trial may bring some.
     private mutating func noteCopy(of origin: Int, wasUnderWay: Bool, link index: Int) {
         let isCareless = configuration.defect == .parentPruned
         guard let parent = members[origin].parent, links[index].edges[origin].receives,
@@ -69,10 +59,6 @@ extension Node {
             counters.prunesWithheld += 1
             return
         }
-        if links[index].edges[origin].trialCopies > 1 {
-            links[index].edges[origin].trialCopies -= 1
-            return
-        }
         prune(origin, link: index)
     }
 
@@ -80,7 +66,6 @@ extension Node {
     mutating func prune(_ origin: Int, link index: Int) {
         links[index].edges[origin].receives = false
         links[index].edges[origin].isAsked = false
-        links[index].edges[origin].trialCopies = 0
         counters.prunesSent += 1
         send(.prune(servers[origin]), link: index)
     }
@@ -90,12 +75,6 @@ extension Node {
         links[index].edges[origin].pushes = false
         // Nothing was lost for the neighbour, but its digest may be behind.
         markDirty(origin, link: index)
-        // A link that is on no way away from the origin is on no way towards it, but to its child.
-        let edge = links[index].edges[origin]
-        guard edge.receives, !edge.isAsked, let parent = members[origin].parent, parent != links[index].id else {
-            return
-        }
-        prune(origin, link: index)
     }
 
     /// Whether what is new of the origin is pushed over the link. The parent has it, or gets it where we would.
@@ -227,10 +206,7 @@ extension Node {
             guard held > edge.toldHeld || number > max(edge.toldAnnouncement, edge.announcement) else { continue }
             links[index].edges[origin].toldHeld = held
             links[index].edges[origin].toldAnnouncement = number
-            let age = now.microseconds(since: members[origin].arrivals.last)
-            digests.append(
-                PeerFrame.Digest(
-                    origin: servers[origin], held: held, announcement: number, age: UInt32(clamping: age)))
+            digests.append(PeerFrame.Digest(origin: servers[origin], held: held, announcement: number))
         }
         links[index].dirty.removeAll(keepingCapacity: true)
         guard !digests.isEmpty else { return }
@@ -244,16 +220,13 @@ extension Node {
             guard digest.held < 1 << 63, let origin = streamIndex(of: digest.origin, through: digest.held) else {
                 continue
             }
-            let known = version(of: origin, by: index)
             queues[server].acknowledge(origin, through: digest.held)
             let edge = links[index].edges[origin]
             links[index].edges[origin].announcement = max(edge.announcement, digest.announcement)
-            guard origin != Self.ownIndex else {
+            if origin == Self.ownIndex {
                 confirmClaims()
-                continue
-            }
-            if version(of: origin, by: index) == known &+ 1 { compare(digest, of: origin, link: index) }
-            if isMissing(digest.held, digest.announcement, of: origin), members[origin].awaited?.hasCome != false {
+            } else if isMissing(digest.held, digest.announcement, of: origin), members[origin].awaited?.hasCome != false
+            {
                 wait(for: digest, of: origin, link: index, since: now)
             }
         }
@@ -284,15 +257,40 @@ extension Node {
 
     /// Something new of the origin has come, and its announcement of this number is known.
     private mutating func noteArrival(of origin: Int, announcement: UInt64, link index: Int) {
-        if let awaited = members[origin].awaited, !awaited.hasCome,
-            awaited.digest.held <= store.streams[origin].held, awaited.digest.announcement <= announcement
-        {
-            members[origin].awaited?.hasCome = true
-            treeLag.note(now.milliseconds(since: awaited.since))
+        guard let awaited = members[origin].awaited, !awaited.hasCome else {
+            guard !wasTold(announcement, of: origin, besides: index) else { return }
+            members[origin].timesOvertaken = max(0, members[origin].timesOvertaken - 2)
+            return
         }
-        if let id = members[origin].fasterWay, let index = linkIndex(id) {
-            improve(origin, by: index, announcement: announcement)
+        guard awaited.digest.held <= store.streams[origin].held, awaited.digest.announcement <= announcement else {
+            return
         }
+        members[origin].awaited?.hasCome = true
+        treeLag.note(now.milliseconds(since: awaited.since))
+        members[origin].timesOvertaken += 1
+        if members[origin].timesOvertaken == configuration.limits.overtakes { improve(origin, by: awaited.link) }
+    }
+
+    /// Whether the lazy link that told what was waited for last has told of this as well, in a later digest: of many
+    /// records one digest may tell, and only the first of them are waited for.
+    private func wasTold(_ announcement: UInt64, of origin: Int, besides index: Int) -> Bool {
+        guard let teller = members[origin].awaited.flatMap({ linkIndex($0.link) }), teller != index else {
+            return false
+        }
+        return known(origin, by: teller) >= store.streams[origin].held
+            && links[teller].edges[origin].announcement >= announcement
+    }
+
+    /// A tree is formed by the first copies that pass, and then the overlay changes, or ways become slow. What the
+    /// digests of a lazy link tell comes earlier than the record much more often than not: that link is grafted, and
+    /// the next copies decide as they did at first. (Plumtree compares hops; what counts here is time.)
+    private mutating func improve(_ origin: Int, by id: LinkID) {
+        members[origin].timesOvertaken = 0
+        guard let index = linkIndex(id), links[index].isOpen, !links[index].edges[origin].receives,
+            !hasGap(in: origin, link: index)
+        else { return }
+        counters.treeImprovements += 1
+        graft([origin], link: index)
     }
 
     /// What a digest told of has not come by itself: ask the neighbour that has most of it.

@@ -65,10 +65,7 @@ struct Connection {
 
     /// The pipe that ends at `side`.
     subscript(towards side: Side) -> Pipe {
-        // A look at one field copies no pipe.
-        _read {
-            if side == .dialler { yield towardsDialler } else { yield towardsAcceptor }
-        }
+        get { side == .dialler ? towardsDialler : towardsAcceptor }
         _modify {
             if side == .dialler { yield &towardsDialler } else { yield &towardsAcceptor }
         }

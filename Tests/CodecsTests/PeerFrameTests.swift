@@ -33,13 +33,14 @@ import Testing
         #expect(bytes == [37, 0, 0, 0, 1, 1, 0, 3, 2] + PeerSamples.bytes(32))
     }
 
-    @Test func `have is a count and 36 bytes a stream, graft the same without ages`() {
+    @Test func `have is a count and 32 bytes a stream`() {
         let digest = PeerFrame.Digest(
-            origin: ServerID(startStamp: 0x0102, random: 0x0304), held: 5, announcement: 0x0600, age: 0x0708)
-        let stream: [UInt8] =
-            [2, 1, 0, 0, 0, 0, 0, 0] + [4, 3, 0, 0, 0, 0, 0, 0] + [5, 0, 0, 0, 0, 0, 0, 0] + [0, 6, 0, 0, 0, 0, 0, 0]
-        #expect(PeerSamples.encoded(.have([digest])) == [41, 0, 0, 0, 23, 1, 0, 0, 0] + stream + [8, 7, 0, 0])
-        #expect(PeerSamples.encoded(.graft([digest])) == [37, 0, 0, 0, 25, 1, 0, 0, 0] + stream)
+            origin: ServerID(startStamp: 0x0102, random: 0x0304), held: 5, announcement: 0x0600)
+        let bytes = PeerSamples.encoded(.have([digest]))
+        #expect(
+            bytes == [37, 0, 0, 0, 23, 1, 0, 0, 0]
+                + [2, 1, 0, 0, 0, 0, 0, 0] + [4, 3, 0, 0, 0, 0, 0, 0]
+                + [5, 0, 0, 0, 0, 0, 0, 0] + [0, 6, 0, 0, 0, 0, 0, 0])
     }
 
     @Test func `records are origin, first, count and the records as they are stored`() {
@@ -187,7 +188,7 @@ enum PeerSamples {
             ]),
             .gap(StreamPosition(origin: server, seq: 8)),
             .have([
-                PeerFrame.Digest(origin: server, held: 1, announcement: 2, age: .max),
+                PeerFrame.Digest(origin: server, held: 1, announcement: 2),
                 PeerFrame.Digest(origin: other, held: .max, announcement: .max),
             ]),
             .prune(server), .graft([PeerFrame.Digest(origin: other, held: 4, announcement: 5)]),

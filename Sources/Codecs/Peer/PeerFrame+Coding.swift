@@ -87,8 +87,7 @@ extension PeerFrame {
         case .gap(let position):
             bytes.appendServerID(position.origin)
             bytes.appendInteger(position.seq)
-        case .have(let digests): bytes.appendDigests(digests, withAges: true)
-        case .graft(let digests): bytes.appendDigests(digests)
+        case .have(let digests), .graft(let digests): bytes.appendDigests(digests)
         case .prune(let origin): bytes.appendServerID(origin)
         case .announcement(let announcement): announcement.encode(into: &bytes)
         case .unicast(let unicast): unicast.encode(into: &bytes)
@@ -134,7 +133,7 @@ extension PeerFrame {
         case .gap:
             let origin = try reader.serverID()
             return .gap(StreamPosition(origin: origin, seq: try reader.integer()))
-        case .have: return .have(try reader.digests("digests", withAges: true))
+        case .have: return .have(try reader.digests("digests"))
         case .prune: return .prune(try reader.serverID())
         case .graft: return .graft(try reader.digests("grafts"))
         case .announcement: return .announcement(try Announcement(from: &reader))
@@ -163,28 +162,23 @@ extension PeerFrame {
 }
 
 extension [UInt8] {
-    fileprivate mutating func appendDigests(_ digests: [PeerFrame.Digest], withAges: Bool = false) {
+    fileprivate mutating func appendDigests(_ digests: [PeerFrame.Digest]) {
         appendInteger(UInt32(digests.count))
         for digest in digests {
             appendServerID(digest.origin)
             appendInteger(digest.held)
             appendInteger(digest.announcement)
-            if withAges { appendInteger(digest.age) }
         }
     }
 }
 
 extension WireReader {
-    fileprivate mutating func digests(
-        _ field: String, withAges: Bool = false
-    ) throws(FrameFault) -> [PeerFrame.Digest] {
+    fileprivate mutating func digests(_ field: String) throws(FrameFault) -> [PeerFrame.Digest] {
         var digests: [PeerFrame.Digest] = []
-        for _ in 0..<(try count(field, entrySize: withAges ? 36 : 32)) {
+        for _ in 0..<(try count(field, entrySize: 32)) {
             let origin = try serverID()
             let held: UInt64 = try integer()
-            let announcement: UInt64 = try integer()
-            let age: UInt32 = withAges ? try integer() : 0
-            digests.append(PeerFrame.Digest(origin: origin, held: held, announcement: announcement, age: age))
+            digests.append(PeerFrame.Digest(origin: origin, held: held, announcement: try integer()))
         }
         return digests
     }

@@ -110,14 +110,11 @@ public enum PeerFrame: Hashable, Sendable {
         public var origin: ServerID
         public var held: UInt64
         public var announcement: UInt64
-        /// For how long the sender has had that, in microseconds. Only HAVE tells it.
-        public var age: UInt32
 
-        public init(origin: ServerID, held: UInt64, announcement: UInt64, age: UInt32 = 0) {
+        public init(origin: ServerID, held: UInt64, announcement: UInt64) {
             self.origin = origin
             self.held = held
             self.announcement = announcement
-            self.age = age
         }
     }
 
