@@ -65,6 +65,7 @@ struct PandoServer: ParsableCommand {
     @OptionGroup(title: "Log and statistics") var insight: InsightOptions
     @OptionGroup(title: "Admin endpoint") var admin: AdminOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
+    @OptionGroup(title: "Logins") var logins: LoginOptions
     @OptionGroup(title: "Times (milliseconds)") var times: TimeOptions
 
     /// The one table of all that can be set.
@@ -75,6 +76,7 @@ struct PandoServer: ParsableCommand {
             ServerSettings("Log and statistics", insight.settings),
             ServerSettings("Admin endpoint", admin.settings),
             ServerSettings("Limits", limits.settings),
+            ServerSettings("Logins", logins.settings),
             ServerSettings("Times (milliseconds)", times.settings),
         ]
     }
