@@ -28,6 +28,19 @@ import Testing
         return client
     }
 
+    /// The answer to a login. (`desk.replies[logIn(…)]` would look before the login is made.)
+    private func answer(
+        _ secret: String, as name: String = "ada", at desk: Desk, from address: UInt8 = 2, hashing: Bool = true
+    ) -> [String]? {
+        let client = logIn(secret, as: name, at: desk, from: address, hashing: hashing)
+        return desk.replies[client]
+    }
+
+    /// Fails at so many names, each another one.
+    private func fail(_ count: Int, at desk: Desk, from address: UInt8 = 2) {
+        for index in 0..<count { _ = logIn("s", as: "nobody\(desk.replies.count)-\(index)", at: desk, from: address) }
+    }
+
     private func isLoggedIn(_ client: SessionID, at desk: Desk) -> Bool {
         desk.replies[client]?.first?.contains("LOGIN_SUCCESS") ?? false
     }
@@ -92,45 +105,43 @@ import Testing
 
     @Test func `an address that has failed ten times waits, longer each time, and others do not`() {
         let desk = desk()
-        for _ in 0..<Guesses.failuresDefault {
-            let client = logIn("s", as: "nobody", at: desk)
-            #expect(desk.replies[client] == [Self.refusal])
-        }
-        #expect(desk.replies[logIn("s", at: desk)] == [Self.wait], "right or wrong")
+        fail(Guesses.failuresDefault - 1, at: desk)
+        #expect(answer("s", as: "nobody", at: desk) == [Self.refusal])
+        #expect(answer("s", at: desk) == [Self.wait], "right or wrong")
         #expect(isLoggedIn(logIn("s", at: desk, from: 3), at: desk))
         desk.pass(milliseconds: 999)
-        #expect(desk.replies[logIn("s", at: desk)] == [Self.wait])
+        #expect(answer("s", at: desk) == [Self.wait])
         desk.pass(milliseconds: 1)
         #expect(isLoggedIn(logIn("s", at: desk), at: desk))
-        _ = logIn("s", as: "nobody", at: desk)
+        fail(1, at: desk)
         desk.pass(milliseconds: 1999)
-        #expect(desk.replies[logIn("s", at: desk)] == [Self.wait], "twice as long after one more")
+        #expect(answer("s", at: desk) == [Self.wait], "twice as long after one more")
         #expect(desk.node.statistics.loginsBackedOff == 3)
     }
 
     @Test func `a wait has an end, and after ten quiet minutes all is forgotten`() {
         let desk = desk()
-        for _ in 0..<40 {
+        for round in 0..<40 {
             desk.pass(milliseconds: Guesses.longestWait)
-            #expect(desk.replies[logIn("s", as: "nobody", at: desk)] == [Self.refusal])
+            #expect(answer("s", as: "nobody\(round)", at: desk) == [Self.refusal])
         }
         desk.pass(milliseconds: Guesses.memory)
-        for _ in 0..<Guesses.failuresDefault {
-            #expect(desk.replies[logIn("s", as: "nobody", at: desk)] == [Self.refusal])
+        for round in 0..<Guesses.failuresDefault {
+            #expect(answer("s", as: "nobody\(round)", at: desk) == [Self.refusal])
         }
     }
 
     @Test func `nobody waits on this host itself, unless it is set`() {
         for (count, isRefused) in [(nil, false), (0, false), (3, true)] as [(Int?, Bool)] {
             let desk = desk { $0.limits.failedLogins = count }
-            for _ in 0..<20 { _ = logIn("s", as: "nobody", at: desk, from: 1) }
-            #expect((desk.replies[logIn("s", at: desk, from: 1)] == [Self.wait]) == isRefused)
+            fail(20, at: desk, from: 1)
+            #expect((answer("s", at: desk, from: 1) == [Self.wait]) == isRefused)
         }
     }
 
     @Test func `anonymous clients do not wait`() {
         let desk = desk()
-        for _ in 0..<20 { _ = logIn("s", as: "nobody", at: desk) }
+        fail(20, at: desk)
         #expect(isLoggedIn(desk.anonymous(address: 2), at: desk))
     }
 
@@ -141,7 +152,7 @@ import Testing
             desk.node.clientClosed(client, at: desk.now)
             desk.settle()
         }
-        #expect(desk.replies[logIn("s", at: desk)] == [Self.wait])
+        #expect(answer("s", at: desk) == [Self.wait])
     }
 
     // MARK: Names that are guessed at
@@ -205,8 +216,8 @@ import Testing
     @Test func `a full queue of hashes is told, counted and reported`() {
         let desk = desk { $0.limits.hashJobs = 2 }
         let waiting = (0..<2).map { _ in logIn("wrong", at: desk, hashing: false) }
-        #expect(desk.replies[logIn("wrong", at: desk, hashing: false)] == [Self.busy])
-        #expect(desk.replies[logIn("s", as: "nobody", at: desk, hashing: false)] == [Self.busy])
+        #expect(answer("wrong", at: desk, hashing: false) == [Self.busy])
+        #expect(answer("s", as: "nobody", at: desk, hashing: false) == [Self.busy])
         let registering = desk.connect(address: 2)
         desk.say("{\"command\":\"REGISTER\",\"username\":\"eve\",\"secret\":\"s\"}\n", by: registering)
         #expect(desk.finished[registering] == .registerFailed)

@@ -311,6 +311,7 @@ import Testing
         let desk = Desk()
         let client = desk.anonymous()
         desk.say(Self.register.replacing("REGISTER", with: "LOGIN") + "\n", by: client)
+        desk.hash()
         #expect(desk.finished[client] == .loginFailed)
         let second = desk.connect()
         desk.say(Self.register + "\n", by: second)
