@@ -68,6 +68,7 @@ struct PandoServer: ParsableCommand {
     @OptionGroup(title: "Admin endpoint") var admin: AdminOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Connections") var connections: ConnectionOptions
+    @OptionGroup(title: "Logins") var logins: LoginOptions
     @OptionGroup(title: "Times (milliseconds)") var times: TimeOptions
 
     /// The one table of all that can be set.
@@ -80,6 +81,7 @@ struct PandoServer: ParsableCommand {
             ServerSettings("Admin endpoint", admin.settings),
             ServerSettings("Limits", limits.settings),
             ServerSettings("Connections", connections.settings),
+            ServerSettings("Logins", logins.settings),
             ServerSettings("Times (milliseconds)", times.settings),
         ]
     }

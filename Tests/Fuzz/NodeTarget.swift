@@ -81,7 +81,8 @@ struct NodeTarget {
         let link = table.openLink(dial: dial)
         table.prove(over: link, isDialled: dial != nil)
         let introduction = PeerFrame.Introduction(
-            id: Peer.id(UInt64(peer)), address: Peer.address(peer), networkTime: Peer.stamp)
+            id: Peer.id(UInt64(peer)), address: Peer.address(peer),
+            networkTime: choices.number(8) == 7 ? choices.seq() : Peer.stamp)
         table.say([], .introduction(introduction), over: link)
         table.say([], .level(PeerFrame.Level(registryDigest: RegistryDigest(), entries: entries())), over: link)
         table.say([], .stateEnd, over: link)

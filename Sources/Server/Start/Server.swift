@@ -34,6 +34,10 @@ public enum Server {
             }
         }
         let logger = reloading.makeLogger(configuration)
+        if configuration.showsSecret {
+            logger.warning(
+                "the secret stands in the list of processes: better give it by PANDO_SECRET or --secret-file")
+        }
         let tls = try makeTLS(configuration)
         tls.tell(configuration, logger)
         reactor.tls = tls.setup
@@ -202,13 +206,14 @@ public enum Server {
         settings.hashCost = configuration.hashCost
         settings.acknowledgingServers = configuration.acknowledgingServers
         settings.sessionsExpected = shell.connectionsMax
-        let cryptography = Cryptography { key, message in
-            // HMAC-SHA-256 has no failure but the lack of memory.
-            guard let mac = try? Crypto.hmacSHA256(key: key, message: message) else {
-                preconditionFailure("HMAC-SHA-256 failed: out of memory?")
-            }
-            return mac
-        }
+        let cryptography = Cryptography(
+            hmac: { key, message in
+                // HMAC-SHA-256 has no failure but the lack of memory.
+                guard let mac = try? Crypto.hmacSHA256(key: key, message: message) else {
+                    preconditionFailure("HMAC-SHA-256 failed: out of memory?")
+                }
+                return mac
+            }, wipe: { Crypto.wipe(&$0) })
         return Node(
             configuration: settings, cryptography: cryptography, seed: SystemRandom.word(),
             wallClock: UInt64(clamping: SystemClock.realtimeMilliseconds),

@@ -36,6 +36,8 @@ public struct ServerConfiguration: Sendable {
     public var secret: String?
     /// The file that the secret was read from.
     public var secretPath: String?
+    /// The secret stands in the command line, which every user of this host can read.
+    public var showsSecret = false
 
     /// TLS on the links between servers; nil: if there is a certificate and an authority.
     public var linkTLS: LinkTLS?
