@@ -202,3 +202,14 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// Its main function is that of libFuzzer, which only `scripts/fuzz` links.
+if Context.environment["PANDO_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "pando-fuzz",
+            dependencies: ["Codecs", "Node"],
+            path: "Tests/Fuzz",
+            exclude: ["corpus", "README.md"],
+            swiftSettings: testSettings))
+}

@@ -31,6 +31,13 @@ public enum ActivityRenderer {
         output.append(bytes: tail.span)
     }
 
+    /// Whether bytes that another server has rendered are one line, end included, that may go to clients: two that run
+    /// into each other, or an empty one, would cost most of them their session.
+    public static func isLine(_ bytes: Span<UInt8>) -> Bool {
+        bytes.count > 2 && bytes[0] == ASCII.openBrace && bytes[bytes.count - 1] == ASCII.lineFeed
+            && ClientLineSplitter.lineEnd(in: bytes, from: 0) == bytes.count - 1
+    }
+
     /// The exact number of bytes that `render` would append.
     public static func size(of activity: ClientActivity, username: Span<UInt8>) -> Int {
         let written = activity.contentEnd - activity.range.lowerBound

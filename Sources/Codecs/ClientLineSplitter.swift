@@ -50,7 +50,7 @@ public struct ClientLineSplitter: Hashable, Sendable {
     }
 
     /// The offset of the first LF or CR at or after `start`; the count of bytes if there is none.
-    private static func lineEnd(in bytes: Span<UInt8>, from start: Int) -> Int {
+    static func lineEnd(in bytes: Span<UInt8>, from start: Int) -> Int {
         var offset = start
         while bytes.count - offset >= 8 {
             let word = bytes.word(at: offset)

@@ -81,11 +81,8 @@ extension ServerReply {
         .loginSuccess(InfoText("logged in as user ", foreign: username))
     }
 
-    public static var wrongSecretAtLogin: ServerReply { .loginFailed("attempt to login with wrong secret") }
-
-    public static func unknownUser(username: Span<UInt8>) -> ServerReply {
-        .loginFailed(InfoText("", foreign: username, " is not registered"))
-    }
+    /// One for both, so that nobody learns which names there are.
+    public static var unknownUserOrSecret: ServerReply { .loginFailed("attempt to login with wrong secret") }
 
     public static func invalid(_ fault: ClientFault, in line: Span<UInt8>) -> ServerReply {
         .invalidMessage(fault.info(in: line))

@@ -198,7 +198,7 @@ extension Node {
 
     private mutating func feed(_ line: ArraySlice<UInt8>, of stream: Int, _ seq: UInt64, to index: Int) {
         // It is not in the log either.
-        guard line.count <= configuration.limits.publishedLineBytes else { return }
+        guard line.count <= configuration.limits.publishedLineBytes, ActivityRenderer.isLine(line.span) else { return }
         outbox.bytes.append(contentsOf: line)
         counters.recordsFed += 1
         let slot = Int(feeding.feeds[index].session.slot)

@@ -3,6 +3,8 @@ import Codecs
 /// A REGISTER or LOGIN under way: the session's input waits for its answer.
 struct SessionJob: Sendable {
     enum Stage: Sendable {
+        /// The name was guessed at: its turn comes later.
+        case delayed
         /// Asking an arbiter who holds the name.
         case lookingUp
         /// The secret is with a helper thread.
@@ -29,7 +31,7 @@ struct SessionJob: Sendable {
     var stage: Stage
     var name: [UInt8]
     var secret: [UInt8]
-    /// Of a login: the claim to check against; of a registration: the claim made.
+    /// Of a login: the claim to check against, nil as long as none is known; of a registration: the claim made.
     var claim: Claim?
     /// Of an operator's job: who is to be answered.
     var request: AccountRequestID?
@@ -67,17 +69,55 @@ extension Node {
         }
         let secret = secretText.decoded(in: line)
         // Longer ones cannot have been registered anywhere.
-        if name.count > Claim.Limit.userNameBytes { return refuseLogin(slot, .unknownUser(username: name.span)) }
-        if secret.count > Claim.Limit.secretBytes { return refuseLogin(slot, .wrongSecretAtLogin) }
+        if name.count > Claim.Limit.userNameBytes || secret.count > Claim.Limit.secretBytes {
+            return refuseLogin(slot, .unknownUserOrSecret)
+        }
+        guard waitAfterGuesses(of: slot) == 0 else {
+            counters.loginsBackedOff += 1
+            return refuseLogin(slot, .loginFailed("too many failed logins, try again later"))
+        }
+        checkUser(name, secret, of: slot)
+    }
+
+    /// While a name is guessed at, all have to wait but who was verified here before.
+    private mutating func checkUser(_ name: [UInt8], _ secret: [UInt8], of slot: Int) {
         var job = SessionJob(
             session: sessions.id(of: slot), kind: .login, stage: .lookingUp, name: name, secret: secret)
-        if let claim = knownClaim(of: name) {
-            job.claim = claim
+        job.claim = knownClaim(of: name)
+        let delay = delayAfterGuesses(at: name, by: slot)
+        if delay > 0, !hasVerified(job) {
+            job.stage = .delayed
+            counters.loginsDelayed += 1
             let id = begin(job, slot: slot)
+            return timers.set(.login(id), at: now.adding(milliseconds: delay))
+        }
+        identify(begin(job, slot: slot))
+    }
+
+    /// The answer to a login was put off until now.
+    mutating func loginDelayExpired(_ id: UInt64) {
+        guard jobs[id]?.stage == .delayed else { return }
+        jobs[id]?.stage = .lookingUp
+        identify(id)
+    }
+
+    private mutating func identify(_ id: UInt64) {
+        guard let name = jobs[id]?.name else { return }
+        if let claim = knownClaim(of: name) {
+            jobs[id]?.claim = claim
             return verify(id)
         }
-        job.arbiters = Array(arbiters(of: name).filter { $0 != self.id }.prefix(2))
-        lookUpNext(begin(job, slot: slot))
+        // Its secret is hashed like that of any other, so that the time does not tell who is registered.
+        guard let secret = jobs[id]?.secret,
+            hash(secret, salt: decoySalt(of: name), cost: configuration.hashCost, for: id)
+        else { return failBusy(id) }
+        let others = arbiters(of: name).filter { $0 != self.id }
+        jobs[id]?.arbiters = Array(others.prefix(2))
+        lookUpNext(id)
+    }
+
+    private func decoySalt(of name: [UInt8]) -> [UInt8] {
+        Array(cryptography.hmac(verifierKey, name).prefix(Claim.Limit.saltBytes))
     }
 
     /// The claim to a name, as far as this server knows: registered, or being registered with it as an arbiter.
@@ -94,9 +134,10 @@ extension Node {
         return nextJob
     }
 
-    /// Takes the job off its session, whose input goes on. Returns the session's slot.
+    /// Takes the job off its session, whose input goes on, and wipes its secret. Returns the session's slot.
     mutating func end(_ id: UInt64) -> (job: SessionJob, slot: Int)? {
-        guard let job = jobs.removeValue(forKey: id), let slot = sessions.slot(of: job.session) else { return nil }
+        guard var job = jobs.removeValue(forKey: id), let slot = sessions.slot(of: job.session) else { return nil }
+        cryptography.wipe(&job.secret)
         sessions.setJob(nil, of: slot)
         // It was closed meanwhile (its claim lost, or this server leaves) and has had its last reply.
         guard sessions.sessions[slot].state != .closing else { return nil }
@@ -106,9 +147,14 @@ extension Node {
 
     /// The client is gone before its answer.
     mutating func abandonJob(of slot: Int) {
-        guard let id = sessions.job(of: slot), let job = jobs.removeValue(forKey: id) else { return }
+        guard let id = sessions.job(of: slot), var job = jobs.removeValue(forKey: id) else { return }
+        cryptography.wipe(&job.secret)
         sessions.setJob(nil, of: slot)
         if let hash = job.hash { hashJobs[hash] = nil }
+        // Whoever does not wait for the answer may be guessing all the same.
+        if job.kind == .login, [.delayed, .lookingUp, .hashing].contains(job.stage) {
+            noteGuess(at: job.name, by: slot)
+        }
         // A claim that is recorded stays: the client may come back with the secret that it chose.
         if job.kind == .register, job.stage != .recorded { release(job) }
     }
@@ -121,6 +167,16 @@ extension Node {
         refuseLogin(slot, reply)
     }
 
+    /// The one answer to an unknown name and to a wrong secret.
+    private mutating func failUnknown(_ id: UInt64) {
+        if let job = jobs[id], let slot = sessions.slot(of: job.session) { noteGuess(at: job.name, by: slot) }
+        fail(id, .unknownUserOrSecret)
+    }
+
+    private mutating func failBusy(_ id: UInt64) {
+        fail(id, .loginFailed("the server is too busy to check secrets, try again later"))
+    }
+
     private mutating func refuseLogin(_ slot: Int, _ reply: ServerReply) {
         counters.loginsFailed += 1
         leave(slot)
@@ -131,13 +187,15 @@ extension Node {
     // MARK: Looking up
 
     private mutating func lookUpNext(_ id: UInt64) {
-        guard var job = jobs[id] else { return }
-        guard !job.arbiters.isEmpty, requests.count < configuration.limits.requests else {
-            return fail(id, .unknownUser(username: job.name.span))
+        guard let name = jobs[id]?.name else { return }
+        guard let arbiter = jobs[id]?.arbiters.first, requests.count < configuration.limits.requests else {
+            guard let hash = jobs[id]?.hash, hashJobs[hash] != nil else { return failUnknown(id) }
+            // Nobody knows the name; the answer comes when the hash is done.
+            jobs[id]?.stage = .hashing
+            return
         }
-        let arbiter = job.arbiters.removeFirst()
-        jobs[id] = job
-        request(.lookUp(name: job.name), of: arbiter, for: id)
+        jobs[id]?.arbiters.removeFirst()
+        request(.lookUp(name: name), of: arbiter, for: id)
     }
 
     mutating func lookUpAnswered(_ claim: Claim?, job id: UInt64) {
@@ -156,33 +214,43 @@ extension Node {
 
     /// A claim that was verified here before costs no hash.
     private mutating func verify(_ id: UInt64) {
-        guard var job = jobs[id], let claim = job.claim else { return }
-        if let known = registry.verifier(of: claim) ?? tickets.verifier(of: claim.id) {
-            let isRight = Handshake.areEqual(known, verifier(of: job.secret, claim: claim.id))
-            return isRight ? verified(id) : tryLoser(id)
+        guard let claim = jobs[id]?.claim else { return }
+        if jobs[id].map(hasVerified) ?? false { return verified(id) }
+        // A wrong secret takes as long as one that is not known yet.
+        hash(against: claim, for: id)
+    }
+
+    private mutating func hash(against claim: Claim, for id: UInt64) {
+        jobs[id]?.claim = claim
+        jobs[id]?.stage = .hashing
+        if !hash(jobs[id]?.secret ?? [], salt: claim.salt, cost: claim.cost, for: id) { failBusy(id) }
+    }
+
+    /// Whether the secret is one that was found to be right before.
+    private func hasVerified(_ job: SessionJob) -> Bool {
+        guard let claim = job.claim, let known = registry.verifier(of: claim) ?? tickets.verifier(of: claim.id) else {
+            return false
         }
-        job.stage = .hashing
-        jobs[id] = job
-        if !hash(job.secret, salt: claim.salt, cost: claim.cost, for: id) {
-            fail(id, .loginFailed("the server is too busy to check secrets, try again later"))
-        }
+        return Handshake.areEqual(known, verifier(of: job.secret, claim: claim.id))
     }
 
     /// The secret is not that of the name's claim, but it may be that of a claim that lost the name: whoever chose it
     /// is told what has happened.
     private mutating func tryLoser(_ id: UInt64) {
-        guard var job = jobs[id], let loser = registry.loser(of: job.name), job.claim?.id != loser.id else {
-            return fail(id, .wrongSecretAtLogin)
+        guard let name = jobs[id]?.name, let loser = registry.loser(of: name), jobs[id]?.claim?.id != loser.id else {
+            return failUnknown(id)
         }
-        job.claim = loser
-        job.stage = .hashing
-        jobs[id] = job
-        if !hash(job.secret, salt: loser.salt, cost: loser.cost, for: id) { fail(id, .wrongSecretAtLogin) }
+        hash(against: loser, for: id)
     }
 
     /// Gives a secret to the helper threads. Returns false if too many wait there.
     mutating func hash(_ secret: [UInt8], salt: [UInt8], cost: UInt8, for job: UInt64) -> Bool {
-        guard hashJobs.count < configuration.limits.hashJobs else { return false }
+        let isFull = hashJobs.count >= configuration.limits.hashJobs
+        noteLimit("secrets that wait to be hashed", isReached: isFull)
+        guard !isFull else {
+            counters.hashesRefused += 1
+            return false
+        }
         nextHash += 1
         let id = HashID(rawValue: nextHash)
         hashJobs[id] = job
@@ -197,24 +265,29 @@ extension Node {
         guard let slot = sessions.slot(of: session), let id = sessions.job(of: slot), let job = jobs[id] else {
             return nil
         }
-        return job.stage == .hashing ? job.hash : nil
+        return job.hash.flatMap { hashJobs[$0] == nil ? nil : $0 }
     }
 
     /// A hash is done; nil if the helper threads could not take it.
     public mutating func hashed(_ id: HashID, digest: [UInt8]?, at now: Instant) {
         self.now = now
-        guard let jobID = hashJobs.removeValue(forKey: id), let job = jobs[jobID], job.stage == .hashing else { return }
-        switch job.kind {
+        // A name that was unknown may have been found before its secret was hashed.
+        guard let jobID = hashJobs.removeValue(forKey: id), jobs[jobID]?.hash == id, let kind = jobs[jobID]?.kind,
+            jobs[jobID]?.stage == .hashing
+        else { return }
+        switch kind {
         case .register: registrationHashed(jobID, digest: digest)
         case .changeSecret: secretHashed(jobID, digest: digest)
-        case .login:
-            guard let digest, let claim = job.claim else {
-                return fail(jobID, .loginFailed("the server is too busy to check secrets, try again later"))
-            }
-            guard Handshake.areEqual(digest, claim.digest) else { return tryLoser(jobID) }
-            registry.setVerifier(verifier(of: job.secret, claim: claim.id), of: claim)
-            verified(jobID)
+        case .login: loginHashed(jobID, digest: digest)
         }
+    }
+
+    private mutating func loginHashed(_ id: UInt64, digest: [UInt8]?) {
+        guard let digest else { return failBusy(id) }
+        guard let claim = jobs[id]?.claim else { return failUnknown(id) }
+        guard Handshake.areEqual(digest, claim.digest) else { return tryLoser(id) }
+        registry.setVerifier(verifier(of: jobs[id]?.secret ?? [], claim: claim.id), of: claim)
+        verified(id)
     }
 
     /// For the user of a claim that an older one has beaten.
@@ -229,17 +302,17 @@ extension Node {
         }
         if let present = registry.claim(of: claim.name), present.digest != claim.digest {
             // It was changed while this one was checked.
-            return fail(id, .wrongSecretAtLogin)
+            return fail(id, .unknownUserOrSecret)
         }
         if let name = jobs[id]?.name, registry.removed(name).map({ claim.id <= $0 }) ?? false {
-            return fail(id, .unknownUser(username: name.span))
+            return failUnknown(id)
         }
-        guard let (job, slot) = end(id) else { return }
+        // The registry's, if it has the claim: the secret was found to be right, so the two are equal, and one is kept.
+        let verifier = registry.verifier(of: claim) ?? verifier(of: jobs[id]?.secret ?? [], claim: claim.id)
+        guard let (_, slot) = end(id) else { return }
         if registry.place(of: claim.name) == nil, unrecordedLogins.count < configuration.limits.reservations {
             unrecordedLogins[claim.name] = claim
         }
-        // The registry's, if it has the claim: the secret was found to be right, so the two are equal, and one is kept.
-        let verifier = registry.verifier(of: claim) ?? verifier(of: job.secret, claim: claim.id)
         let user = sessions.userIndex(name: claim.name, claim: claim.id, verifier: verifier)
         loggedIn(slot, user: user)
     }

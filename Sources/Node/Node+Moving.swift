@@ -59,6 +59,11 @@ struct MoveTable: Sendable {
         }
     }
 
+    /// A session has gone on elsewhere before its client was told to: its floor is used.
+    mutating func forgetSession(_ number: UInt64) {
+        for index in all.indices where all[index].session == number { all[index].session = 0 }
+    }
+
     private func place(of id: UInt64) -> Int {
         var (low, high) = (0, ids.count)
         while low < high {

@@ -218,6 +218,10 @@ extension Node {
             outbox.report(.limitReached("the length of a line in the activity log"))
             return .done
         }
+        guard index == Self.ownIndex || ActivityRenderer.isLine(bytes.span.extracting(payload)) else {
+            counters.linesMalformed += 1
+            return .done
+        }
         guard hasLeave(toPublish: payload.count) else { return .postponed }
         if let claim = header.claim { noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq)) }
         guard isFirst(header, of: index, seq) else { return .done }
@@ -266,6 +270,8 @@ extension Node {
     }
 
     func isDelivered(_ position: StreamPosition) -> Bool {
+        // Streams begin with 1: a faulty peer's record that depends on 0 waits for nothing.
+        guard position.seq > 0 else { return true }
         guard let index = servers.index(of: position.origin) else {
             return tombstones.mayHaveForgotten(position.origin) || missedOrigins.contains(position.origin)
                 || tombstones[position.origin].map { position.seq <= $0.held } ?? false

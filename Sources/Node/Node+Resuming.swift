@@ -177,7 +177,9 @@ extension Node {
     /// A session of this server has gone on elsewhere: nobody is to begin at its floor again. If it is still here, the
     /// other server could not ask: it only looks alive, or the user has two.
     mutating func forgetSession(_ number: UInt64, of claim: ClaimID) {
+        guard number > 0 else { return }
         detached.remove(number)
+        moves.forgetSession(number)
         let slot = sessions.slots(of: claim).first { sessions.sessions[$0].number == number }
         guard let slot else { return }
         sessions.setNumber(0, of: slot)

@@ -133,7 +133,9 @@ extension Node {
         guard case .text(let text) = secret else {
             return invalid("AUTHENTICATE needs a \"secret\" that is a string", slot)
         }
-        guard Handshake.areEqual(text.decoded(in: line), configuration.secret) else {
+        // Whoever guesses learns nothing more for a while, whatever it says.
+        guard heedsGuessAtNetwork(by: slot), Handshake.areEqual(text.decoded(in: line), configuration.secret) else {
+            noteGuessAtNetwork(by: slot)
             reply(.authenticationFail("the supplied secret is incorrect"), to: slot)
             return finish(slot, .authenticationFailed, keepsReading: false)
         }

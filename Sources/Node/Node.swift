@@ -109,6 +109,7 @@ public struct Node: Sendable {
     var unheldClaims: [(seq: UInt64, job: UInt64)] = []
     var hashJobs: [HashID: UInt64] = [:]
     var nextHash: UInt64 = 0
+    var guesses = Guesses()
     var claimCounter: UInt32 = 0
     /// The latest delivered activity of each claim from another server: the dependency of its next ones here.
     var lastActivity: [ClaimID: StreamPosition] = [:]
@@ -290,6 +291,7 @@ public struct Node: Sendable {
         case .gap(let index): settleGap(in: index)
         case .request(let id): retryRequest(id)
         case .registration(let job): claimAcknowledgementExpired(job)
+        case .login(let job): loginDelayExpired(job)
         case .tickets: expireTickets()
         case .newcomers: settleNewcomers()
         case .rebalance: rebalance()

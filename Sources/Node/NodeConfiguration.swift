@@ -111,8 +111,11 @@ public struct NodeConfiguration: Sendable {
         public var reservations = 65_536
         /// Requests of this server under way.
         public var requests = 65_536
-        /// Hashes of secrets under way or waiting.
+        /// Hashes of secrets under way or waiting: beyond it logins and registrations are told to come later.
         public var hashJobs = 16_384
+        /// Failed logins of an address before it has to wait, longer each time; 0 is any number, and nil stands for
+        /// `Guesses.failuresDefault`, for this host itself for any number.
+        public var failedLogins: Int?
         /// Tickets out at a time.
         public var tickets = 4096
         /// Sessions that are catching up at a time.
@@ -143,6 +146,14 @@ public struct NodeConfiguration: Sendable {
 public struct Cryptography: Sendable {
     /// HMAC-SHA-256 (RFC 2104): 32 bytes of (key, message).
     public var hmac: @Sendable (_ key: [UInt8], _ message: [UInt8]) -> [UInt8]
+    /// Overwrites a secret that is used no more; forgets it, if nothing is given.
+    public var wipe: @Sendable (_ secret: inout [UInt8]) -> Void
 
-    public init(hmac: @escaping @Sendable (_ key: [UInt8], _ message: [UInt8]) -> [UInt8]) { self.hmac = hmac }
+    public init(
+        hmac: @escaping @Sendable (_ key: [UInt8], _ message: [UInt8]) -> [UInt8],
+        wipe: @escaping @Sendable (_ secret: inout [UInt8]) -> Void = { $0 = [] }
+    ) {
+        self.hmac = hmac
+        self.wipe = wipe
+    }
 }

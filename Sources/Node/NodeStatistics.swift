@@ -117,6 +117,12 @@ public struct NodeStatistics: Hashable, Sendable {
     // Sessions.
     public var logins: UInt64 = 0
     public var loginsFailed: UInt64 = 0
+    /// Of them, those that were not looked at, because too many from their address had failed.
+    public var loginsBackedOff: UInt64 = 0
+    /// Logins whose answer was put off, because their name was guessed at.
+    public var loginsDelayed: UInt64 = 0
+    /// Secrets that were not hashed, because too many waited for it.
+    public var hashesRefused: UInt64 = 0
     public var registrations: UInt64 = 0
     public var registrationsFailed: UInt64 = 0
     public var redirects: UInt64 = 0
@@ -162,6 +168,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var activitiesRepeated: UInt64 = 0
     /// Lines that do not fit into the clients' log: not shown to the clients here.
     public var linesTooLongForLog: UInt64 = 0
+    /// Activities of other servers that are not one line: shown nowhere.
+    public var linesMalformed: UInt64 = 0
     /// Sessions that began at a floor, and those of them that found too many others catching up.
     public var floorsUsed: UInt64 = 0
     public var floorsRefused: UInt64 = 0

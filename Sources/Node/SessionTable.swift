@@ -44,6 +44,11 @@ struct SessionTable: Sendable {
         /// This server's number of a named session, under which others know it; 0 if it has none.
         fileprivate(set) var number: UInt64 = 0
 
+        /// It comes from this host itself: ::1 or 127.0.0.0/8.
+        var isOfThisHost: Bool {
+            addressHigh == 0 && (addressLow == 1 || addressLow >> 24 == 0xFFFF_7F)
+        }
+
         /// It is logged in here.
         var isPresent: Bool { state == .live || state == .catchingUp || state == .away }
     }

@@ -13,6 +13,7 @@ enum NodeTimer: Hashable, Sendable {
     case gap(Int)
     case request(UInt64)
     case registration(UInt64)
+    case login(UInt64)
     case tickets
     case newcomers
     case rebalance

@@ -100,6 +100,7 @@ struct NetworkOptions: ParsableArguments {
 extension Resolution<ServerConfiguration> {
     mutating func readSecrets() {
         readSecret("secret", \.secret, \.secretPath)
+        if case .option = origin("secret") { target.showsSecret = true }
         readSecret("admin-token", \.adminToken, \.adminTokenPath)
     }
 

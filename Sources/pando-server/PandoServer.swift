@@ -67,6 +67,8 @@ struct PandoServer: ParsableCommand {
     @OptionGroup(title: "Log and statistics") var insight: InsightOptions
     @OptionGroup(title: "Admin endpoint") var admin: AdminOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
+    @OptionGroup(title: "Connections") var connections: ConnectionOptions
+    @OptionGroup(title: "Logins") var logins: LoginOptions
     @OptionGroup(title: "Times (milliseconds)") var times: TimeOptions
 
     /// The one table of all that can be set.
@@ -78,12 +80,15 @@ struct PandoServer: ParsableCommand {
             ServerSettings("Log and statistics", insight.settings),
             ServerSettings("Admin endpoint", admin.settings),
             ServerSettings("Limits", limits.settings),
+            ServerSettings("Connections", connections.settings),
+            ServerSettings("Logins", logins.settings),
             ServerSettings("Times (milliseconds)", times.settings),
         ]
     }
 
     private static let rules =
-        NetworkOptions.rules + TLSOptions.rules + AdminOptions.rules + LimitOptions.rules + TimeOptions.rules
+        NetworkOptions.rules + TLSOptions.rules + AdminOptions.rules + LimitOptions.rules + ConnectionOptions.rules
+        + TimeOptions.rules
 
     func run() throws {
         // Swift reads the arguments from /proc. In a root without it a server with none of its options would start.

@@ -72,6 +72,15 @@ import Testing
         for frame in frames { #expect(PeerSamples.encoded(frame).count - 4 <= PeerFrame.Limit.unprovenBytes) }
     }
 
+    @Test func `of a refusal's text no more reaches the log than a server may send`() throws {
+        let body = [PeerFrame.Refusal.version.rawValue] + [UInt8](repeating: 0x61, count: 507)
+        guard case .refusal(_, let text) = try PeerFrame.decode(.refusal, body: body) else {
+            Issue.record("it is one")
+            return
+        }
+        #expect(text.utf8.count == PeerFrame.Limit.textBytes)
+    }
+
     @Test func `a refusal's text reaches the log as printable ASCII`() throws {
         let bytes = PeerSamples.encoded(.refusal(.version, text: "a\u{1B}[31m\nü b"))
         #expect(try PeerFrame.decode(.refusal, body: Array(bytes[5...])) == .refusal(.version, text: "a[31m b"))

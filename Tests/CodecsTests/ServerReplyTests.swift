@@ -21,8 +21,7 @@ import Testing
                 #"{"command":"REGISTER_FAILED","info":"alice is already registered with the system"}"#
             ),
             (.loginSuccess(username: alice.span), #"{"command":"LOGIN_SUCCESS","info":"logged in as user alice"}"#),
-            (.wrongSecretAtLogin, #"{"command":"LOGIN_FAILED","info":"attempt to login with wrong secret"}"#),
-            (.unknownUser(username: alice.span), #"{"command":"LOGIN_FAILED","info":"alice is not registered"}"#),
+            (.unknownUserOrSecret, #"{"command":"LOGIN_FAILED","info":"attempt to login with wrong secret"}"#),
             (.redirect(hostname: local, port: 3781), #"{"command":"REDIRECT","hostname":"127.0.0.1","port":3781}"#),
             (
                 .authenticationFail("the supplied secret is incorrect"),

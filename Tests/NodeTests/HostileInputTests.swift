@@ -67,6 +67,81 @@ import Testing
         #expect(desk.node.id == id)
     }
 
+    @Test(arguments: ["", "\n", "{}", "{\"a\":1}\n{\"a\":2}\n", "{\"a\":1}\r\n", "{\"a\":1}\n\n", "null\n", "\n{}\n"])
+    func `what another server calls an activity and is not one line is relayed and not shown`(text: String) {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        let other = desk.join(Peers.id(2), at: Peers.address(2))
+        _ = desk.anonymous()
+        var record: [UInt8] = []
+        RecordHeader(kind: RecordKind.activity.rawValue).encode(payloadBytes: text.utf8.count, into: &record)
+        record += Array(text.utf8)
+        var frame: [UInt8] = []
+        RecordsFrame.encodeHeader(origin: Peers.id(1), first: 1, count: 1, recordBytes: record.count, into: &frame)
+        desk.say(frame + record, over: link)
+        desk.say(Peers.records(Peers.id(1), from: 2, ["x"]), over: link)
+        #expect(desk.published == [#"{"text":"x"}"#])
+        #expect(desk.node.statistics.linesMalformed == 1)
+        #expect(desk.node.held(of: Peers.id(1)) == 2)
+        let passedOn = desk.heard(over: other).reduce(0) { count, said in
+            if case .records(_, _, let records) = said { count + records } else { count }
+        }
+        #expect(passedOn == 2)
+    }
+
+    @Test func `a record that depends on number 0 of an unknown stream waits for nothing`() {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        _ = desk.anonymous()
+        let nothing = StreamPosition(origin: Peers.id(9), seq: 0)
+        desk.say(Peers.records(Peers.id(1), from: 1, ["x"], dependency: nothing), over: link)
+        #expect(desk.published == [#"{"text":"x"}"#])
+    }
+
+    @Test func `vectors of many thousands of servers leave no more than the limits say`() {
+        let desk = Desk { $0.limits.members = 40 }
+        let ids = (0..<20_000 as Range<UInt64>).map { ServerID(startStamp: $0 << 20, random: $0) }
+        let entries = ids.map { PeerFrame.Level.Entry(origin: $0, held: 7, oldest: 8) }
+        let link = desk.join(Peers.id(1), at: Peers.address(1), holding: entries)
+        let digests = ids.map { PeerFrame.Digest(origin: $0, held: .max, announcement: .max) }
+        desk.say(.have(digests), over: link)
+        desk.say(.graft(digests), over: link)
+        let held = ids.map { StreamPosition(origin: $0, seq: 9) }
+        desk.say(.announcement(Peers.announcement(1, of: 1, held: held)), over: link)
+        desk.pass(milliseconds: 10)
+        #expect(desk.closed.isEmpty)
+        #expect(desk.node.servers.count <= 40)
+        #expect(desk.node.brokenInvariants() == [])
+    }
+
+    /// Sixteen such announcements would go into one frame to the next neighbour, and end that link, again and again.
+    @Test(arguments: [Announcement.neighboursMax, Announcement.neighboursMax + 1])
+    func `a server that names too many neighbours is not heard`(count: Int) {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        var announcement = Peers.announcement(1, of: 1)
+        announcement.neighbours = (0..<UInt64(count)).map { ServerID(startStamp: $0, random: $0) }
+        desk.say(.announcement(announcement), over: link)
+        #expect((desk.closed[link] == .brokenFrame) == (count > Announcement.neighboursMax))
+    }
+
+    @Test(arguments: [0, 1, .max / 2, .max - 1, .max] as [UInt64])
+    func `a network may have any time`(time: UInt64) {
+        let desk = Desk()
+        let link = desk.prove()
+        desk.say(
+            .introduction(PeerFrame.Introduction(id: Peers.id(1), address: Peers.address(1), networkTime: time)),
+            over: link)
+        desk.say(.level(PeerFrame.Level(registryDigest: RegistryDigest(), entries: [])), over: link)
+        desk.say(.claims([Peers.claim("ada", stamp: time)]), over: link)
+        let client = desk.connect()
+        desk.say("{\"command\":\"REGISTER\",\"username\":\"eve\",\"secret\":\"s\"}\n", by: client)
+        desk.hash()
+        desk.pass(milliseconds: 5000)
+        #expect(desk.replies[client]?.first?.contains("REGISTER_SUCCESS") == true)
+        #expect(desk.node.brokenInvariants() == [])
+    }
+
     // MARK: Floods
 
     @Test(arguments: 0..<16 as Range<UInt64>)

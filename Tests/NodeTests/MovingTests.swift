@@ -214,6 +214,24 @@ import Testing
         #expect(wires.nodes[2].whereabouts.places(of: claim).map(\.server) == [wires.nodes[1].id])
     }
 
+    @Test func `a session that went on before its client was told to go leaves no place`() throws {
+        for isTaken in [false, true] {
+            let wires = Wires.network(2) { $0.timing.resumeWindow = 60_000 }
+            wires.drop(wires.register("ada", at: 0))
+            wires.pass(milliseconds: 200)
+            let ada = wires.login("ada", at: 0)
+            let claim = try #require(wires.nodes[0].registry.claim(of: Array("ada".utf8))).id
+            wires.hold(1, 0)
+            move(ada, to: 1, in: wires)
+            wires.deliverOne(1, 0)
+            let number = try #require(wires.nodes[0].moves.all.first).session
+            if isTaken { wires.nodes[0].forgetSession(number, of: claim) }
+            wires.release(1, 0)
+            #expect(wires.clients[ada].isFinished == .redirected)
+            #expect(wires.nodes[0].statistics.sessionsHeld == (isTaken ? 0 : 1))
+        }
+    }
+
     @Test func `what a server that has to leave could not pass on is told`() {
         let wires = Wires.network(2)
         let client = wires.anonymous(at: 0)

@@ -65,6 +65,9 @@ public struct Announcement: Hashable, Sendable {
         return brief
     }
 
+    /// The most neighbours that a server may name. Members' announcements are kept and told on, several in a frame.
+    public static let neighboursMax = 4096
+
     /// Bytes of the shortest announcement on the wire.
     static let sizeMin = 16 + 8 + 8 + 4 + 4 + 4 + 8 + 1 + 16 + 4 + 4 + 4
 
@@ -99,8 +102,12 @@ public struct Announcement: Hashable, Sendable {
         isWhole = flags & 4 != 0
         isDraining = flags & 8 != 0
         registryDigest = try RegistryDigest(from: &reader)
+        let count = try reader.count("neighbours", entrySize: 16)
+        guard count <= Self.neighboursMax else {
+            throw .overLimit(field: "neighbours", value: UInt64(count), limit: UInt64(Self.neighboursMax))
+        }
         neighbours = []
-        for _ in 0..<(try reader.count("neighbours", entrySize: 16)) { neighbours.append(try reader.serverID()) }
+        for _ in 0..<count { neighbours.append(try reader.serverID()) }
         held = try reader.positions("held")
         ended = try reader.positions("ended")
     }

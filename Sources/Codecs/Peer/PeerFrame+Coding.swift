@@ -115,7 +115,7 @@ extension PeerFrame {
         case .welcome: return .welcome(try reader.fixed(Limit.macBytes))
         case .refusal:
             let reason = try Refusal(from: &reader)
-            let text = reader.rest()
+            let text = reader.rest().prefix(Limit.textBytes)
             // A peer's text goes to a log: only what a terminal shows as it is.
             return .refusal(reason, text: String(decoding: text.filter { (0x20..<0x7F).contains($0) }, as: UTF8.self))
         case .introduction: return .introduction(try Introduction(from: &reader))

@@ -186,6 +186,15 @@ struct Metric {
     private static let clients: [Metric] = [
         .counter(.node, "logins", "pando_logins_total", "Logins."),
         .counter(.node, "loginsFailed", "pando_logins_failed_total", "Logins that were refused."),
+        .counter(
+            .node, "loginsBackedOff", "pando_logins_backed_off_total",
+            "Of them, those that were not looked at: too many from their address had failed."),
+        .counter(
+            .node, "loginsDelayed", "pando_logins_delayed_total",
+            "Logins whose answer was put off: their name was guessed at."),
+        .counter(
+            .node, "hashesRefused", "pando_hashes_refused_total",
+            "Secrets that were not hashed: too many waited for it."),
         .counter(.node, "registrations", "pando_registrations_total", "Registrations."),
         .counter(.node, "registrationsFailed", "pando_registrations_failed_total", "Registrations that failed."),
         .counter(.node, "redirects", "pando_redirects_total", "Clients sent to another server."),
@@ -249,6 +258,9 @@ struct Metric {
         .counter(
             .node, "linesTooLongForLog", "pando_lines_too_long_total",
             "Lines that do not fit into the clients' log: not shown here."),
+        .counter(
+            .node, "linesMalformed", "pando_lines_malformed_total",
+            "Activities of other servers that are not one line: not shown."),
         .counter(.node, "floorsUsed", "pando_floors_used_total", "Sessions that began at a floor."),
         .counter(
             .node, "floorsRefused", "pando_floors_refused_total",
@@ -327,6 +339,12 @@ struct Metric {
         .counter(
             .shell, "inputsHeld", "pando_inputs_held_total",
             "Times that a connection's input had to wait because the fan-out was behind."),
+        .counter(
+            .shell, "inputsPaced", "pando_inputs_paced_total",
+            "Times that a client's input had to wait because it came faster than --activities-per-second."),
+        .counter(
+            .shell, "reportsSuppressed", "pando_log_reports_suppressed_total",
+            "Reports that were not logged because there were too many of their kind."),
         .counter(
             .shell, "followsRefused", "pando_follows_refused_total",
             "Clients that ended in the turn in which they were to follow the activity log."),

@@ -7,9 +7,13 @@ internal import Node
 struct ReportLog {
     /// Another one after a reload.
     var logger: Logger
-    private var throttle = ReportThrottle()
+    private var throttle: ReportThrottle
 
-    init(logger: Logger) { self.logger = logger }
+    /// - Parameter perSecond: how many reports of a kind that can come in masses are told in a second.
+    init(logger: Logger, perSecond: Int) {
+        self.logger = logger
+        throttle = ReportThrottle(perSecond: perSecond)
+    }
 
     mutating func tell(_ report: Report, at nanoseconds: UInt64) {
         if let kind = report.kind, !throttle.admits(kind, at: nanoseconds) { return }
@@ -27,10 +31,14 @@ struct ReportLog {
     /// Whether a time has to be set for `tellSuppressed`; true once until then.
     mutating func begsForTime() -> Bool { throttle.begsForTime() }
 
-    mutating func tellSuppressed() {
+    /// Tells how many reports were not told since the last time, and returns it.
+    mutating func tellSuppressed() -> Int {
+        var total = 0
         for (kind, count) in throttle.takeSuppressed() {
+            total += count
             logger.warning("more of the same was not told", metadata: ["kind": "\(kind)", "reports": "\(count)"])
         }
+        return total
     }
 }
 

@@ -30,9 +30,7 @@ extension Shell {
         case .dial(let id, let address): dial(id, address, in: &reactor)
         case .follow(let id): if !reactor.subscribe(ConnectionID(id)) { counts.followsRefused += 1 }
         case .unfollow(let id): reactor.unsubscribe(ConnectionID(id))
-        case .pause(let id):
-            connections.insert(.paused, of: ConnectionID(id))
-            reactor.pauseReading(ConnectionID(id))
+        case .pause(let id): pause(ConnectionID(id), in: &reactor)
         case .resume(let id): resume(ConnectionID(id), in: &reactor)
         case .finish(let id, let reason, let linger, let keepsReading):
             finish(id, reason, linger: linger, keepsReading: keepsReading, in: &reactor)

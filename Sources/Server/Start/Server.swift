@@ -34,6 +34,10 @@ public enum Server {
             }
         }
         let logger = reloading.makeLogger(configuration)
+        if configuration.showsSecret {
+            logger.warning(
+                "the secret stands in the list of processes: better give it by PANDO_SECRET or --secret-file")
+        }
         let tls = try makeTLS(configuration)
         tls.tell(configuration, logger)
         reactor.tls = tls.setup
@@ -82,7 +86,8 @@ public enum Server {
     private static func makeReactor(
         _ configuration: ServerConfiguration, descriptors: Int
     ) throws(ServerFailure) -> Reactor {
-        let capacity = min(descriptors - descriptorReserve, connectionsMax)
+        let limits = configuration.connections
+        let capacity = min(descriptors - descriptorReserve, limits.connectionsMax ?? connectionsMax)
         guard capacity > 0 else {
             let text =
                 "the limit of open files is \(descriptors): at least \(descriptorReserve + 1) are needed (ulimit -n)"
@@ -93,6 +98,8 @@ public enum Server {
         // Two bytes more than a line: then the node sees that it is too long before the reactor does.
         settings.inputLimit = configuration.limits.lineBytes + 2
         settings.outputLimit = clientOutputBytes
+        settings.acceptBudget = limits.acceptsInTurn
+        settings.writeStallMilliseconds = Int(clamping: limits.writeMilliseconds)
         settings.tlsHandshakeMilliseconds = Int(clamping: configuration.tlsHandshakeMilliseconds)
         settings.tlsHandshakesMax = configuration.tlsHandshakesMax
         settings.batchesSends = configuration.batchesSends
@@ -177,8 +184,9 @@ public enum Server {
             linkOutputBytes: 2 * configuration.limits.linkWindowBytes + PeerFrame.Limit.provenBytes,
             publishBytes: configuration.deliveryBytes,
             dialMilliseconds: Int(clamping: configuration.timing.handshake),
-            breathMilliseconds: configuration.timing.silence / 4, drainMilliseconds: configuration.drainGrace,
-            statisticsFile: statisticsFile, output: output, logSink: logSink)
+            breathMilliseconds: configuration.timing.silence / 4, limits: configuration.connections,
+            drainMilliseconds: configuration.drainGrace, statisticsFile: statisticsFile, output: output,
+            logSink: logSink)
     }
 
     private static func makeNode(_ configuration: ServerConfiguration, _ shell: ShellSettings) -> Node {
@@ -198,13 +206,14 @@ public enum Server {
         settings.hashCost = configuration.hashCost
         settings.acknowledgingServers = configuration.acknowledgingServers
         settings.sessionsExpected = shell.connectionsMax
-        let cryptography = Cryptography { key, message in
-            // HMAC-SHA-256 has no failure but the lack of memory.
-            guard let mac = try? Crypto.hmacSHA256(key: key, message: message) else {
-                preconditionFailure("HMAC-SHA-256 failed: out of memory?")
-            }
-            return mac
-        }
+        let cryptography = Cryptography(
+            hmac: { key, message in
+                // HMAC-SHA-256 has no failure but the lack of memory.
+                guard let mac = try? Crypto.hmacSHA256(key: key, message: message) else {
+                    preconditionFailure("HMAC-SHA-256 failed: out of memory?")
+                }
+                return mac
+            }, wipe: { Crypto.wipe(&$0) })
         return Node(
             configuration: settings, cryptography: cryptography, seed: SystemRandom.word(),
             wallClock: UInt64(clamping: SystemClock.realtimeMilliseconds),

@@ -31,14 +31,14 @@ final class Desk {
 
     init(
         bootstrap: PeerAddress? = nil, wallClock: UInt64 = 1_700_000_000_000,
-        change: (inout NodeConfiguration) -> Void = { _ in }
+        cryptography: Cryptography = Desk.cryptography, change: (inout NodeConfiguration) -> Void = { _ in }
     ) {
         var configuration = NodeConfiguration(address: Desk.address, secret: Wires.secret)
         configuration.bootstrap = bootstrap
         configuration.timing.resumeWindow = 0
         change(&configuration)
         node = Node(
-            configuration: configuration, cryptography: Desk.cryptography, seed: 1, wallClock: wallClock, at: now)
+            configuration: configuration, cryptography: cryptography, seed: 1, wallClock: wallClock, at: now)
         node.start(at: now)
         settle()
     }
