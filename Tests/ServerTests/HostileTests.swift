@@ -105,7 +105,7 @@ extension HeavyTests {
         @Test func aCrowdHarmsNobodyWhoMeansWell() throws {
             var options = ServerOptions()
             options.more = [
-                "--unproven-connections", "80", "--first-byte-ms", "1000", "--login-ms", "2000", "--line-ms", "1000",
+                "--unproven-connections", "80", "--first-byte-ms", "1000", "--login-ms", "1000", "--line-ms", "1000",
                 "--write-stall-ms", "2000", "--linger-ms", "200",
             ]
             try withServer(options) { server in
