@@ -82,11 +82,18 @@ let package = Package(
             cSettings: [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)],
             linkerSettings: [.linkedLibrary("http_parser")]
         ),
+        // Rows in a file that outlives the process, by SQLite. No policy.
+        .target(
+            name: "CSQLiteShim",
+            path: "Sources/CSQLiteShim",
+            cSettings: [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)],
+            linkerSettings: [.linkedLibrary("sqlite3")]
+        ),
         // The shell: maps reactor events to inputs of the node and its outputs to calls.
         .target(
             name: "Server",
             dependencies: [
-                "CEpollShim", "CHTTPShim", "TLS", "Reactor", "Node", "Codecs",
+                "CEpollShim", "CHTTPShim", "CSQLiteShim", "TLS", "Reactor", "Node", "Codecs",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings

@@ -50,6 +50,7 @@ prepare() {
     need_package libssl-dev /usr/include/openssl/ssl.h
     need_package libyaml-dev /usr/include/yaml.h
     need_package libhttp-parser-dev /usr/include/http_parser.h
+    need_package libsqlite3-dev /usr/include/sqlite3.h
     need_package util-linux /usr/bin/setpriv
     need_package openssl /usr/bin/openssl
     cd "$ROOT"

@@ -47,6 +47,8 @@ static int on_headers(http_parser *parser) {
     state->is_complete = 1;
     state->request->has_body =
         (parser->flags & F_CHUNKED) || (parser->content_length > 0 && parser->content_length != UINT64_MAX);
+    if (state->request->has_body && !(parser->flags & F_CHUNKED))
+        state->request->content_length = parser->content_length;
     // 2: what follows is not parsed, whatever it is.
     return 2;
 }
@@ -67,6 +69,7 @@ ptrdiff_t chs_parse_request(const void *bytes, size_t count, chs_request *reques
     if (!state.is_complete) return HTTP_PARSER_ERRNO(&parser) == HPE_OK && parsed == count ? 0 : -1;
     if (parser.method == HTTP_GET) request->method = CHS_GET;
     if (parser.method == HTTP_HEAD) request->method = CHS_HEAD;
+    if (parser.method == HTTP_POST) request->method = CHS_POST;
     request->major_version = parser.http_major;
     request->minor_version = parser.http_minor;
     return (ptrdiff_t)parsed;

@@ -83,6 +83,8 @@ public struct HealingMeasure {
     public init(_ options: RealNetwork.Options) {
         self.options = options
         self.options.servers = 3
+        // Those that only count bytes follow no REDIRECT: the crowd is to stay where it is.
+        self.options.argumentsOf[1] = ["--weight", "65535"]
     }
 
     public struct Outcome: Sendable {
@@ -103,7 +105,6 @@ public struct HealingMeasure {
         let world = try RealNetwork(options)
         world.beginRound()
         try world.startAll()
-        // The balance at login would spread the crowd: it is told to stay by taking the other servers' wires first.
         world.partition([1], from: [0, 2], .silently)
         let talker = world.addClient(.regular, name: nil, server: 0)
         let fresh = world.addClient(.regular, name: nil, server: 2)

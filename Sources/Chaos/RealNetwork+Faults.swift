@@ -6,8 +6,9 @@ extension RealNetwork {
     public func start(_ index: Int, neighbour: Int?) {
         guard !slots[index].isUp else { return }
         do {
+            let arguments = ["-s", secret] + options.arguments + (options.argumentsOf[index] ?? [])
             try slots[index].start(
-                options.program, ["-s", secret] + options.arguments, neighbour: neighbour.map { slots[$0] }, now: now)
+                options.program, arguments, neighbour: neighbour.map { slots[$0] }, now: now)
         } catch { found(.brokenContract, "server \(index) does not start: \(error)") }
     }
 

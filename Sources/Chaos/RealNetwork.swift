@@ -18,6 +18,8 @@ public final class RealNetwork {
         public var isIsolated = true
         /// For every server.
         public var arguments: [String] = []
+        /// For one of them alone.
+        public var argumentsOf: [Int: [String]] = [:]
         /// The first three numbers of the servers' loopback addresses, `127.1.2`; nil draws them.
         public var net: String?
 

@@ -103,6 +103,11 @@ struct Whereabouts: Sendable {
         var isDetached = false
     }
 
+    private struct Gone: Hashable, Sendable {
+        var server: ServerID
+        var number: UInt64
+    }
+
     private struct Server: Sendable {
         var id: ServerID
         /// In order of their records. Looked up only.
@@ -114,11 +119,13 @@ struct Whereabouts: Sendable {
     private var servers: [Server] = []
     private(set) var count = 0
     /// The newest sessions that have gone on elsewhere: the record that tells it is of another stream than those of the
-    /// old server, and may come first.
-    private var gone: [(server: ServerID, number: UInt64)] = []
+    /// old server, and may come first; long before them, if that one was cut off. Looked up only.
+    private var gone: Set<Gone> = []
+    /// The same, as a ring.
+    private var goneInOrder: [Gone] = []
     private var nextGone = 0
-    /// Streams are moments apart, and at most some dozens of sessions a second come to one server. A guess.
-    static let goneMax = 256
+    /// As many as may be detached at one server.
+    static let goneMax = 4096
     private let limit: Int
 
     init(limit: Int) { self.limit = limit }
@@ -128,7 +135,7 @@ struct Whereabouts: Sendable {
 
     /// Returns false at the limit.
     mutating func open(_ place: Place, of claim: ClaimID) -> Bool {
-        guard !gone.contains(where: { $0 == (place.server, place.number) }) else { return true }
+        guard !gone.contains(Gone(server: place.server, number: place.number)) else { return true }
         remove(place.number, at: place.server, of: claim)
         guard count < limit else { return false }
         let index = servers.firstIndex { $0.id == place.server } ?? servers.count
@@ -157,8 +164,11 @@ struct Whereabouts: Sendable {
     /// The session has gone on elsewhere: whatever else comes of it is older.
     mutating func noteGone(_ number: UInt64, from server: ServerID, of claim: ClaimID) {
         remove(number, at: server, of: claim)
-        guard gone.count == Self.goneMax else { return gone.append((server, number)) }
-        gone[nextGone] = (server, number)
+        let session = Gone(server: server, number: number)
+        guard gone.insert(session).inserted else { return }
+        guard goneInOrder.count == Self.goneMax else { return goneInOrder.append(session) }
+        gone.remove(goneInOrder[nextGone])
+        goneInOrder[nextGone] = session
         nextGone = (nextGone + 1) % Self.goneMax
     }
 

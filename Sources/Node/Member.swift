@@ -62,8 +62,8 @@ struct Member: Sendable {
     /// What this server has last told to hold of its stream, and which telling of its vector did so first.
     var heldTold: UInt64 = .max
     var heldToldIn: UInt64 = 0
-    /// Others have forgotten its stream at a higher seq than is held here, and since when that is known.
-    var endedSince: Instant?
+    /// Others have forgotten its stream at a higher seq than was held here.
+    var ended: Ended?
     /// Its tombstone may have been evicted: what is told of its stream is stepped over, until it has proved that it
     /// lives.
     var doubt: Doubt?
@@ -71,6 +71,13 @@ struct Member: Sendable {
     var numberForgotten: UInt64 = 0
     /// A registry unlike ours was announced with a vector like ours: both digests, and when.
     var unequalRegistry: UnequalRegistry?
+
+    struct Ended: Sendable {
+        /// The highest end of all that were told.
+        var end: UInt64
+        /// When it was told first.
+        var since: Instant
+    }
 
     struct Doubt: Sendable {
         var since: Instant

@@ -217,10 +217,28 @@ extension Node {
     private mutating func missed(_ stream: Int, from seq: UInt64, _ index: Int) {
         let last = min(store.streams[stream].oldest - 1, store.streams[stream].delivered)
         feeding.feeds[index].shown[stream] = last
+        missed(StreamPosition(origin: servers[stream], seq: seq - 1), through: last)
+    }
+
+    /// What a session is owed after a position will not come.
+    private mutating func missed(_ position: StreamPosition, through last: UInt64) {
         // Of a stream that was unknown where the floor was made, what was before this server heard of it is a baseline.
-        guard seq > 1 else { return }
-        counters.recordsMissed += last - seq + 1
-        outbox.report(.floorGap(StreamPosition(origin: servers[stream], seq: last), records: last - seq + 1))
+        guard position.seq > 0, last > position.seq else { return }
+        counters.recordsMissed += last - position.seq
+        outbox.report(
+            .floorGap(StreamPosition(origin: position.origin, seq: last), records: last - position.seq))
+    }
+
+    /// Whether all that a floor does not cover, and that is delivered here, is held as well.
+    func canFeed(from floor: Floor) -> Bool {
+        floor.positions.allSatisfy { position in
+            // What is before a stream's first record here is a baseline for who knew of none.
+            guard position.seq > 0 else { return true }
+            guard let stream = servers.index(of: position.origin) else {
+                return tombstones[position.origin].map { $0.held <= position.seq } ?? true
+            }
+            return position.seq >= store.streams[stream].oldest - 1
+        }
     }
 
     // MARK: Ends of floors
@@ -228,9 +246,14 @@ extension Node {
     /// A stream that was shown elsewhere and is over and forgotten here will not come.
     private mutating func dropForgotten(of index: Int) {
         guard !feeding.feeds[index].unknown.isEmpty else { return }
-        let stones = tombstones
-        feeding.feeds[index].unknown.removeAll {
-            stones[$0.origin] != nil || stones.mayHaveForgotten($0.origin)
+        let unknown = feeding.feeds[index].unknown
+        feeding.feeds[index].unknown.removeAll()
+        for position in unknown {
+            if let tombstone = tombstones[position.origin] {
+                missed(position, through: tombstone.held)
+            } else if !tombstones.mayHaveForgotten(position.origin) {
+                feeding.feeds[index].unknown.append(position)
+            }
         }
     }
 

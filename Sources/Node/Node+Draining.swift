@@ -46,14 +46,17 @@ extension Node {
         guard moves.isEmpty, jobs.isEmpty, sessions.presentCount == 0,
             !sessions.sessions.contains(where: { $0.state == .redirected })
         else { return false }
-        let others = reachableOthers
-        return others.isEmpty
-            || others.contains { linkIndex(toServer: $0) != nil && queues[$0].depth(in: store).records == 0 }
+        return reachableOthers.isEmpty || neighboursLacks.contains(0)
     }
 
     mutating func endDraining() {
         guard isDraining, !isDrainingOver else { return }
         isDrainingOver = true
-        outbox.report(.drained(sessionsLeft: sessions.presentCount))
+        outbox.report(.drained(sessionsLeft: sessions.presentCount, recordsLeft: neighboursLacks.min() ?? 0))
+    }
+
+    /// How many of the records that are here each neighbour lacks, as far as is known.
+    private var neighboursLacks: [UInt64] {
+        reachableOthers.filter { linkIndex(toServer: $0) != nil }.map { queues[$0].depth(in: store).records }
     }
 }

@@ -199,26 +199,27 @@ extension Node {
         return endedToTell
     }
 
-    /// Another server has forgotten this stream, which it had up to `end`: its origin is gone. (If its tombstone is gone
-    /// as well, it tells no more than what it was told; then what it acknowledged before counts.) What is missing here
-    /// before the end may still come from somebody else; if it has not after an announce interval, it is given up.
+    /// Another server has forgotten this stream, which it had up to `end`: its origin is gone. (If its tombstone is
+    /// gone as well, it tells no more than what it was told; then what it acknowledged before counts.) What is missing
+    /// here before the end may still come from somebody else; if it has not after an announce interval, it is given up.
     mutating func noteEnded(_ index: Int, at end: UInt64) {
         if linkIndex(toServer: index) == nil, [.unreachable, .unheard].contains(members[index].status) {
             depart(index, .told)
         }
-        guard members[index].status == .departed, end > store.streams[index].held else {
-            members[index].endedSince = nil
+        guard members[index].status == .departed else {
+            members[index].ended = nil
             return
         }
-        guard let since = members[index].endedSince else {
-            members[index].endedSince = now
+        // One that had less of it says an earlier end.
+        guard end > store.streams[index].held else { return }
+        guard let told = members[index].ended, end <= told.end else {
+            members[index].ended = Member.Ended(end: end, since: now)
             for link in links.indices where links[link].isOpen && !hasGap(in: index, link: link) {
                 graft([index], link: link)
             }
             return
         }
-        guard now.milliseconds(since: since) >= configuration.timing.announceInterval else { return }
-        members[index].endedSince = nil
+        guard now.milliseconds(since: told.since) >= configuration.timing.announceInterval else { return }
         stepOver(index, through: end)
     }
 

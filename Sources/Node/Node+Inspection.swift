@@ -146,10 +146,10 @@ extension Node {
 }
 
 extension Node {
-    /// Whether another server has been told, or is being told, to expect this session.
-    public func isOnItsWay(_ id: SessionID) -> Bool {
-        guard let slot = sessions.slot(of: id), let move = sessions.move(of: slot) else { return false }
-        return moves[move].map { $0.stage != .asking } ?? false
+    /// The server that has been told, or is being told, to expect this session, whose client was told nothing yet.
+    public func expectedBy(_ id: SessionID) -> ServerID? {
+        guard let slot = sessions.slot(of: id), let move = sessions.move(of: slot) else { return nil }
+        return moves[move].flatMap { $0.stage == .handingOver ? $0.target : nil }
     }
 }
 
@@ -319,7 +319,7 @@ extension Registry {
     /// The digest is kept up to date claim by claim; this makes it anew.
     var hasRightDigest: Bool {
         var recomputed = RegistryDigest()
-        for claim in claims { recomputed.add(claim) }
+        for place in claims.indices { recomputed.add(account(at: place)) }
         return recomputed == digest
     }
 }

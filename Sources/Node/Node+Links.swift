@@ -189,7 +189,7 @@ extension Node {
         var body: [UInt8] = []
         body.append(bytes: bytes.extracting(range.lowerBound + PeerFrame.Limit.headerBytes..<range.upperBound))
         let frame = try PeerFrame.decode(kind, body: body)
-        if kind == .claims { consume(range.count, link: index) }
+        if kind == .claims || kind == .accounts { consume(range.count, link: index) }
         receive(frame, link: index)
     }
 
@@ -211,7 +211,8 @@ extension Node {
 
     private mutating func receiveOpen(_ frame: PeerFrame, link index: Int) {
         switch frame {
-        case .claims(let claims): receive(claims, link: index)
+        case .claims(let claims): receive(claims.lazy.map { Account($0) }, link: index)
+        case .accounts(let accounts): receive(accounts, link: index)
         case .members(let reachable, let unreachable):
             for announcement in reachable { receive(announcement, link: index, as: .told) }
             for announcement in unreachable { receive(announcement, link: index, as: .toldUnreachable) }

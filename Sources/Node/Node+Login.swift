@@ -21,7 +21,10 @@ struct SessionJob: Sendable {
         case resuming
     }
 
-    enum Kind: Sendable { case register, login }
+    enum Kind: Sendable { case register, login, changeSecret }
+
+    /// The session of a job that is an operator's.
+    static let nobody = SessionID(slot: .max, generation: .max)
 
     var session: SessionID
     var kind: Kind
@@ -30,6 +33,8 @@ struct SessionJob: Sendable {
     var secret: [UInt8]
     /// Of a login: the claim to check against, nil as long as none is known; of a registration: the claim made.
     var claim: Claim?
+    /// Of an operator's job: who is to be answered.
+    var request: AccountRequestID?
     /// Arbiters still to be asked, the next one first.
     var arbiters: [ServerID] = []
     /// Arbiters that keep the name for this claim.
@@ -272,6 +277,7 @@ extension Node {
         else { return }
         switch kind {
         case .register: registrationHashed(jobID, digest: digest)
+        case .changeSecret: secretHashed(jobID, digest: digest)
         case .login: loginHashed(jobID, digest: digest)
         }
     }
@@ -293,6 +299,13 @@ extension Node {
         if let present = registry.claim(of: claim.name), present.id != claim.id {
             counters.loginsOfLosers += 1
             return fail(id, Self.claimLostReply)
+        }
+        if let present = registry.claim(of: claim.name), present.digest != claim.digest {
+            // It was changed while this one was checked.
+            return failUnknown(id)
+        }
+        if let name = jobs[id]?.name, registry.removed(name).map({ claim.id <= $0 }) ?? false {
+            return failUnknown(id)
         }
         // The registry's, if it has the claim: the secret was found to be right, so the two are equal, and one is kept.
         let verifier = registry.verifier(of: claim) ?? verifier(of: jobs[id]?.secret ?? [], claim: claim.id)

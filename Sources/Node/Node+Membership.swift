@@ -230,6 +230,7 @@ extension Node {
         case .unreachable: outbox.report(.memberReachable(servers[server], address))
         }
         members[server].status = .reachable
+        storing.note(address, at: networkTime())
         overlayIsDirty = true
         vector.isWholeDue = true
         announceSoon()

@@ -59,6 +59,11 @@ struct MoveTable: Sendable {
         }
     }
 
+    /// A session has gone on elsewhere before its client was told to: its floor is used.
+    mutating func forgetSession(_ number: UInt64) {
+        for index in all.indices where all[index].session == number { all[index].session = 0 }
+    }
+
     private func place(of id: UInt64) -> Int {
         var (low, high) = (0, ids.count)
         while low < high {
@@ -93,13 +98,28 @@ extension Node {
         let id = nextJob
         moves[id] = Move(
             holder: holder, cause: cause, target: target, stage: .asking, sessions: slots.map { sessions.id(of: $0) })
-        for slot in slots { sessions.setMove(id, of: slot) }
+        for slot in slots {
+            sessions.setMove(id, of: slot)
+            if cause == .balance { examine(sessions.id(of: slot), for: .move(id)) }
+        }
         noteTicketsAsked(of: target, count: slots.count)
         request(
             .requestTicket(
                 Unicast.TicketRequest(
                     holder: holder, cause: cause, count: UInt16(slots.count), sourceLoad: source,
                     sourceWeight: configuration.weight)), of: target, for: id)
+    }
+
+    /// A client that reads slowly would get the REDIRECT late, after all that waits for it, and its connection is not
+    /// kept for so long: it stays, and is left alone for as long as one that was moved.
+    mutating func leaveOut(_ session: SessionID, of id: UInt64) {
+        guard moves[id]?.stage == .asking, let slot = sessions.slot(of: session), sessions.move(of: slot) == id else {
+            return
+        }
+        counters.movesPutOff += 1
+        forgetMove(of: session, id)
+        moves[id]?.sessions.removeAll { $0 == session }
+        sessions.setMoved(at: seconds, of: slot)
     }
 
     /// The target has answered, or not in time (0).
@@ -271,7 +291,10 @@ extension Node {
 
     // MARK: As the target
 
+    /// Who has joined lately took over what had been delivered elsewhere, without the records: sessions that are owed
+    /// some of it are better where they are.
     mutating func noteHandOver(_ handOver: Unicast.HandOver, source: ServerID) -> Bool {
+        guard canFeed(from: handOver.floor) else { return false }
         let expires = now.adding(milliseconds: configuration.timing.ticket)
         timers.set(.tickets, at: expires)
         return tickets.note(handOver, source: source, until: expires)

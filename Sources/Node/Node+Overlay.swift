@@ -13,11 +13,13 @@ extension Node {
         bootstrapFailed(address, text)
     }
 
-    /// Without its one neighbour a server serves what it knows, and goes on dialling.
+    /// Without its one neighbour, and any that it knew, a server serves what it knows, and goes on dialling.
     mutating func bootstrapFailed(_ address: PeerAddress?, _ text: String) {
-        guard let address, address == configuration.bootstrap, phase == .joining else { return }
-        outbox.report(.bootstrapUnreachable(address, text))
-        serve(alone: true)
+        guard let address, phase == .joining else { return }
+        if address == configuration.bootstrap, !candidatesTried.contains(address) {
+            outbox.report(.bootstrapUnreachable(address, text))
+        }
+        candidateFailed(address)
     }
 
     // MARK: Wishes
@@ -40,6 +42,10 @@ extension Node {
         // that grew around servers that waited for each other would never meet. After that it is a member like others.
         if linked.isEmpty || !bootstrapWasReached, let bootstrap, !missing.contains(bootstrap) {
             missing.append(bootstrap)
+        }
+        // So are the servers of the last life, one of which is enough.
+        if linked.isEmpty, phase == .joining || reachableOthers.isEmpty {
+            missing += candidates.filter { !missing.contains($0) }
         }
         // Of a member that never announced itself nobody else can know: only this server can find it again.
         for index in members.indices.dropFirst() where members[index].isOwed && members[index].announcement == nil {

@@ -75,13 +75,13 @@ extension Node {
             store.step(origin, over: seq - 1)
         }
         let (header, payload) = try RecordHeader.decode(in: bytes, at: range)
-        if header.kind == RecordKind.claim.rawValue {
+        if let kind = RecordKind(rawValue: header.kind), kind.isAboutUsers {
             var content: [UInt8] = []
             content.append(bytes: bytes.extracting(payload))
             var reader = WireReader(content)
-            let claim = try Claim(from: &reader)
+            let account = try kind == .claim ? Account(Claim(from: &reader)) : Account(from: &reader)
             try reader.finish()
-            merge(claim)
+            merge(account)
         }
         let session = try sessionRecord(header, bytes.extracting(payload))
         store.append(to: origin, at: now) { segment in

@@ -33,15 +33,18 @@ extension Node {
         guard name != sessions.users[Int(SessionTable.anonymous)].name, knownClaim(of: name) == nil else {
             return refuse(slot, .alreadyRegistered(username: name.span))
         }
-        var job = SessionJob(
+        let job = SessionJob(
             session: sessions.id(of: slot), kind: .register, stage: .hashing, name: name, secret: secret)
-        claimCounter += 1
+        beginRegistration(begin(job, slot: slot))
+    }
+
+    mutating func beginRegistration(_ id: UInt64) {
+        guard let job = jobs[id] else { return }
         let claim = Claim(
-            id: ClaimID(stamp: networkTime(), origin: id, counter: claimCounter), name: name,
+            id: nextClaimID(after: registry.removed(job.name)), name: job.name,
             salt: random.bytes(Claim.Limit.saltBytes), cost: configuration.hashCost, digest: [])
-        job.claim = claim
-        let jobID = begin(job, slot: slot)
-        if !hash(job.secret, salt: claim.salt, cost: claim.cost, for: jobID) { registrationBusy(jobID) }
+        jobs[id]?.claim = claim
+        if !hash(job.secret, salt: claim.salt, cost: claim.cost, for: id) { registrationBusy(id) }
     }
 
     private mutating func refuse(_ slot: Int, _ reply: ServerReply) {
@@ -53,11 +56,16 @@ extension Node {
     private mutating func fail(_ id: UInt64, _ reply: ServerReply) {
         guard let job = jobs[id] else { return }
         release(job)
+        if answerOperator(id, .alreadyRegistered) { return }
         guard let (_, slot) = end(id) else { return }
         refuse(slot, reply)
     }
 
     private mutating func registrationBusy(_ id: UInt64) {
+        if let job = jobs[id], job.request != nil {
+            release(job)
+            _ = answerOperator(id, .busy)
+        }
         fail(id, .registerFailed("the server is too busy to register users, try again later"))
     }
 
@@ -147,8 +155,8 @@ extension Node {
 
     /// The name is ours: the claim becomes a record, which every server gets.
     private mutating func record(_ id: UInt64) {
-        guard var job = jobs[id], let claim = job.claim else { return }
-        guard merge(claim), registry.claim(of: claim.name)?.id == claim.id else {
+        guard let job = jobs[id], let claim = job.claim else { return }
+        guard merge(Account(claim)), registry.claim(of: claim.name)?.id == claim.id else {
             return fail(id, .alreadyRegistered(username: job.name.span))
         }
         registry.setVerifier(verifier(of: job.secret, claim: claim.id), of: claim)
@@ -157,22 +165,30 @@ extension Node {
         let seq = originate(
             RecordHeader(kind: RecordKind.claim.rawValue), payloadBytes: payload.count
         ) { bytes in bytes.append(contentsOf: payload) }
-        job.stage = .recorded
-        jobs[id] = job
+        if let place = registry.place(of: claim.name) { storing.note(urgent: place) }
         counters.registrations += 1
+        awaitHolders(of: seq, job: id)
+    }
+
+    /// The client is answered when a second server holds the record, and the disk.
+    mutating func awaitHolders(of seq: UInt64, job id: UInt64) {
+        jobs[id]?.stage = .recorded
         unheldClaims.append((seq, id))
         timers.set(.registration(id), at: now.adding(milliseconds: configuration.timing.claimAcknowledgement))
         confirmClaims()
     }
 
-    /// Tells the clients whose claims a second server holds. Alone in the network, one is all there are.
+    /// Tells the clients whose claims a second server holds. Alone in the network, one is all there are. Where there is
+    /// a disk, it comes first.
     mutating func confirmClaims() {
         guard !unheldClaims.isEmpty else { return }
         let others = reachableOthers
         let holders = others.map { queues[$0].acknowledged[Self.ownIndex] }
         let held = others.isEmpty ? store.streams[Self.ownIndex].held : holders.max() ?? 0
         var confirmed = 0
-        while confirmed < unheldClaims.count, unheldClaims[confirmed].seq <= held {
+        while confirmed < unheldClaims.count, unheldClaims[confirmed].seq <= held,
+            storing.holds(unheldClaims[confirmed].seq)
+        {
             registrationSucceeded(unheldClaims[confirmed].job)
             confirmed += 1
         }
@@ -181,17 +197,24 @@ extension Node {
 
     /// No second server has shown that it holds the claim: availability first.
     mutating func claimAcknowledgementExpired(_ id: UInt64) {
-        guard unheldClaims.contains(where: { $0.job == id }) else { return }
+        guard let seq = unheldClaims.first(where: { $0.job == id })?.seq else { return }
+        checkStore()
+        guard storing.holds(seq) else {
+            return timers.set(
+                .registration(id), at: now.adding(milliseconds: configuration.timing.claimAcknowledgement))
+        }
         unheldClaims.removeAll { $0.job == id }
         counters.claimsUnconfirmed += 1
         registrationSucceeded(id)
     }
 
     private mutating func registrationSucceeded(_ id: UInt64) {
+        if storing.isOn, storing.hasFailed { counters.registrationsUnstored += 1 }
         // An older claim has won the name meanwhile.
         if let claim = jobs[id]?.claim, registry.claim(of: claim.name)?.id != claim.id {
             return fail(id, .alreadyRegistered(username: claim.name.span))
         }
+        if answerOperator(id, .done) { return }
         guard let (job, slot) = end(id) else { return }
         reply(.registerSuccess(username: job.name.span), to: slot)
     }

@@ -174,30 +174,60 @@ extension Node {
         examine(sessions.id(of: slot), for: .server(taker, claim, number: number))
     }
 
-    /// Who wants to know whether a session only looks alive.
-    enum Examiner: Sendable {
-        case job(UInt64)
-        case server(DetachedSessions.Taker, ClaimID, number: UInt64)
+    /// A session of this server has gone on elsewhere: nobody is to begin at its floor again. If it is still here, the
+    /// other server could not ask: it only looks alive, or the user has two.
+    mutating func forgetSession(_ number: UInt64, of claim: ClaimID) {
+        guard number > 0 else { return }
+        detached.remove(number)
+        moves.forgetSession(number)
+        let slot = sessions.slots(of: claim).first { sessions.sessions[$0].number == number }
+        guard let slot else { return }
+        sessions.setNumber(0, of: slot)
+        examine(sessions.id(of: slot), for: .nobody)
     }
 
-    private mutating func examine(_ id: SessionID, for examiner: Examiner) {
+    /// The client of a session has spoken. If its place was given to another one, it needs one of its own.
+    mutating func noteAlive(_ slot: Int) {
+        let session = sessions.sessions[slot]
+        guard session.number == 0, session.user != SessionTable.anonymous, session.isPresent, !session.hasMove,
+            examinations[sessions.id(of: slot)] == nil
+        else { return }
+        openSession(slot, at: floor(of: slot))
+    }
+
+    /// Who wants to know whether a session only looks alive.
+    enum Examiner: Sendable {
+        case nobody
+        case job(UInt64)
+        case server(DetachedSessions.Taker, ClaimID, number: UInt64)
+        /// A move for balance, which is for those alone who would follow at once.
+        case move(UInt64)
+    }
+
+    mutating func examine(_ id: SessionID, for examiner: Examiner) {
         let isUnderWay = examinations[id] != nil
         examinations[id, default: []].append(examiner)
         if !isUnderWay { outbox.append(.examine(id)) }
     }
 
     /// What the driver found: how many bytes of all that the client was ever sent have been acknowledged (nil:
-    /// everything), and whether some have not for so long that the connection must be taken for broken.
-    public mutating func clientExamined(_ id: SessionID, acknowledged: UInt64?, isStalled: Bool, at now: Instant) {
+    /// everything), whether some have not for so long that the connection must be taken for broken, and whether it
+    /// takes nothing more at present.
+    public mutating func clientExamined(
+        _ id: SessionID, acknowledged: UInt64?, isStalled: Bool, isBehind: Bool, at now: Instant
+    ) {
         self.now = now
         guard let examiners = examinations.removeValue(forKey: id) else { return }
-        if isStalled, let slot = sessions.slot(of: id), sessions.sessions[slot].isPresent {
+        let isMissed = examiners.contains { if case .move = $0 { false } else { true } }
+        if isStalled, isMissed, let slot = sessions.slot(of: id), sessions.sessions[slot].isPresent {
             detach(slot, acknowledged: acknowledged)
             finish(slot, .superseded, keepsReading: false)
         }
         for examiner in examiners {
             switch examiner {
+            case .nobody: break
             case .job(let job): resumeNext(job)
+            case .move(let move): if isStalled || isBehind { leaveOut(id, of: move) }
             case .server(let taker, let claim, let number):
                 if let (isFirst, floor) = detached.take(number, by: taker) {
                     if isFirst { tell(.sessionClosed, SessionRecord(number: number), of: claim) }

@@ -182,6 +182,7 @@ extension Node {
         let seq = broadcast(object, size: size, line: line, user: user, sending)
         if let sending { awaitHolders(sending.number, at: StreamPosition(origin: id, seq: seq), slot) }
         noteActivity(ofMove: slot)
+        noteAlive(slot)
     }
 
     /// Makes the record of an activity: rendered once, for every client of every server.

@@ -84,13 +84,13 @@ extension Node {
     mutating func pushState(link index: Int) {
         if let place = links[index].nextClaim {
             let end = min(place + Self.claimsPerFrame, registry.claims.count)
-            if place < end { send(claims: Array(registry.claims[place..<end]), link: index) }
+            if place < end { send(accounts: place..<end, link: index) }
             links[index].nextClaim = end < registry.claims.count ? end : nil
             if links[index].nextClaim == nil { send(.stateEnd, link: index) }
         } else {
             let batch = links[index].changedClaims.prefix(Self.claimsPerFrame)
             links[index].changedClaims.removeFirst(batch.count)
-            send(claims: batch.map { registry.claims[$0] }, link: index)
+            send(accounts: batch, link: index)
         }
     }
 
@@ -108,33 +108,46 @@ extension Node {
         }
     }
 
-    private mutating func send(claims: [Claim], link index: Int) {
+    /// Those of which nothing but the claim is known go as claims, which every version understands.
+    private mutating func send(accounts seats: some Collection<Int>, link index: Int) {
         let start = outbox.bytes.count
-        send(.claims(claims), link: index)
+        send(.claims(seats.filter { registry.isPlain($0) }.map { registry.claims[$0] }), link: index)
+        let changed = seats.filter { !registry.isPlain($0) }.map { registry.account(at: $0) }
+        if !changed.isEmpty { send(.accounts(changed), link: index) }
         links[index].pushedBytes += UInt64(outbox.bytes.count - start)
     }
 
     // MARK: Receiving
 
-    /// Claims from a neighbour's state. What is new here is told to the other neighbours: they may never get the
-    /// records of which the claims came.
-    mutating func receive(_ claims: [Claim], link index: Int) {
-        for claim in claims where merge(claim) {
-            guard let place = registry.place(of: claim.name) else { continue }
+    /// Accounts from a neighbour's state. What is new here is told to the other neighbours: they may never get the
+    /// records of which it came.
+    mutating func receive(_ accounts: some Sequence<Account>, link index: Int) {
+        for account in accounts where merge(account) {
+            guard let place = registry.place(of: account.name) else { continue }
             for other in links.indices where other != index && links[other].isOpen {
                 noteChangedClaim(place, link: other)
             }
         }
     }
 
-    /// Merges a claim into the registry. Returns whether that changed it.
+    /// Merges what is known of a name into the registry. Returns whether that changed it.
     @discardableResult
-    mutating func merge(_ claim: Claim) -> Bool {
+    mutating func merge(_ account: Account) -> Bool {
+        var isNews = false
+        if let removed = account.removed { isNews = remove(account.name, through: removed) }
+        if let claim = account.claim, merge(claim, revision: account.revision) { isNews = true }
+        if isNews, let place = registry.place(of: account.name) { storing.note(place) }
+        return isNews
+    }
+
+    /// Merges a claim into the registry. Returns whether that changed it.
+    private mutating func merge(_ claim: Claim, revision: ClaimID?) -> Bool {
         var claim = claim
         if configuration.defect == .stampsClamped { claim.id.stamp = min(claim.id.stamp, networkTime()) }
         followClock(claim.id.stamp)
         reservations.release(claim.id, name: claim.name)
-        switch registry.merge(claim) {
+        if let revision { followClock(revision.stamp) }
+        switch registry.merge(claim, revision: revision) {
         case .inserted:
             // Somebody is logged in by a claim that an arbiter kept, and that came to nothing.
             if let kept = unrecordedLogins.removeValue(forKey: claim.name), kept.id != claim.id { claimLost(kept) }
@@ -143,6 +156,14 @@ extension Node {
         case .replaced(let loser):
             claimLost(loser)
             return true
+        case .changed:
+            tickets.forgetVerifiers(of: claim.id)
+            closeSessions(of: claim.id, .kicked, "an operator has ended the sessions of this user")
+            return true
+        case .removed:
+            unrecordedLogins[claim.name] = nil
+            closeSessions(of: claim.id, .userRemoved, "an operator has removed this user")
+            return false
         case .lost:
             claimLost(claim)
             return false
@@ -201,10 +222,29 @@ extension Node {
     private mutating func claimLost(_ claim: Claim) {
         counters.claimConflicts += 1
         outbox.report(.claimConflict(name: claim.name, loser: claim.id))
-        for slot in sessions.slots(of: claim.id) where sessions.sessions[slot].state != .closing {
-            counters.claimLosersClosed += 1
-            reply(.authenticationFail("the name was registered earlier in another part of the network"), to: slot)
-            finish(slot, .claimLost, keepsReading: false)
+        counters.claimLosersClosed += closeSessions(
+            of: claim.id, .claimLost, "the name was registered earlier in another part of the network")
+    }
+
+    /// Removes the claims to a name. Returns whether that changed the registry.
+    private mutating func remove(_ name: [UInt8], through removed: ClaimID) -> Bool {
+        followClock(removed.stamp)
+        let (claim, isNews) = registry.remove(name, through: removed)
+        if let claim { closeSessions(of: claim.id, .userRemoved, "an operator has removed this user") }
+        return isNews
+    }
+
+    /// Tells the sessions of a claim why, and closes them. What is kept for later ones goes with them.
+    @discardableResult
+    private mutating func closeSessions(
+        of claim: ClaimID, _ reason: SessionCloseReason, _ text: InfoText
+    ) -> UInt64 {
+        var count: UInt64 = 0
+        for slot in sessions.slots(of: claim) where sessions.sessions[slot].state != .closing {
+            count += 1
+            reply(.authenticationFail(text), to: slot)
+            finish(slot, reason, keepsReading: false)
         }
+        return count
     }
 }

@@ -135,6 +135,11 @@ extension Node {
         }
     }
 
+    /// Whether a client has said who it is, and it was true.
+    public func isLoggedIn(_ id: SessionID) -> Bool {
+        sessions.slot(of: id).map { sessions.sessions[$0].user >= 0 } ?? false
+    }
+
     /// A client that is still there.
     public func sessionStatus(_ id: SessionID) -> SessionStatus? {
         guard let slot = sessions.slot(of: id) else { return nil }

@@ -147,7 +147,7 @@ extension Node {
         case .sessionMoved:
             for position in record.floor.positions {
                 whereabouts.noteGone(position.seq, from: position.origin, of: claim)
-                if position.origin == id { detached.remove(position.seq) }
+                if position.origin == id { forgetSession(position.seq, of: claim) }
             }
         case .sessionClosed: whereabouts.remove(record.number, at: server, of: claim)
         default: break

@@ -70,6 +70,12 @@ public struct Node: Sendable {
     var releaseAtBytes = Node.releaseStep
 
     var registry: Registry
+    var storing: Storing
+    /// What was kept of addresses, while it is read; then those that are dialled at once, and those tried in vain.
+    var addressesStored: [(address: PeerAddress, heard: UInt64)] = []
+    var candidates: [PeerAddress] = []
+    /// Looked up, never iterated.
+    var candidatesTried: Set<PeerAddress> = []
     var reservations: Reservations
     var sessions: SessionTable
     /// The sessions that are catching up.
@@ -169,8 +175,11 @@ public struct Node: Sendable {
         verifierKey = cryptography.hmac(configuration.secret, Array("pando verifier".utf8))
         started = now
         networkTimeBase = wallClock
-        tombstones = Tombstones(limit: configuration.limits.tombstones)
-        registry = Registry(limit: configuration.limits.claims, losersLimit: configuration.limits.losingClaims)
+        storing = Storing(isOn: configuration.keepsState)
+        tombstones = Tombstones(limit: configuration.limits.tombstones, tracksChanges: configuration.keepsState)
+        registry = Registry(
+            limit: configuration.limits.claims, losersLimit: configuration.limits.losingClaims,
+            tracksLosers: configuration.keepsState)
         reservations = Reservations(limit: configuration.limits.reservations)
         let limits = configuration.limits
         publications = PublicationLog(limit: timing.resumeWindow > 0 ? limits.indexedBytes : 0)
@@ -195,8 +204,12 @@ public struct Node: Sendable {
     public mutating func start(at now: Instant) {
         self.now = now
         timers.set(.announce, at: now.adding(milliseconds: configuration.timing.announceInterval))
-        if configuration.bootstrap == nil {
+        endRestoring()
+        if configuration.bootstrap == nil, candidates.isEmpty {
             serve(alone: true)
+        } else if !candidates.isEmpty {
+            // Longer than a dial of one that is there, with its state.
+            timers.set(.joinPatience, at: now.adding(milliseconds: 2 * configuration.timing.joinPatience))
         }
         updateOverlay()
     }
@@ -289,6 +302,7 @@ public struct Node: Sendable {
         case .leave: closeLevelLinks(besidesOwing: false)
         case .detached: expireDetached()
         case .measure: measure()
+        case .store: break
         }
     }
 
@@ -319,6 +333,7 @@ public struct Node: Sendable {
         if phase == .leaving { closeLevelLinks(besidesOwing: true) }
         advanced.removeAll(keepingCapacity: true)
         boundStore()
+        storeChanges()
         return TurnEnd(nextDeadline: nextDeadline, hasPostponedDeliveries: hasPostponedDeliveries)
     }
 
@@ -380,7 +395,9 @@ public struct Node: Sendable {
         statistics.sessionsCatchingUp = feeding.count
         statistics.sessionsHeld = detached.count
         statistics.sessionsElsewhere = whereabouts.count
-        statistics.claims = registry.claims.count
+        statistics.claims = registry.claims.count - registry.removedCount
+        statistics.stateRowsPending = storing.pendingCount
+        statistics.isStateFailing = storing.hasFailed
         statistics.registryDigest = registry.digest
         statistics.storeRecords = store.recordCount
         statistics.storeBytes = store.byteCount

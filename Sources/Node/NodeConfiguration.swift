@@ -23,6 +23,8 @@ public struct NodeConfiguration: Sendable {
     public var hashCost: UInt8 = 10
     /// Servers that must hold an activity before its client is told, if it asks to be, and if there are so many.
     public var acknowledgingServers = 2
+    /// The driver keeps state beyond the process: it is handed what changes, and registrations wait for it.
+    public var keepsState = false
     /// Nil in every server.
     public var defect: NodeDefect?
 

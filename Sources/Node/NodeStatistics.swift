@@ -56,6 +56,20 @@ public struct NodeStatistics: Hashable, Sendable {
     /// Gaps told with claims in them, which followed as state.
     public var gapsWithState: UInt64 = 0
 
+    /// Users that operators have changed here.
+    public var accountChanges: UInt64 = 0
+
+    // What outlives the process.
+    /// Batches of rows that were written, and that could not be.
+    public var stateWrites: UInt64 = 0
+    public var stateWritesFailed: UInt64 = 0
+    /// Registrations answered although the disk had not got them.
+    public var registrationsUnstored: UInt64 = 0
+    /// Rows that are still to be written.
+    public var stateRowsPending = 0
+    /// The last attempt failed.
+    public var isStateFailing = false
+
     // Members.
     /// Ended streams that moved into a tombstone; of them, given up because the table of servers was full.
     public var originsForgotten: UInt64 = 0
@@ -118,6 +132,8 @@ public struct NodeStatistics: Hashable, Sendable {
     /// Live sessions that were sent to another server; moves that came to nothing because the target was gone.
     public var sessionsMoved: UInt64 = 0
     public var movesFailed: UInt64 = 0
+    /// Sessions that were not moved because their clients read too slowly to follow at once.
+    public var movesPutOff: UInt64 = 0
     /// Clients with a place to begin that were expected here and did not come in time.
     public var movedNeverCame: UInt64 = 0
     /// Moved clients that spoke here before all that they had said at the other server was known.

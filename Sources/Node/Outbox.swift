@@ -36,6 +36,13 @@ public struct HashID: Hashable, Sendable {
     public init(rawValue: UInt64) { self.rawValue = rawValue }
 }
 
+/// Names a request of an operator that the driver has given to the node.
+public struct AccountRequestID: Hashable, Sendable {
+    public var rawValue: UInt64
+
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
 /// One thing that the driver is to do. Ranges point into `Outbox.bytes`.
 public enum Output: Hashable, Sendable {
     /// Append to the link's output.
@@ -68,6 +75,10 @@ public enum Output: Hashable, Sendable {
     case measure
     /// Hash a secret on a helper thread; answer with `hashed(_:digest:)`, nil if it could not be done.
     case hash(HashID, secret: [UInt8], salt: [UInt8], cost: UInt8)
+    /// Write these rows to where they outlive the process, all or none; answer with `stored(failure:)`.
+    case store([StoredRow])
+    /// An operator's request is done, or why not.
+    case accountAnswered(AccountRequestID, AccountAnswer)
     /// For the log.
     case report(Report)
 }
@@ -84,6 +95,10 @@ public enum SessionCloseReason: String, Hashable, Sendable, CaseIterable {
     case lineTooLong
     /// The user's claim lost against an older one.
     case claimLost
+    /// An operator has ended the sessions of its user, or changed the secret.
+    case kicked
+    /// An operator has removed its user.
+    case userRemoved
     /// Its user has logged in again, and its connection no longer takes anything.
     case superseded
     case shutdown
@@ -137,8 +152,14 @@ public enum Report: Hashable, Sendable {
     case clockOffset(ServerID, PeerAddress, milliseconds: Int64)
     /// A neighbour's registry differed although it had the same records: the state is transferred again.
     case registryRepaired(ServerID, PeerAddress)
-    /// All clients have gone elsewhere, but for so many; the driver is to end.
-    case drained(sessionsLeft: Int)
+    /// The state could not be written to the disk; told once until it can again.
+    case storeFailed(String)
+    case storeRecovered
+    /// An operator has changed a user.
+    case accountChanged(name: [UInt8], AccountChange.Action)
+    /// All clients have gone elsewhere, but for so many, and some neighbour has all records, but for so many; the
+    /// driver is to end.
+    case drained(sessionsLeft: Int, recordsLeft: UInt64)
     /// How many clients each server has; told when that has changed, at most once a minute.
     case loads([NodeStatistics.ServerLoad])
     /// A limit was reached; told once until it is left again.

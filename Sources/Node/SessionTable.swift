@@ -219,6 +219,9 @@ struct SessionTable: Sendable {
         freeUsers.append(index)
     }
 
+    /// How many sessions a claim has here.
+    func count(of claim: ClaimID) -> Int { userIndex(of: claim).map { Int(users[Int($0)].sessions) } ?? 0 }
+
     /// The slots of all sessions of a claim. Complexity: linear in the table; used only when a claim is lost.
     func slots(of claim: ClaimID) -> [Int] {
         guard let index = userIndex(of: claim) else { return [] }

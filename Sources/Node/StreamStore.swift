@@ -44,9 +44,11 @@ struct StreamStore: Sendable {
 
         var last: UInt64 { first + UInt64(starts.count) - 1 }
 
-        /// The last record of a kind, if there is one.
-        func last(of kind: RecordKind) -> UInt64? {
-            let index = starts.lastIndex { bytes[Int($0) + RecordHeader.kindOffset] == kind.rawValue }
+        /// The last record about a user of the registry, if there is one.
+        var lastOfState: UInt64? {
+            let index = starts.lastIndex {
+                RecordKind(rawValue: bytes[Int($0) + RecordHeader.kindOffset])?.isAboutUsers ?? false
+            }
             return index.map { first + UInt64($0) }
         }
 
@@ -204,7 +206,7 @@ struct StreamStore: Sendable {
         }
         guard let oldest else { return nil }
         let seqs = streams[oldest].segments[0].first...streams[oldest].segments[0].last
-        if let claim = streams[oldest].segments[0].last(of: .claim) { streams[oldest].givenUpClaim = claim }
+        if let claim = streams[oldest].segments[0].lastOfState { streams[oldest].givenUpClaim = claim }
         release(oldest, through: seqs.upperBound)
         return (oldest, seqs)
     }

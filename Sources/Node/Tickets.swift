@@ -116,6 +116,13 @@ struct Tickets: Sendable {
         tickets.first { $0.isReady && $0.holder == .claim(claim) }?.handOver?.verifier
     }
 
+    /// The secret was changed: a verifier that came before is one of the old secret.
+    mutating func forgetVerifiers(of claim: ClaimID) {
+        for index in tickets.indices where tickets[index].holder == .claim(claim) {
+            tickets[index].handOver?.verifier = nil
+        }
+    }
+
     /// Uses the oldest ticket of the holder; nil if there is none.
     mutating func use(_ holder: Unicast.TicketHolder, defect: NodeDefect? = nil) -> Ticket? {
         let isAnyones = defect == .floorOfAnother

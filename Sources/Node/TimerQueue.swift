@@ -24,6 +24,7 @@ enum NodeTimer: Hashable, Sendable {
     case leave
     case detached
     case measure
+    case store
 }
 
 /// Timers in order of their instants; timers of one instant in the order in which they were set. Each timer is pending

@@ -11,9 +11,23 @@ struct Tombstones: Sendable {
     /// Start stamp of the latest origin whose tombstone was evicted; 0 if none was.
     private(set) var forgottenBefore: UInt64 = 0
     private(set) var evictions: UInt64 = 0
+    /// Origins whose tombstones have come, changed or gone since they were taken.
+    private var changes: [ServerID] = []
+    private let tracksChanges: Bool
     private let limit: Int
 
-    init(limit: Int) { self.limit = limit }
+    /// - Parameter tracksChanges: somebody takes what changes.
+    init(limit: Int, tracksChanges: Bool = false) {
+        self.limit = limit
+        self.tracksChanges = tracksChanges
+    }
+
+    mutating func takeChanges() -> [ServerID] {
+        defer { changes = [] }
+        return changes
+    }
+
+    private mutating func note(_ origin: ServerID) { if tracksChanges { changes.append(origin) } }
 
     var count: Int { entries.count }
 
@@ -30,6 +44,7 @@ struct Tombstones: Sendable {
 
     /// Of two ends of one stream the later one counts. Complexity: linear in the number of tombstones.
     mutating func insert(_ ended: PeerFrame.Digest) {
+        note(ended.origin)
         let place = place(of: ended.origin)
         if place < entries.count, entries[place].origin == ended.origin {
             entries[place].held = max(entries[place].held, ended.held)
@@ -39,11 +54,14 @@ struct Tombstones: Sendable {
         guard !mayHaveForgotten(ended.origin) else { return }
         entries.insert(ended, at: place)
         guard entries.count > limit else { return }
-        forgottenBefore = entries.removeFirst().origin.startStamp
+        let evicted = entries.removeFirst().origin
+        note(evicted)
+        forgottenBefore = evicted.startStamp
         evictions += 1
     }
 
     mutating func remove(_ origin: ServerID) {
+        note(origin)
         let place = place(of: origin)
         if place < entries.count, entries[place].origin == origin { entries.remove(at: place) }
     }

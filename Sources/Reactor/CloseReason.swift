@@ -45,8 +45,22 @@ public enum CloseReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case peerEnded
     /// The conversation came to its regular end.
     case finished
-    /// No first bytes, or no hello, in time.
+    /// It did not become clear in time who speaks.
     case helloTimeout
+    /// A client did not log in in time.
+    case loginTimedOut
+    /// A line that was begun did not come to its end in time.
+    case lineTimedOut
+    /// A line before the login was too long.
+    case loginLineTooLong
+    /// It was the oldest of too many connections that had not logged in.
+    case crowdedOut
+    /// There were too many connections from its address.
+    case tooManyFromAddress
+    /// A client came while the buffers of the others took too much memory.
+    case buffersFull
+    /// Its buffers were the largest when all together took far too much memory.
+    case tooMuchBuffered
     /// The table is full but for what is kept for servers.
     case serverFull
     /// A link without TLS came where TLS is required.

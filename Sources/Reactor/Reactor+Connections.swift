@@ -37,6 +37,11 @@ extension Reactor {
         return Int(connections[slot].output.count) + ringLag(slot) + sealedBytes(slot)
     }
 
+    /// Whether the kernel takes nothing more at present: the other end reads too slowly, or not at all.
+    public func isBlocked(_ id: ConnectionID) -> Bool {
+        live(id).map { connections[$0].flags.contains(.blocked) } ?? false
+    }
+
     /// How far the other end of a plain connection is; nil if that is not known.
     public func outputProgress(of id: ConnectionID) -> OutputProgress? { live(id).flatMap { outputProgress($0) } }
 

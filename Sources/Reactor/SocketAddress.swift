@@ -90,6 +90,11 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         (0..<count).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) }
     }
 
+    /// The network that the address belongs to, as a number that is not 0: all of an IPv4 address, and the first 64
+    /// bits of an IPv6 one, since a host has as many addresses there as it likes. An IPv4 address has a number in a
+    /// part of IPv6 that is given to nobody (RFC 4291, 0000::/8).
+    public var network: UInt64 { family == .ipv4 ? 0xFFFF << 32 | high >> 32 : max(high, 1) }
+
     /// Whether the address is of this host alone: 127.0.0.0/8 or ::1.
     public var isLoopback: Bool {
         family == .ipv4 ? high >> 56 == 127 : high == 0 && low == 1

@@ -11,9 +11,9 @@ extension History {
     /// Some server's table of what is over was too small: once is promised then, reach is not.
     var hasOverflown: Bool { lives.contains(where: \.hasOverflown) }
 
-    /// Only killed servers ever held it, and none of them had time to pass it on; or servers that left when one of those
-    /// had it as well. A record that was under way when its server was killed and arrives all the same is held by who
-    /// gets it.
+    /// Only killed servers ever held it, and none of them had time to pass it on; or servers that left when one of
+    /// those had it as well. A record that was under way when its server was killed and arrives all the same is held
+    /// by who gets it.
     private func isLost(_ record: RecordPlace, for life: Int) -> Bool {
         lives.indices.allSatisfy { holder in
             guard lives[holder].hasHeld(record) else { return true }
@@ -106,6 +106,21 @@ extension History {
             guard record.origin != early.origin, let last = origin.deliveredAt(record), last >= known, last <= late.time
             else { return false }
             return lives[record.origin].deliveredAt(early).map { $0 >= record.time } ?? true
+        }
+    }
+
+    /// Whether what ties a later activity of a sender to an earlier one was not held any more when both were fed to a
+    /// client: an activity between them, as its server has said.
+    func isUntied(_ later: Int, from reception: FaultyReception) -> Bool {
+        let visits = visits[reception.client]
+        guard visits.indices.contains(reception.visit - 1), let presence = visits[reception.visit - 1].presence else {
+            return false
+        }
+        return (reception.number + 1..<later).contains { between in
+            guard let record = activity(ActivityMark(sender: reception.sender, number: between))?.record else {
+                return false
+            }
+            return isUnfed(record, on: presence)
         }
     }
 

@@ -26,35 +26,32 @@ extension Checks {
         return violations
     }
 
-    /// P6: nobody is sent on and on.
+    /// P6: nobody is sent on and on. Who comes with a ticket is not sent on again for some time, unless the server that
+    /// gave it has started anew since, or one of the two is emptying itself.
     func redirects(in history: History) -> [Violation] {
         history.visits.indices.flatMap { client -> [Violation] in
             var found: [Violation] = []
             var atLogin = 0
-            var movedAt: UInt64?
+            var sentAt: UInt64?
             for visit in history.visits[client] {
-                if !visit.isRedirected { (atLogin, movedAt) = (0, nil) }
+                if !visit.isRedirected { (atLogin, sentAt) = (0, nil) }
+                if let sent = sentAt, history.hasStarted(visit, since: sent) { sentAt = nil }
                 guard let end = visit.end, end.how == .redirected else { continue }
-                func note(_ kind: Violation.Kind, _ text: String) {
+                func note(_ text: String) {
                     found.append(
                         Violation(
-                            kind: kind, seed: history.seed, time: end.time,
+                            kind: .redirectedTooOften, seed: history.seed, time: end.time,
                             text: "server \(visit.server) sent client \(client) elsewhere, \(text)"))
                 }
-                if visit.presence == nil {
-                    atLogin += 1
-                    if atLogin > Self.redirectsMax {
-                        note(.redirectedTooOften, "for the \(atLogin). time at one login")
-                    }
-                } else {
-                    // By the time that the client hears of it the server may have started again.
-                    let sent = history.sentOn[client]?.last { $0 <= end.time } ?? end.time
-                    let wasDraining = history.wasDraining(visit.server, sent)
-                    if let movedAt, end.time < movedAt + history.restTime, !wasDraining {
-                        note(.redirectedTooOften, "as another one had done at \(Trace.stamp(movedAt))")
-                    }
-                    (atLogin, movedAt) = (0, wasDraining ? nil : end.time)
+                atLogin = visit.presence == nil ? atLogin + 1 : 0
+                if atLogin > Self.redirectsMax { note("for the \(atLogin). time at one login") }
+                // By the time that the client hears of it the server may have started again.
+                let sent = history.sentOn[client]?.last { $0.place == nil && $0.time <= end.time }?.time ?? end.time
+                let wasDraining = history.wasDraining(visit.server, sent)
+                if let sentAt, end.time < sentAt + history.restTime, !wasDraining {
+                    note("as another one had done at \(Trace.stamp(sentAt))")
                 }
+                sentAt = wasDraining ? nil : sent
             }
             return found
         }
@@ -80,6 +77,11 @@ extension History {
         if reception.fault == .old { return mayBeOwed(record, on: reception.visit, of: reception.client) }
         guard let earlier = reception.earlierVisit else { return false }
         return !areTied(earlier, to: reception.visit, of: reception.client, for: mark)
+    }
+
+    /// Whether the server of a visit has started since a time: what had been told to its earlier life is lost.
+    func hasStarted(_ visit: Visit, since time: UInt64) -> Bool {
+        life(of: visit).map { lives[$0].start >= time } ?? false
     }
 
     /// Whether the server was emptying itself, which takes no account of when a client was moved last.

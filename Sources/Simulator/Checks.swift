@@ -107,7 +107,10 @@ public struct Checks: Sendable {
             switch reception.fault {
             case .repeated: (kind, what) = (.repeated, "came again to")
             case .disordered(let later):
-                guard !history.mayOvertake(later, mark, at: reception.life) else { return nil }
+                guard !history.mayOvertake(later, mark, at: reception.life), !history.isUntied(later, from: reception)
+                else {
+                    return nil
+                }
                 (kind, what) = (.reordered, "came after \(mark.sender)/\(later) to")
             case .old: (kind, what) = (.shownOld, "was sent and delivered before the login of, and came to,")
             }

@@ -41,9 +41,9 @@ public struct History: Sendable {
     var farewells: [(mark: ActivityMark, life: Int, time: UInt64)] = []
     /// When the ways between servers changed: cuts, healings, breaks.
     public var pathChanges: [UInt64] = []
-    /// By client: when a server said that it is to go elsewhere, or meant to say so and could not, whether it heard that
-    /// or not. Looked up, never iterated.
-    var sentOn: [Int: [UInt64]] = [:]
+    /// By client: when a server said that it is to go elsewhere, whether it heard that or not, or meant to say so and
+    /// could not. Looked up, never iterated.
+    var sentOn: [Int: [SentOn]] = [:]
     /// Looks at the network in which every living server was a reachable member of every other.
     public var connectedTimes: [UInt64] = []
     /// Those of them in which all registries were equal as well.
@@ -74,6 +74,12 @@ public struct History: Sendable {
         public var record: RecordPlace?
 
         public var acceptedAt: UInt64? { record?.time }
+    }
+
+    struct SentOn: Sendable {
+        var time: UInt64
+        /// The server that expected a client that was told nothing. One that was told is not known to be anywhere.
+        var place: Int?
     }
 
     public struct RecordPlace: Sendable, Hashable {

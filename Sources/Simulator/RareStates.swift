@@ -60,6 +60,7 @@ public enum RareState: String, Sendable, CaseIterable {
     case sessionMoved
     case sessionMovedTwice
     case moveFailed
+    case movePutOff
     case movedNeverCame
     case cameElsewhere
     case lateActivity
@@ -154,6 +155,7 @@ struct RareStates: Sendable {
         self[.floorBelowHeld] += statistics.recordsMissed > 0 ? 1 : 0
         self[.sessionMoved] += statistics.sessionsMoved
         self[.moveFailed] += statistics.movesFailed
+        self[.movePutOff] += statistics.movesPutOff
         self[.movedNeverCame] += statistics.movedNeverCame
         self[.arrivalExpired] += statistics.arrivalsExpired
     }

@@ -99,7 +99,9 @@ extension SimulatedServer {
         for id in sessions {
             let known = liveSlot(id.slot, id.generation).map { acknowledged($0, in: world) }
             let isStalled = known?.unacknowledgedSince.map { $0 + Self.stallTime <= world.now } ?? false
-            node.clientExamined(id, acknowledged: known?.bytes, isStalled: isStalled, at: instant(world.now))
+            // Its connections have no buffer that could be full: who acknowledges nothing does not read.
+            node.clientExamined(
+                id, acknowledged: known?.bytes, isStalled: isStalled, isBehind: isStalled, at: instant(world.now))
         }
         guard isMeasuring else { return }
         isMeasuring = false
@@ -107,7 +109,7 @@ extension SimulatedServer {
     }
 
     /// Bytes that are unacknowledged for so long show that a connection is broken (design, section 6).
-    private static let stallTime: UInt64 = 1_000_000_000
+    static let stallTime: UInt64 = 1_000_000_000
 
     /// Shows what a connection brought.
     func show(_ slot: Int, to node: inout Node, in world: World) {
@@ -161,6 +163,9 @@ extension SimulatedServer {
     private func showClient(_ slot: Int, to node: inout Node, in world: World) {
         guard let socket = sockets[slot] else { return }
         if socket.isReset || (socket.closing != .no && socket.hasEnded && socket.wasEndShown) {
+            if let presence = socket.presence, socket.closing == .no, !socket.incoming.isEmpty {
+                world.history.noteUnheard(on: presence)
+            }
             endClient(slot, of: &node, in: world)
             return
         }
@@ -198,9 +203,10 @@ extension SimulatedServer {
     /// A client whose connection ends, or whose server does, may be expected elsewhere although it was told nothing.
     func noteMove(of slot: Int, by node: Node, in world: World) {
         guard sockets[slot]?.role == .client, case .client(let client) = peer(slot, in: world),
-            node.isOnItsWay(sessionID(slot))
+            let target = node.expectedBy(sessionID(slot)), let life = world.lifeOf[target]
         else { return }
-        world.history.sentOn[client, default: []].append(world.now)
+        let place = world.history.lives[life].server
+        world.history.sentOn[client, default: []].append(History.SentOn(time: world.now, place: place))
     }
 
     private func checked(_ consumed: Int, of count: Int, in world: World) -> Int {

@@ -50,12 +50,15 @@ extension SimulatedServer {
             world.queue.plan(.hashed(server: index, life: life, id), at: time)
         case .examine(let id): examined.append(id)
         case .measure: isMeasuring = true
+        case .store, .accountAnswered: preconditionFailure("simulated servers have no disk and no operator")
         case .report(let report):
             reports.append(TimedReport(time: world.now, report: report))
             note(in: world, "> report \(report)")
             world.tell(report, by: self)
             note(report, in: world)
-            if case .drained(let count) = report { world.leave(index, sessionsLeft: count) }
+            if case .drained(let count, let records) = report {
+                world.leave(index, sessionsLeft: count, recordsLeft: records)
+            }
         }
     }
 
@@ -108,7 +111,7 @@ extension SimulatedServer {
         note(in: world, "> \(name(slot)) \(ServerLine(line))")
         sockets[slot]?.repliedAt = world.now
         if case .client(let client) = peer(slot, in: world), case .redirect = world.reader.read(line) {
-            world.history.sentOn[client, default: []].append(world.now)
+            world.history.sentOn[client, default: []].append(History.SentOn(time: world.now, place: nil))
         }
         write(line, to: slot)
     }

@@ -31,6 +31,8 @@ public final class SimulatedServer {
 
     /// It is to empty itself within so many milliseconds, and then to leave: its node has yet to be told.
     var drainWithin: UInt64?
+    /// When that time is over.
+    var drainEnds: UInt64 = 0
     var isToLeave = false
     /// It was told to empty itself.
     var isDraining = false

@@ -61,6 +61,14 @@ extension History {
         visits[client][last].end = (how, time)
     }
 
+    /// The server learnt that the connection is broken before it read what the client had said last: for all it knows
+    /// there was no LOGOUT.
+    mutating func noteUnheard(on presence: Int) {
+        let (client, last) = (presences[presence].client, presences[presence].session - 1)
+        guard visits[client].indices.contains(last), visits[client][last].end?.how == .loggedOut else { return }
+        visits[client][last].end?.how = .left
+    }
+
     /// A presence has begun on the visit of this number: the first one, unless its server meant to send it elsewhere
     /// and could not.
     mutating func notePresence(_ presence: Int, of client: Int, visit number: Int) {
@@ -92,6 +100,9 @@ extension History {
         case none
         /// The server need not have known in time; it may have.
         case loose
+        /// The server could not know yet that the connection was over, so that what came meanwhile is not owed; but
+        /// nothing comes twice, and order holds.
+        case unnoticed
         /// Nothing is lost. What the first server handed out since the time may come again: the connection broke before
         /// it was acknowledged; or the server died, and what it had announced last is all that was known.
         case repeating(since: UInt64)
@@ -130,14 +141,26 @@ extension History {
             return tieAfterCrash(of: life, at: death, from: visits[client][earlier - 1], to: present)
         }
         guard isCalm(from: end.time, to: welcome, changesMax: 0, among: [life, present.life]) else { return .loose }
+        if end.how == .fellSilent, !hasNoticed(life, silenceSince: end.time, by: visit.start) { return .unnoticed }
         guard end.how == .broke else { return .exact }
         return .repeating(since: end.time - min(end.time, 2 * visits[client][earlier - 1].roundTrip))
     }
 
+    /// Whether a server can have told, from what a client did not acknowledge, that its machine is off: until then the
+    /// connection is as good as any.
+    private func hasNoticed(_ life: Int, silenceSince start: UInt64, by time: UInt64) -> Bool {
+        guard let first = lives[life].log.first(where: { $0.time >= start }) else { return false }
+        return first.time + SimulatedServer.stallTime <= time
+    }
+
     /// The client was told to go elsewhere and did not hear it, or said something else meanwhile: its server kept its
-    /// place for whoever turns up next as that user, or from that address.
+    /// place for whoever turns up next as that user, or from that address. Or it was not told yet, and turns up where
+    /// it is expected.
     private func wasSentOn(_ client: Int, from earlier: Visit, to later: Visit) -> Bool {
-        sentOn[client]?.contains { earlier.start <= $0 && $0 <= later.welcomedAt ?? .max } ?? false
+        sentOn[client]?.contains { sent in
+            earlier.start <= sent.time && sent.time <= later.welcomedAt ?? .max
+                && sent.place ?? later.server == later.server
+        } ?? false
     }
 
     /// Whether the server of a visit has heard of its end, and the one of a later visit as well.
@@ -159,7 +182,7 @@ extension History {
     }
 
     /// The life of the server that a visit was with.
-    private func life(of visit: Visit) -> Int? {
+    func life(of visit: Visit) -> Int? {
         visit.presence.map { presences[$0].life }
             ?? lives.lastIndex { $0.server == visit.server && $0.start <= visit.start }
     }
@@ -179,7 +202,7 @@ extension History {
         var present = number
         while true {
             switch tie(of: present, of: client) {
-            case .none, .loose: return (since, lives)
+            case .none, .loose, .unnoticed: return (since, lives)
             case .repeating, .exact: break
             }
             guard let earlier = visitBefore(present, of: client) else { return (since, lives) }

@@ -37,14 +37,17 @@ extension World {
         history.drains.append((index, now))
         servers[index].isDraining = true
         servers[index].drainWithin = time
+        servers[index].drainEnds = now + time * 1_000_000
         servers[index].planTurn(in: self)
     }
 
-    /// It says that its clients are gone, but for some: it says goodbye to its neighbours, and ends.
-    func leave(_ index: Int, sessionsLeft count: Int) {
+    /// It says that its clients are gone, but for some, and that its records are elsewhere, but for some: it says
+    /// goodbye to its neighbours, and ends. Only when its time is over may something be left.
+    func leave(_ index: Int, sessionsLeft count: Int, recordsLeft: UInt64) {
         let life = servers[index].life
-        rareStates[count == 0 ? .drained : .drainedInVain] += 1
-        history.lives[servers[index].witness.life].leftAt = count == 0 ? now : nil
+        let isOutOfTime = now >= servers[index].drainEnds && (count > 0 || recordsLeft > 0)
+        rareStates[isOutOfTime ? .drainedInVain : .drained] += 1
+        history.lives[servers[index].witness.life].leftAt = isOutOfTime ? nil : now
         // Nobody looks for it any more: who starts it again tells it of one of the others.
         if servers[index].bootstrap == nil, let others = servers[index].core?.node.reachableServers.dropFirst() {
             servers[index].bootstrap =

@@ -24,6 +24,12 @@ struct InsightOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Reports of one kind that are logged in a second; what comes in greater masses is counted and told.",
+            valueName: "count"))
+    var logReportsPerSecond = Given(standard: ServerConfiguration().logReportsPerSecond)
+
+    @Option(
+        help: ArgumentHelp(
             "File for the statistics, a JSON object; replaced at each SIGUSR1 and at the end.", valueName: "path"),
         completion: .file())
     var statisticsFile: String?
@@ -34,6 +40,8 @@ struct InsightOptions: ParsableArguments {
             ServerSetting("log-format", logFormat.text, \.logFormat, .choice, isLive: true),
             ServerSetting(
                 "log-file", logFile, \.logPath, Kind.path.orNone, otherwise: "the standard error stream"),
+            ServerSetting(
+                "log-reports-per-second", logReportsPerSecond.text, \.logReportsPerSecond, .number(1...1_000_000)),
             ServerSetting("statistics-file", statisticsFile, \.statisticsPath, Kind.path.orNone),
         ]
     }

@@ -51,6 +51,7 @@ struct PandoServer: ParsableCommand {
 
             EXIT STATUS
               0 ended in order; 1 the network refuses this server (wrong secret, address taken); 64 wrong usage; \
+            65 the file in --state-dir is damaged or of a later version; \
             69 the address to listen on is taken or not of this host; 71 the operating system refused something else; \
             77 listening there is forbidden; 78 a mistake in the configuration file or the environment.
             """,
@@ -61,10 +62,12 @@ struct PandoServer: ParsableCommand {
 
     @OptionGroup(title: "Configuration") var source: SourceOptions
     @OptionGroup(title: "Network") var network: NetworkOptions
+    @OptionGroup(title: "State") var state: StateOptions
     @OptionGroup(title: "TLS") var security: TLSOptions
     @OptionGroup(title: "Log and statistics") var insight: InsightOptions
     @OptionGroup(title: "Admin endpoint") var admin: AdminOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
+    @OptionGroup(title: "Connections") var connections: ConnectionOptions
     @OptionGroup(title: "Logins") var logins: LoginOptions
     @OptionGroup(title: "Times (milliseconds)") var times: TimeOptions
 
@@ -72,17 +75,20 @@ struct PandoServer: ParsableCommand {
     private var groups: [ServerSettings] {
         [
             ServerSettings("Network", network.settings),
+            ServerSettings("State", state.settings),
             ServerSettings("TLS", security.settings),
             ServerSettings("Log and statistics", insight.settings),
             ServerSettings("Admin endpoint", admin.settings),
             ServerSettings("Limits", limits.settings),
+            ServerSettings("Connections", connections.settings),
             ServerSettings("Logins", logins.settings),
             ServerSettings("Times (milliseconds)", times.settings),
         ]
     }
 
     private static let rules =
-        NetworkOptions.rules + TLSOptions.rules + AdminOptions.rules + LimitOptions.rules + TimeOptions.rules
+        NetworkOptions.rules + TLSOptions.rules + AdminOptions.rules + LimitOptions.rules + ConnectionOptions.rules
+        + TimeOptions.rules
 
     func run() throws {
         // Swift reads the arguments from /proc. In a root without it a server with none of its options would start.

@@ -58,15 +58,25 @@ struct Endpoint: Sendable {
 
     /// What stands at a path.
     func get(_ path: String) throws(Failure) -> [UInt8] {
-        var request = "GET \(path) HTTP/1.0\r\nHost: \(authorityPart)\r\nUser-Agent: pandoctl\r\n"
-        if let token { request += "Authorization: Bearer \(token)\r\n" }
-        var connection = try Connection(self)
-        defer { connection.close() }
-        let answer = try connection.exchange(Array((request + "\r\n").utf8))
-        return try body(of: answer, path)
+        try ask("GET", path, [])
     }
 
-    private func body(of answer: [UInt8], _ path: String) throws(Failure) -> [UInt8] {
+    /// Gives a document to a path, and returns what is said about it.
+    func post(_ path: String, _ document: [UInt8]) throws(Failure) -> [UInt8] {
+        try ask("POST", path, document)
+    }
+
+    private func ask(_ method: String, _ path: String, _ document: [UInt8]) throws(Failure) -> [UInt8] {
+        var request = "\(method) \(path) HTTP/1.0\r\nHost: \(authorityPart)\r\nUser-Agent: pandoctl\r\n"
+        if let token { request += "Authorization: Bearer \(token)\r\n" }
+        if !document.isEmpty { request += "Content-Length: \(document.count)\r\n" }
+        var connection = try Connection(self)
+        defer { connection.close() }
+        let answer = try connection.exchange(Array((request + "\r\n").utf8) + document)
+        return try body(of: answer, path, isChange: method == "POST")
+    }
+
+    private func body(of answer: [UInt8], _ path: String, isChange: Bool) throws(Failure) -> [UInt8] {
         let end = Array("\r\n\r\n".utf8)
         guard let length = answer.indices.first(where: { answer[$0...].starts(with: end) }) else {
             throw notOurs("the answer of \(url) is no HTTP")
@@ -78,7 +88,13 @@ struct Endpoint: Sendable {
         }
         let body = Array(answer[(length + end.count)...])
         switch status {
-        case 200, 503: return body
+        case 200: return body
+        case 400..<600 where isChange && status != 401:
+            throw Failure(
+                what: "\(url) refuses",
+                advice: String(decoding: body.prefix(200), as: UTF8.self).split(separator: "\n").first.map(String.init)
+                    ?? "look into the log of that server")
+        case 503: return body
         case 401: throw Failure(what: "\(url) wants a token", advice: Self.tokenAdvice)
         case 403: throw Failure(what: "\(url) answers under TLS only", advice: "say https:// in --admin")
         case 404: throw notOurs("there is nothing at \(path)")

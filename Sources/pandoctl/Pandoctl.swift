@@ -17,6 +17,7 @@ struct Pandoctl: ParsableCommand {
               pandoctl graph --format svg > pando.svg
               pandoctl top                            rates, until ctrl-C
               pandoctl events --json >> events.log    what happens, as it happens
+              pandoctl user kick mallory              ends the sessions of a user, everywhere (with the token)
               pandoctl check || wake-somebody         for monitoring: 0 well, 1 warning, 2 critical, 3 unknown
 
             EXIT STATUS
@@ -26,7 +27,8 @@ struct Pandoctl: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             StatusCommand.self, ServersCommand.self, ClientsCommand.self, GraphCommand.self, TopCommand.self,
-            EventsCommand.self, CheckCommand.self, ReloadCommand.self, DrainCommand.self,
+            EventsCommand.self, CheckCommand.self, UsersCommand.self, UserCommand.self, ReloadCommand.self,
+            DrainCommand.self,
         ])
 
     /// As `ParsableCommand.main`, but for what monitoring programs take for an answer.

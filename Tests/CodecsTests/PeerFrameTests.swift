@@ -24,7 +24,7 @@ import Testing
 
     @Test func `types have the numbers of the document`() {
         let numbers = PeerFrame.Kind.allCases.map(\.rawValue)
-        #expect(numbers == Array(1...5) + Array(16...31))
+        #expect(numbers == Array(1...5) + Array(16...32))
         #expect(PeerFrame.Refusal.allCases.map(\.rawValue) == Array(1...9))
     }
 
@@ -181,7 +181,11 @@ enum PeerSamples {
                     ],
                     ended: [PeerFrame.Digest(origin: other, held: 8, announcement: 9)])),
             .claims([claim, claim]), .claims([]), .members([announcement, announcement], unreachable: [announcement]),
-            .members([], unreachable: []), .stateEnd,
+            .members([], unreachable: []), .stateEnd, .accounts([]),
+            .accounts([
+                Account(claim), Account(name: claim.name, claim: claim, revision: claim.id, removed: claim.id),
+                Account(name: claim.name, removed: claim.id),
+            ]),
             .gap(StreamPosition(origin: server, seq: 8)),
             .have([
                 PeerFrame.Digest(origin: server, held: 1, announcement: 2),

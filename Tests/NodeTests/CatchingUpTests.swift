@@ -23,6 +23,34 @@ import Testing
         return wires.nodes[node].floor(of: slot)
     }
 
+    @Test func `what is forgotten here and beyond the floor is a stated gap`() {
+        let wires = Wires.network(1)
+        let origins = [Peers.id(7), Peers.id(8)]
+        for origin in origins {
+            wires.nodes[0].tombstones.insert(PeerFrame.Digest(origin: origin, held: 5, announcement: 1))
+        }
+        let client = resume(at: 0, Floor([StreamPosition(origin: origins[0], seq: 3)]), in: wires)
+        #expect(wires.clients[client].isFollowing)
+        #expect(wires.nodes[0].statistics.recordsMissed == 2)
+        #expect(wires.reports[0].contains(.floorGap(StreamPosition(origin: origins[0], seq: 5), records: 2)))
+    }
+
+    @Test func `a session that is owed what another server holds no more does not go there`() throws {
+        let wires = Wires.network(2) { $0.limits.feedBytes = 1 }
+        let origin = wires.nodes[0].id
+        let sender = wires.anonymous(at: 0)
+        for text in ["a", "b", "c"] { wires.post(text, by: sender) }
+        wires.takesFed = false
+        let client = resume(at: 1, Floor([StreamPosition(origin: origin, seq: 1)]), in: wires)
+        wires.nodes[0].store.release(0, through: 3)
+        wires.takesFed = true
+        let slot = try #require(wires.nodes[1].sessions.slot(of: wires.clients[client].id))
+        wires.nodes[1].move([slot], wires.nodes[1].ticketHolder(slot), to: origin, .drain)
+        wires.settle()
+        #expect(wires.nodes[1].statistics.movesFailed == 1)
+        #expect(wires.texts(client) == ["b", "c"])
+    }
+
     @Test func `the floor of a live session is what was delivered here`() {
         let wires = Wires.network(2)
         let client = wires.anonymous(at: 0)

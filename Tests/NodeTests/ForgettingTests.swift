@@ -107,6 +107,22 @@ import Testing
         #expect(wires.nodes.map(\.statistics.recordsGivenUp) == [5, 5, 0])
     }
 
+    @Test func `who forgot a stream earlier than another one does not put off its end`() throws {
+        let wires = network(3, departure: 3000)
+        isolate(2, in: wires)
+        var node = wires.nodes[0]
+        let index = try #require(node.servers.index(of: wires.nodes[2].id))
+        node.depart(index, .silent)
+        let held = node.store.streams[index].held
+        for _ in 0..<2 {
+            for end in [held + 2, held, held + 1] { node.noteEnded(index, at: end) }
+            #expect(node.store.streams[index].held == held, "it may still come from somebody else")
+            node.now = node.now.adding(milliseconds: node.configuration.timing.announceInterval / 2)
+        }
+        for end in [held + 2, held] { node.noteEnded(index, at: end) }
+        #expect(node.store.streams[index].held == held + 2)
+    }
+
     @Test func `what is released while a member was departed is told as a gap`() {
         let wires = network(3, departure: 3000)
         let readers = (0..<3).map { wires.anonymous(at: $0, address: UInt8($0 + 1)) }

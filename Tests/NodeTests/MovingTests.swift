@@ -55,6 +55,19 @@ import Testing
         #expect(wires.nodes.allSatisfy { $0.moves.isEmpty && $0.newcomers.isEmpty && $0.tickets.unusedCount == 0 })
     }
 
+    @Test func `a client that reads slowly stays when load is evened out, and goes when its server stops`() throws {
+        let (wires, ada) = world()
+        wires.clients[ada].isBehind = true
+        move(ada, to: 1, .balance, in: wires)
+        #expect(wires.clients[ada].isFinished == nil)
+        #expect(wires.nodes[0].statistics.movesPutOff == 1)
+        #expect(wires.nodes[0].moves.isEmpty && wires.nodes[1].tickets.unusedCount == 0)
+        wires.post("1", as: "ada", by: ada)
+        #expect(wires.texts(ada) == ["1"])
+        move(ada, to: 1, .drain, in: wires)
+        #expect(wires.clients[ada].isFinished == .redirected)
+    }
+
     @Test func `what the client says at the target waits for what it still says at the source`() throws {
         let (wires, ada) = world(3)
         let reader = wires.anonymous(at: 2)
@@ -199,5 +212,34 @@ import Testing
         wires.release(0, 2)
         wires.pass(milliseconds: 1000)
         #expect(wires.nodes[2].whereabouts.places(of: claim).map(\.server) == [wires.nodes[1].id])
+    }
+
+    @Test func `a session that went on before its client was told to go leaves no place`() throws {
+        for isTaken in [false, true] {
+            let wires = Wires.network(2) { $0.timing.resumeWindow = 60_000 }
+            wires.drop(wires.register("ada", at: 0))
+            wires.pass(milliseconds: 200)
+            let ada = wires.login("ada", at: 0)
+            let claim = try #require(wires.nodes[0].registry.claim(of: Array("ada".utf8))).id
+            wires.hold(1, 0)
+            move(ada, to: 1, in: wires)
+            wires.deliverOne(1, 0)
+            let number = try #require(wires.nodes[0].moves.all.first).session
+            if isTaken { wires.nodes[0].forgetSession(number, of: claim) }
+            wires.release(1, 0)
+            #expect(wires.clients[ada].isFinished == .redirected)
+            #expect(wires.nodes[0].statistics.sessionsHeld == (isTaken ? 0 : 1))
+        }
+    }
+
+    @Test func `what a server that has to leave could not pass on is told`() {
+        let wires = Wires.network(2)
+        let client = wires.anonymous(at: 0)
+        wires.hold(0, 1)
+        wires.post("1", by: client)
+        wires.nodes[0].drain(within: 100, at: wires.now)
+        wires.settle()
+        wires.pass(milliseconds: 200)
+        #expect(wires.reports[0].contains(.drained(sessionsLeft: 1, recordsLeft: 1)))
     }
 }

@@ -180,6 +180,34 @@ import Testing
         }
     }
 
+    @Test func `a session that has gone on elsewhere while its server was cut off is not resumed again`() {
+        for (isStalled, speaks) in [(true, false), (false, false), (false, true)] {
+            let wires = network(2)
+            let (sender, _) = (wires.anonymous(at: 0), wires.anonymous(at: 1))
+            let first = wires.login("ada", at: 1)
+            #expect(wires.clients[first].node == 1)
+            wires.pass(milliseconds: 2500)
+            wires.cutOff(first)
+            wires.cut = [[0, 1]]
+            wires.breakWires(between: 0, and: 1)
+            wires.pass(milliseconds: 20_000)
+            wires.post("a", by: sender)
+            let second = wires.login("ada", at: 0)
+            #expect(wires.texts(second) == ["a"])
+            wires.clients[first].isStalled = isStalled
+            wires.cut = []
+            wires.pass(milliseconds: 20_000)
+            #expect(wires.clients[first].isFinished == (isStalled ? .superseded : nil))
+            if speaks { wires.post("b", as: "ada", by: first) }
+            wires.pass(milliseconds: 200)
+            wires.drop(first)
+            wires.post("c", by: sender)
+            wires.pass(milliseconds: 200)
+            #expect(wires.texts(second) == (speaks ? ["a", "b", "c"] : ["a", "c"]))
+            #expect(wires.nodes[1].statistics.sessionsHeld == (speaks ? 1 : 0), "what is kept is its own")
+        }
+    }
+
     @Test func `a floor that comes when its client is gone again is kept for its next login`() {
         let wires = network(2)
         let sender = wires.anonymous(at: 1)

@@ -24,6 +24,16 @@ import Testing
         #expect(SocketAddress(text) == nil)
     }
 
+    @Test func addressesOfOneHostAreOneNetwork() throws {
+        func network(_ ip: String) throws -> UInt64 { try #require(SocketAddress(ip: ip, port: 1)).network }
+        #expect(try network("2001:db8:1:2::1") == network("2001:db8:1:2:ffff::9"))
+        #expect(try network("2001:db8:1:2::1") != network("2001:db8:1:3::1"))
+        #expect(try network("10.0.0.1") != network("10.0.0.2"))
+        let all = try ["10.0.0.1", "::1", "::", "0.0.0.0", "a00:1::"].map(network)
+        #expect(Set(all).count == 4, "and the two that stand for no host are the only ones alike")
+        #expect(!all.contains(0))
+    }
+
     @Test func idsKeepTheirParts() {
         let id = ConnectionID(slot: 7, generation: 9)
         #expect(ConnectionID(rawValue: id.rawValue) == id)

@@ -59,6 +59,47 @@ extension LightTests {
             }
         }
 
+        // MARK: Users
+
+        @Test func `an operator changes users, with the token`() throws {
+            var options = Self.options
+            let token = "a token of the tests"
+            options.more += ["--admin-token", token]
+            try withServer(options) { server in
+                let port = "\(try AdminClient(server.program).port)"
+                let variables = "PANDO_ADMIN=\(port) PANDO_ADMIN_TOKEN='\(token)'"
+                let secrets = NSTemporaryDirectory() + "pando-secret-\(UUID().uuidString)"
+                defer { unlink(secrets) }
+                try Data("first\n".utf8).write(to: URL(fileURLWithPath: secrets))
+                let added = try control("user", "add", "ada", "--secret-file", secrets, variables: variables)
+                #expect(added.lines == ["ada: add: done"] && added.status == .code(0), "\(added)")
+                let again = try control("user", "add", "ada", "--secret-file", secrets, variables: variables)
+                #expect(again.status == .code(1) && again.errors.first?.contains("registered already") == true)
+                let client = try TestClient(port: server.port)
+                try client.login("ada", "first")
+                #expect(try control("users", variables: variables).lines.last?.hasPrefix("ada ") == true)
+                #expect(try control("user", "kick", "ada", variables: variables).lines == ["ada: kick: done"])
+                try client.expect("AUTHENTICATION_FAIL")
+                try client.expectClosed()
+                try Data("second\n".utf8).write(to: URL(fileURLWithPath: secrets))
+                let changed = try control(
+                    "user", "set-secret", "ada", "--json", "--secret-file", secrets, variables: variables)
+                #expect(try JSON(changed.lines.first ?? "")["action"]?.string == "set-secret")
+                try TestClient(port: server.port).login("ada", "second")
+                #expect(try control("user", "remove", "ada", variables: variables).status == .code(0))
+                #expect(try control("users", variables: variables).lines == ["no users"])
+                try TestClient(port: server.port).register("ada", "third")
+            }
+        }
+
+        @Test func `without a token nobody changes users`() throws {
+            try withAdmin { _, port in
+                let refused = try control("user", "kick", "ada", "-a", port)
+                #expect(refused.status == .code(1))
+                #expect(refused.errors.first?.contains("--admin-token-file") == true, "\(refused)")
+            }
+        }
+
         // MARK: Watching
 
         @Test func `a check warns of a server that is missed, and of one that does not answer at all`() throws {

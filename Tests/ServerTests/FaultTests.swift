@@ -86,7 +86,8 @@ extension HeavyTests {
         }
 
         @Test func aServerThatIsKilledAgainAndAgainComesBackEachTime() throws {
-            try underLoad(servers: 3) { network in
+            // For as long as their clients may come back, the dead are remembered.
+            try underLoad(servers: 3, more: ["--resume-window-ms", "1000"]) { network in
                 for _ in 0..<20 {
                     network.kill(1)
                     network.restart(1)

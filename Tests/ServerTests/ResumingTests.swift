@@ -148,4 +148,40 @@ import Testing
             #expect(texts == [4])
         }
     }
+
+    /// The client program talks and listens while its server is killed and started again three times: each activity
+    /// comes once, in order, in both directions.
+    @Test func theClientProgramLosesAndDoublesNothingAcrossKill9() throws {
+        try withAlice { network, other in
+            let program = try Program(
+                named: "pando-client",
+                ["-rh", "127.0.0.1", "-rp", "\(network.ports[0])", "-u", "alice", "-s", "w", "--retry-max-ms", "500"])
+            defer { program.kill9() }
+            try network.waitForSessions(3)
+            for round in 0..<3 {
+                let numbers = (100 * round)..<(100 * round + 100)
+                for number in numbers {
+                    try program.write(text(number) + "\n")
+                    try other.say(text(1000 + number))
+                    // In the midst of what is under way.
+                    if number == numbers.lowerBound + 50 { network.servers[0].kill9() }
+                }
+                try network.restart(0, through: 1)
+                try network.waitUntilWhole()
+            }
+            var heard: (own: [Int], others: [Int]) = ([], [])
+            while heard.own.count < 300 || heard.others.count < 300 {
+                let reply = try other.expect("ACTIVITY_BROADCAST")
+                let number = try #require(reply.activity?["n"]?.integer)
+                if number < 1000 { heard.others.append(number) } else { heard.own.append(number - 1000) }
+            }
+            #expect(heard.others == Array(0..<300))
+            #expect(heard.own == Array(0..<300))
+            try other.sayAndHear(text(9999))
+            _ = try program.outputLine(seconds: 20, text(9999)) { $0.contains("9999") }
+            let shown = try program.outputLines.compactMap { try JSON($0)["n"]?.integer }
+            #expect(shown.filter { $0 < 1000 } == Array(0..<300))
+            #expect(shown.filter { (1000..<2000).contains($0) } == Array(1000..<1300))
+        }
+    }
 }

@@ -75,10 +75,36 @@ import Testing
         }
         let request = HTTPRequest(
             method: .get, path: "/metrics", host: "a:1", authorization: "Bearer b c", hasBody: false,
-            isAmbiguous: false, majorVersion: 1, minorVersion: 1)
+            bodyBytes: 0, headBytes: text.utf8.count, isAmbiguous: false, majorVersion: 1, minorVersion: 1)
         #expect(read(text) == .complete(request))
         #expect(read(text + "GET") == .complete(request))
         #expect(read("\u{16}\u{3}") == .malformed)
+    }
+
+    @Test func `a head tells how long its body is`() {
+        let head = "POST /users HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\n"
+        guard case .complete(let request) = read(head + "twelve") else {
+            Issue.record("the head is whole")
+            return
+        }
+        #expect(request.method == .post && request.hasBody)
+        #expect(request.bodyBytes == 12 && request.headBytes == head.utf8.count)
+    }
+
+    @Test func `a change of a user is an action, a name and a secret where one is needed`() {
+        func read(_ text: String) -> AccountChange? { AccountChange(body: Array(text.utf8)) }
+        #expect(
+            read(#"{"secret":"s\u0041","action":"set-secret","username":"ada"}"#)
+                == AccountChange(.setSecret, name: Array("ada".utf8), secret: Array("sA".utf8)))
+        #expect(read(#"{"action":"kick","username":"ada"}"#) == AccountChange(.kick, name: Array("ada".utf8)))
+        for text in [
+            "", "{}", "[]", #"{"action":"kick"}"#, #"{"action":"kick","username":"ada","secret":"s"}"#,
+            #"{"action":"add","username":"ada"}"#, #"{"action":"drop","username":"ada"}"#,
+            #"{"action":"kick","username":1}"#, #"{"action":"kick","action":"remove","username":"ada"}"#,
+            #"{"action":"kick","username":"ada","force":"yes"}"#, #"{"action":"kick","username":"ada"} x"#,
+        ] {
+            #expect(read(text) == nil, "\(text)")
+        }
     }
 
     @Test(arguments: [

@@ -45,13 +45,13 @@ import Testing
     }
 
     @Test func `reports in masses are let through a few times a second and counted`() {
-        var throttle = ReportThrottle()
+        var throttle = ReportThrottle(perSecond: 7)
         let admitted = (0..<100).map { _ in throttle.admits(.gap, at: 5) }
-        #expect(admitted.count { $0 } == ReportThrottle.perSecond)
+        #expect(admitted.count { $0 } == 7)
         let other = throttle.admits(.givenUp, at: 5)
         #expect(other, "each kind has its own limit")
         let suppressed = throttle.takeSuppressed()
-        #expect(suppressed.map(\.kind) == [.gap] && suppressed.map(\.count) == [100 - ReportThrottle.perSecond])
+        #expect(suppressed.map(\.kind) == [.gap] && suppressed.map(\.count) == [100 - 7])
         let isBegging = throttle.begsForTime()
         #expect(!isBegging)
         let later = throttle.admits(.gap, at: 1_000_000_006)
@@ -60,13 +60,13 @@ import Testing
 
     /// The time of the report must not move on while there is load.
     @Test func `a time to tell what was suppressed is asked for once`() {
-        var throttle = ReportThrottle()
+        var throttle = ReportThrottle(perSecond: 7)
         var asked: [Bool] = []
         for turn in 0..<100 {
             _ = throttle.admits(.gap, at: 5)
             asked.append(throttle.begsForTime())
             if turn == 49 { _ = throttle.takeSuppressed() }
         }
-        #expect(asked.indices.filter { asked[$0] } == [ReportThrottle.perSecond, 50])
+        #expect(asked.indices.filter { asked[$0] } == [7, 50])
     }
 }

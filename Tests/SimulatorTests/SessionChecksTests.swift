@@ -9,7 +9,7 @@ struct SessionChecksTests {
     private static let second: UInt64 = 1_000_000_000
 
     /// How the second client's first visit, to server 0, ends at 5 s; its second one, to server 1, begins then, and it
-    /// is welcomed at 5.4 s.
+    /// is welcomed at 5.4 s; or 0.4 s before it is welcomed.
     private struct Story {
         var name: String? = "bob"
         var end = Visit.Ending.redirected
@@ -45,7 +45,10 @@ struct SessionChecksTests {
                 let mark = ActivityMark(sender: 0, number: number)
                 history.noteSending(by: 0, to: 1, on: 0, at: time - 1)
                 history.noteRecord(mark, of: 1, seq: UInt64(number + 1), at: time)
-                for life in 0..<2 { history.hold(UInt64(number + 1), of: 1, at: life, time: time) }
+                for life in 0..<2 {
+                    history.hold(UInt64(number + 1), of: 1, at: life, time: time)
+                    history.notePublication(mark, by: life, at: time)
+                }
             }
             for number in first { history.receive(0, number, by: 1, at: 3 * second) }
             if let death {
@@ -55,7 +58,7 @@ struct SessionChecksTests {
             history.endPresence(0, time: 5 * second - 1)
             history.endVisit(of: 1, end, at: 5 * second)
             history.leave(1, at: 5 * second)
-            history.beginVisit(of: 1, to: 1, isRedirected: isRedirected, at: 5 * second)
+            history.beginVisit(of: 1, to: 1, isRedirected: isRedirected, at: welcome - 400_000_000)
             _ = history.beginPresence(
                 of: 1, at: 1, session: 2, readsBytes: true, delay: 0, time: welcome - 100_000_000)
             history.noteWelcome(of: 1, at: welcome)
@@ -104,8 +107,20 @@ struct SessionChecksTests {
         #expect(story.kinds == [], "its server was dead when it said LOGOUT")
         var history = Story(name: nil, end: .fellSilent, isRedirected: false, second: [1, 2]).history
         #expect(Checks().violations(in: history).map(\.kind) == [.shownOld])
-        history.sentOn[1] = [5 * Self.second + 1]
+        history.sentOn[1] = [History.SentOn(time: 5 * Self.second + 1, place: nil)]
         #expect(Checks().violations(in: history).isEmpty, "its address had a ticket")
+        history.sentOn[1] = [History.SentOn(time: 5 * Self.second + 1, place: 0)]
+        #expect(Checks().violations(in: history).map(\.kind) == [.shownOld], "it had one at another server")
+    }
+
+    @Test func `a LOGOUT that was not heard is none`() {
+        var history = Story(end: .loggedOut, isRedirected: false).history
+        #expect(Checks().violations(in: history).map(\.kind) == [.shownOld])
+        history.noteUnheard(on: 0)
+        #expect(Checks().violations(in: history).isEmpty)
+        history = Story(end: .loggedOut, isRedirected: false, second: [2]).history
+        history.noteUnheard(on: 0)
+        #expect(Checks().violations(in: history).map(\.kind) == [.lostOnTheWay], "its place is kept")
     }
 
     @Test func `what a resumed session lacks is found`() {
@@ -117,6 +132,26 @@ struct SessionChecksTests {
         #expect(
             Story(end: .broke, isRedirected: false, welcome: 70 * Self.second, second: []).kinds == [],
             "too late")
+    }
+
+    @Test func `a client whose machine is off is not there before its server can know that it is away`() {
+        let story = Story(end: .fellSilent, isRedirected: false, second: [2])
+        #expect(story.kinds == [])
+        // What was published at 7 s was not acknowledged.
+        var late = story
+        late.welcome = 8 * Self.second + 390_000_000
+        #expect(late.kinds == [])
+        late.welcome += 10_000_000
+        #expect(late.kinds == [.lostOnTheWay])
+    }
+
+    @Test func `what ties two activities and is no longer held ties them no more where they are fed`() {
+        var history = Story(second: [2, 0]).history
+        #expect(Checks().violations(in: history).map(\.kind) == [.lostOnTheWay, .reordered])
+        history.lives[1].noteUnfed(of: 1, 2...2, at: 6 * Self.second)
+        #expect(Checks().violations(in: history).map(\.kind) == [.reordered], "it followed the log")
+        history.noteFed(ActivityMark(sender: 0, number: 0), on: 1, at: 6 * Self.second)
+        #expect(Checks().violations(in: history).isEmpty)
     }
 
     @Test func `after a crash a little may come again and nothing is missing`() {
@@ -133,16 +168,22 @@ struct SessionChecksTests {
 
     // MARK: Redirects
 
-    private static func redirects(_ visits: [(Visit.Ending, presence: Int?, end: UInt64)], drained: Int? = nil)
-        -> [Violation.Kind]
-    {
+    /// - Parameter isAnew: each server has started just before the client came.
+    private static func redirects(
+        _ visits: [(Visit.Ending, isFed: Bool, end: UInt64)], drained: Int? = nil, isAnew: Bool = false
+    ) -> [Violation.Kind] {
         var history = History(seed: 1)
         history.restTime = 60 * second
         history.addClient(name: nil)
         if let drained { history.drains = [(drained, second)] }
         for (number, visit) in visits.enumerated() {
-            history.beginVisit(of: 0, to: number, isRedirected: number > 0, at: visit.end - second)
-            history.visits[0][number].presence = visit.presence
+            let start = visit.end - second
+            let life = history.beginLife(of: number, at: isAnew ? start : 0)
+            history.beginVisit(of: 0, to: number, isRedirected: number > 0, at: start)
+            if visit.isFed {
+                _ = history.beginPresence(
+                    of: 0, at: life, session: number + 1, readsBytes: true, delay: 0, time: start)
+            }
             history.endVisit(of: 0, visit.0, at: visit.end)
         }
         return Checks().redirects(in: history).map(\.kind)
@@ -162,18 +203,25 @@ struct SessionChecksTests {
     }
 
     @Test func `nobody is sent on and on`() {
-        let three = (1...3).map { (Visit.Ending.redirected, presence: nil as Int?, end: UInt64($0) * 2 * Self.second) }
-        #expect(Self.redirects(three) == [])
-        #expect(Self.redirects(three + [(.redirected, nil, 9 * Self.second)]) == [.redirectedTooOften])
-        #expect(Self.redirects(three + [(.left, 0, 9 * Self.second)]) == [])
+        let three = (1...3).map { (Visit.Ending.redirected, isFed: false, end: UInt64($0) * 2 * Self.second) }
+        #expect(Self.redirects(Array(three.prefix(1))) == [])
+        #expect(Self.redirects(Array(three.prefix(2))) == [.redirectedTooOften], "it had a ticket")
+        #expect(Self.redirects(three, isAnew: true) == [], "its tickets were lost")
+        let four = three + [(.redirected, false, 9 * Self.second)]
+        #expect(Self.redirects(four, isAnew: true) == [.redirectedTooOften], "never more than three times")
+        #expect(Self.redirects(three + [(.left, true, 9 * Self.second)], isAnew: true) == [])
     }
 
     @Test func `no session is moved twice in a minute`() {
-        let twice: [(Visit.Ending, presence: Int?, end: UInt64)] = [
-            (.redirected, 0, 20 * Self.second), (.redirected, 1, 70 * Self.second),
-        ]
-        #expect(Self.redirects(twice) == [.redirectedTooOften])
-        #expect(Self.redirects(twice, drained: 1) == [])
-        #expect(Self.redirects([(.redirected, 0, 9 * Self.second), (.redirected, 1, 70 * Self.second)]) == [])
+        for isFed in [true, false] {
+            let twice: [(Visit.Ending, isFed: Bool, end: UInt64)] = [
+                (.redirected, isFed, 20 * Self.second), (.redirected, true, 70 * Self.second),
+            ]
+            #expect(Self.redirects(twice) == [.redirectedTooOften])
+            #expect(Self.redirects(twice, drained: 1) == [])
+            #expect(Self.redirects(twice, drained: 0) == [], "who leaves a server is not to wait for a better place")
+            #expect(Self.redirects(twice, isAnew: true) == [])
+        }
+        #expect(Self.redirects([(.redirected, true, 9 * Self.second), (.redirected, true, 70 * Self.second)]) == [])
     }
 }

@@ -30,7 +30,9 @@ import Testing
         "pandoctl": ["ArgumentParser", "Codecs", "Glibc", "TLS"],
         "Simulator": ["Codecs", "DequeModule", "HeapModule", "Node"],
         "Server": [
-            "CEpollShim", "CHTTPShim", "Codecs", "Glibc", "Logging", "Node", "Reactor", "Synchronization", "TLS",
+            "CEpollShim", "CHTTPShim", "CSQLiteShim", "Codecs", "Glibc", "Logging", "Node", "Reactor",
+            "Synchronization",
+            "TLS",
         ],
     ])
     func `imports run one way`(module: String, allowed: [String]) {

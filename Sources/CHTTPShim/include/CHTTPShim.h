@@ -14,7 +14,7 @@ typedef struct chs_range {
     uint32_t end;
 } chs_range;
 
-typedef enum chs_method { CHS_OTHER, CHS_GET, CHS_HEAD } chs_method;
+typedef enum chs_method { CHS_OTHER, CHS_GET, CHS_HEAD, CHS_POST } chs_method;
 
 typedef struct chs_request {
     chs_method method;
@@ -22,6 +22,8 @@ typedef struct chs_request {
     uint16_t minor_version;
     /// A body follows the head.
     uint8_t has_body;
+    /// The bytes of that body; 0 if it does not say.
+    uint64_t content_length;
     /// A field that may stand once stands more often, or is continued on a second line.
     uint8_t is_ambiguous;
     chs_range target;

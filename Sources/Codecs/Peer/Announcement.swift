@@ -132,12 +132,12 @@ public struct PeerAddress: Hashable, Comparable, Sendable, CustomStringConvertib
 
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
-    func encode(into bytes: inout [UInt8]) {
+    public func encode(into bytes: inout [UInt8]) {
         bytes.appendShort(Array(host.utf8))
         bytes.appendInteger(port)
     }
 
-    init(from reader: inout WireReader) throws(FrameFault) {
+    public init(from reader: inout WireReader) throws(FrameFault) {
         let name = try reader.short("host", limit: Self.hostBytesMax)
         guard !name.isEmpty else { throw .invalidValue(field: "host length", value: 0) }
         // A host name is printable ASCII: it is printed in logs and sent to clients.
@@ -149,30 +149,47 @@ public struct PeerAddress: Hashable, Comparable, Sendable, CustomStringConvertib
     }
 }
 
-/// A digest of all claims that does not depend on their order: the sum, modulo 2^128, of a digest of each.
+/// A digest of all accounts that does not depend on their order: the sum, modulo 2^128, of a digest of each.
 public struct RegistryDigest: Hashable, Sendable, CustomStringConvertible {
     public private(set) var high: UInt64
     public private(set) var low: UInt64
 
     public init() { (high, low) = (0, 0) }
 
-    public mutating func add(_ claim: Claim) {
-        let (claimHigh, claimLow) = Self.digest(of: claim)
-        (high, low) = (high &+ claimHigh, low &+ claimLow)
+    public mutating func add(_ claim: Claim) { add(Self.digest { claim.encode(into: &$0) }) }
+
+    public mutating func remove(_ claim: Claim) { remove(Self.digest { claim.encode(into: &$0) }) }
+
+    /// An account that is nothing but its claim counts as that.
+    public mutating func add(_ account: Account) { add(Self.digest(of: account)) }
+
+    public mutating func remove(_ account: Account) { remove(Self.digest(of: account)) }
+
+    private mutating func add(_ other: (high: UInt64, low: UInt64)) {
+        (high, low) = (high &+ other.high, low &+ other.low)
     }
 
-    public mutating func remove(_ claim: Claim) {
-        let (claimHigh, claimLow) = Self.digest(of: claim)
-        (high, low) = (high &- claimHigh, low &- claimLow)
+    private mutating func remove(_ other: (high: UInt64, low: UInt64)) {
+        (high, low) = (high &- other.high, low &- other.low)
+    }
+
+    private static func digest(of account: Account) -> (high: UInt64, low: UInt64) {
+        digest { bytes in
+            if let claim = account.claim, account.revision == nil, account.removed == nil {
+                claim.encode(into: &bytes)
+            } else {
+                account.encode(into: &bytes)
+            }
+        }
     }
 
     public var description: String { ServerID(startStamp: high, random: low).description }
 
     /// Two independent 64-bit FNV-1a passes, finished by the SplitMix64 mixer: it must differ by chance only, since
     /// servers are honest.
-    private static func digest(of claim: Claim) -> (UInt64, UInt64) {
+    private static func digest(_ encode: (inout [UInt8]) -> Void) -> (high: UInt64, low: UInt64) {
         var bytes: [UInt8] = []
-        claim.encode(into: &bytes)
+        encode(&bytes)
         var high: UInt64 = 0xCBF2_9CE4_8422_2325
         var low: UInt64 = 0x6C62_272E_07BB_0142
         for byte in bytes {

@@ -77,13 +77,13 @@ public struct Claim: Hashable, Sendable {
 }
 
 extension ClaimID {
-    func encode(into bytes: inout [UInt8]) {
+    public func encode(into bytes: inout [UInt8]) {
         bytes.appendInteger(stamp)
         bytes.appendServerID(origin)
         bytes.appendInteger(counter)
     }
 
-    init(from reader: inout WireReader) throws(FrameFault) {
+    public init(from reader: inout WireReader) throws(FrameFault) {
         stamp = try reader.integer()
         origin = try reader.serverID()
         counter = try reader.integer()

@@ -57,6 +57,7 @@ extension PeerFrame {
         case .heartbeat: .heartbeat
         case .want: .want
         case .bye: .bye
+        case .accounts: .accounts
         }
     }
 
@@ -93,6 +94,9 @@ extension PeerFrame {
         case .credit(let consumed): bytes.appendInteger(consumed)
         case .want(let isWanted): bytes.appendBoolean(isWanted)
         case .bye(let reason): bytes.append(reason.rawValue)
+        case .accounts(let accounts):
+            bytes.appendInteger(UInt32(accounts.count))
+            for account in accounts { account.encode(into: &bytes) }
         case .stateEnd, .heartbeat: break
         }
     }
@@ -138,6 +142,12 @@ extension PeerFrame {
         case .heartbeat: return .heartbeat
         case .want: return .want(try reader.boolean("wanted"))
         case .bye: return .bye(try Refusal(from: &reader))
+        case .accounts:
+            var accounts: [Account] = []
+            for _ in 0..<(try reader.count("accounts", entrySize: Account.sizeMin)) {
+                accounts.append(try Account(from: &reader))
+            }
+            return .accounts(accounts)
         case .records: throw .invalidValue(field: "frame type", value: UInt64(kind.rawValue))
         }
     }

@@ -32,6 +32,8 @@ public enum PeerFrame: Hashable, Sendable {
     case want(Bool)
     /// The link is closed in order.
     case bye(Refusal)
+    /// State beside claims: accounts whose secret was changed, or that were removed.
+    case accounts([Account])
 
     /// Why a link is refused or closed in order.
     public enum Refusal: UInt8, Hashable, Sendable, CaseIterable {
@@ -122,7 +124,7 @@ public enum PeerFrame: Hashable, Sendable {
         case challenge, proof, welcome, refusal
         case introduction = 16
         case level, claims, members, stateEnd, records, gap, have, prune, graft, announcement, unicast, credit
-        case heartbeat, want, bye
+        case heartbeat, want, bye, accounts
     }
 
     /// Stated limits of frames.

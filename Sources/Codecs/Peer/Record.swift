@@ -10,11 +10,14 @@ public enum RecordKind: UInt8, Sendable, CaseIterable {
     case sessionMoved = 4
     case sessionDetached = 5
     case sessionClosed = 6
-    /// Reserved for accounts: a changed secret, a removed user.
+    /// An operator's change of a user (`Account`): another secret, or none any more.
     case secretChanged = 7
     case userRemoved = 8
     /// How far all named sessions of a server are (`SessionRecord`).
     case sessionsReached = 9
+
+    /// Whether it is about a user of the registry: state, which outlives its record.
+    public var isAboutUsers: Bool { self == .claim || self == .secretChanged || self == .userRemoved }
 }
 
 /// A place in a stream: the origin's record with this number (the first is 1).

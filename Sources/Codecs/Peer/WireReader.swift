@@ -98,7 +98,7 @@ extension [UInt8] {
         append(contentsOf: bytes)
     }
 
-    mutating func appendServerID(_ id: ServerID) {
+    public mutating func appendServerID(_ id: ServerID) {
         appendInteger(id.startStamp)
         appendInteger(id.random)
     }

@@ -1,5 +1,5 @@
-/// The admin endpoint: an address of its own at which people and programs look at a running server. It shows, and
-/// changes nothing.
+/// The admin endpoint: an address of its own at which people and programs look at a running server. It shows; who has
+/// a token can change users, and nothing else.
 ///
 /// It lives in the server's one loop, so nothing that it does may take longer than a slice of a turn: whatever grows
 /// with the number of clients or members is made in parts, a few in each turn, and no further than the reader keeps up.
@@ -23,12 +23,17 @@ struct Admin {
     var waiting: [AdminWaiting] = []
     /// Answers that come in parts, the one that is next first.
     var answers: [AdminAnswer] = []
+    /// Changes of users that are under way, and how many were asked for.
+    var changes: [AdminChange] = []
+    var changesMade: UInt64 = 0
     var counts = AdminCounts()
     var closed = ClosedConnections()
     var linkEnds = LinkEnds()
 
     /// A head is a few hundred bytes; a browser's may have a large cookie for `localhost`.
     static let headBytesMax = 8 << 10
+    /// A name and a secret, each byte of them escaped.
+    static let bodyBytesMax = 14 << 10
     /// How long a request may take, and how long its answer, in milliseconds.
     static let requestMilliseconds = 5_000
     static let answerMilliseconds = 30_000
@@ -65,6 +70,7 @@ struct AdminAnswer {
 enum AdminDocument {
     case status(StatusProgress)
     case connections(ConnectionsProgress)
+    case users(UsersProgress)
 }
 
 /// What the endpoint counts itself.

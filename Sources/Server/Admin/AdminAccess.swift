@@ -27,6 +27,12 @@ struct AdminAccess {
         return Crypto.constantTimeEqual(digest, other) ? .granted : .needsToken
     }
 
+    /// Whether a request may change something, other than look: with the token, and not one that a browser keeps.
+    func mayChange(_ request: HTTPRequest) -> Bool {
+        guard digest != nil, judge(request) == .granted else { return false }
+        return request.authorization?.split(separator: " ").first?.lowercased() == "bearer"
+    }
+
     /// A name that no page of the network can have: `localhost`, or an address.
     static func isOfThisHost(_ host: String) -> Bool {
         var name = host[...]

@@ -9,6 +9,7 @@ enum HTTPStatus: Int, CaseIterable {
     case forbidden = 403
     case notFound = 404
     case methodNotAllowed = 405
+    case conflict = 409
     case contentTooLarge = 413
     case misdirected = 421
     case headTooLarge = 431
@@ -23,6 +24,7 @@ enum HTTPStatus: Int, CaseIterable {
         case .forbidden: "Forbidden"
         case .notFound: "Not Found"
         case .methodNotAllowed: "Method Not Allowed"
+        case .conflict: "Conflict"
         case .contentTooLarge: "Content Too Large"
         case .misdirected: "Misdirected Request"
         case .headTooLarge: "Request Header Fields Too Large"

@@ -2,10 +2,10 @@
 /// are parsed by http-parser; here is what is asked of the result.
 internal import CHTTPShim
 
-/// The head of a request. A body belongs to none that is answered.
+/// The head of a request.
 struct HTTPRequest: Hashable {
     enum Method {
-        case get, head, other
+        case get, head, post, other
     }
 
     /// What some bytes came to.
@@ -21,6 +21,10 @@ struct HTTPRequest: Hashable {
     var host: String?
     var authorization: String?
     var hasBody: Bool
+    /// Its bytes; 0 if the head does not say.
+    var bodyBytes: Int
+    /// Where it begins.
+    var headBytes: Int
     /// A field that may stand once stands twice.
     var isAmbiguous: Bool
     var majorVersion: Int
@@ -38,11 +42,21 @@ struct HTTPRequest: Hashable {
         let target = text(raw.target, of: bytes) ?? ""
         return .complete(
             HTTPRequest(
-                method: raw.method == CHS_GET ? .get : raw.method == CHS_HEAD ? .head : .other,
+                method: method(raw.method),
                 path: String(target.prefix { $0 != "?" }), host: text(raw.host, of: bytes),
                 authorization: text(raw.authorization, of: bytes), hasBody: raw.has_body != 0,
+                bodyBytes: Int(clamping: raw.content_length), headBytes: parsed,
                 isAmbiguous: raw.is_ambiguous != 0,
                 majorVersion: Int(raw.major_version), minorVersion: Int(raw.minor_version)))
+    }
+
+    private static func method(_ method: chs_method) -> Method {
+        switch method {
+        case CHS_GET: .get
+        case CHS_HEAD: .head
+        case CHS_POST: .post
+        default: .other
+        }
     }
 
     private static func text(_ range: chs_range, of bytes: Span<UInt8>) -> String? {

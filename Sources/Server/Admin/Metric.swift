@@ -79,6 +79,16 @@ struct Metric {
         .gauge(.node, "links", "pando_links", "Links to neighbours that are open."),
         .gauge(.node, "sessions", "pando_sessions", "Logged-in clients."),
         .gauge(.node, "claims", "pando_claims", "Registered users."),
+        .gauge(
+            .node, "isStateFailing", "pando_state_failing",
+            "1 while the state cannot be written to the disk: users are in memory only."),
+        .gauge(.node, "stateRowsPending", "pando_state_rows_pending", "What is still to be written of the state."),
+        .counter(.node, "stateWrites", "pando_state_writes_total", "Writes of state, each one wait for the disk."),
+        .counter(.node, "stateWritesFailed", "pando_state_writes_failed_total", "Writes of state that failed."),
+        .counter(
+            .node, "registrationsUnstored", "pando_registrations_unstored_total",
+            "Registrations answered although the disk had not got them, since it failed."),
+        .counter(.node, "accountChanges", "pando_account_changes_total", "Users changed by operators of this server."),
         .gauge(.node, "isServing", "pando_ready", "1 while clients are served."),
         .counter(
             .node, "originsForgotten", "pando_origins_forgotten_total", "Ended streams that moved into a tombstone."),
@@ -224,6 +234,9 @@ struct Metric {
         ),
         .counter(.node, "sessionsMoved", "pando_sessions_moved_total", "Sessions that were moved to another server."),
         .counter(.node, "movesFailed", "pando_moves_failed_total", "Moves that did not come about."),
+        .counter(
+            .node, "movesPutOff", "pando_moves_put_off_total",
+            "Sessions that stayed because their clients read too slowly to follow at once."),
         .counter(.node, "movedNeverCame", "pando_moved_never_came_total", "Moved sessions that never came."),
         .counter(
             .node, "arrivalsExpired", "pando_arrivals_expired_total",
@@ -326,6 +339,12 @@ struct Metric {
         .counter(
             .shell, "inputsHeld", "pando_inputs_held_total",
             "Times that a connection's input had to wait because the fan-out was behind."),
+        .counter(
+            .shell, "inputsPaced", "pando_inputs_paced_total",
+            "Times that a client's input had to wait because it came faster than --activities-per-second."),
+        .counter(
+            .shell, "reportsSuppressed", "pando_log_reports_suppressed_total",
+            "Reports that were not logged because there were too many of their kind."),
         .counter(
             .shell, "followsRefused", "pando_follows_refused_total",
             "Clients that ended in the turn in which they were to follow the activity log."),

@@ -15,7 +15,7 @@ extension Shell {
     mutating func acceptAdmin(_ id: ConnectionID, in reactor: inout Reactor) {
         connections.begin(id, as: .admin)
         guard hasRoom(in: &reactor) else { return reactor.close(id, .serverFull) }
-        reactor.setInputLimit(id, bytes: 2 * Admin.headBytesMax)
+        reactor.setInputLimit(id, bytes: Admin.headBytesMax + Admin.bodyBytesMax + 1)
         reactor.setOutputLimit(id, bytes: Admin.outputBytesMax)
         let waiting = AdminWaiting(id: id, since: instant(of: reactor))
         self.admin?.waiting.append(waiting)
@@ -44,24 +44,48 @@ extension Shell {
             if atEnd { reactor.close(id, .peerEnded) }
             return 0
         case .malformed: refuse(id, .badRequest, in: &reactor)
-        case .complete(let request): answer(id, request, in: &reactor)
+        case .complete(let request) where isToCome(request, bytes):
+            if atEnd { reactor.close(id, .peerEnded) }
+            return 0
+        case .complete(let request):
+            var body: [UInt8] = []
+            if isChange(request) { body.append(bytes: bytes.extracting(request.headBytes...)) }
+            answer(id, request, body: body, in: &reactor)
         }
         return bytes.count
     }
 
     private func isAnswered(_ id: ConnectionID) -> Bool {
         connections.flags(of: id).contains(.finishing) || admin?.answers.contains { $0.id == id } ?? true
+            || admin?.changes.contains { $0.id == id } ?? true
+    }
+
+    /// The one request that has a body.
+    private func isChange(_ request: HTTPRequest) -> Bool {
+        request.method == .post && request.path == Self.usersPath
+            && (1...Admin.bodyBytesMax).contains(request.bodyBytes)
+    }
+
+    /// Whether the rest of the body is waited for.
+    private func isToCome(_ request: HTTPRequest, _ bytes: Span<UInt8>) -> Bool {
+        isChange(request) && bytes.count < request.headBytes + request.bodyBytes
     }
 
     // MARK: Answers
 
-    private mutating func answer(_ id: ConnectionID, _ request: HTTPRequest, in reactor: inout Reactor) {
+    private mutating func answer(
+        _ id: ConnectionID, _ request: HTTPRequest, body: [UInt8], in reactor: inout Reactor
+    ) {
         guard request.majorVersion == 1 else { return refuse(id, .versionNotSupported, to: request, in: &reactor) }
         guard !request.isAmbiguous, request.host != nil || request.minorVersion == 0 else {
             return refuse(id, .badRequest, to: request, in: &reactor)
         }
-        guard request.method != .other else { return refuse(id, .methodNotAllowed, to: request, in: &reactor) }
-        guard !request.hasBody else { return refuse(id, .contentTooLarge, to: request, in: &reactor) }
+        guard request.method != .other, request.method != .post || request.path == Self.usersPath else {
+            return refuse(id, .methodNotAllowed, to: request, in: &reactor)
+        }
+        guard !request.hasBody || isChange(request) else {
+            return refuse(id, .contentTooLarge, to: request, in: &reactor)
+        }
         // Whether it lives is no secret, and those who ask it have none.
         if let status = health(request.path) {
             return answer(id, request, status, HTTPAnswer.json, healthDocument, in: &reactor)
@@ -74,10 +98,12 @@ extension Shell {
         case .needsToken, nil: return refuse(id, .unauthorized, to: request, in: &reactor)
         case .foreignHost: return refuse(id, .misdirected, to: request, in: &reactor)
         }
+        if request.method == .post { return change(id, request, body: body, in: &reactor) }
         switch request.path {
         case "/": answer(id, request, .ok, HTTPAnswer.html, Array(AdminPage.html.utf8), in: &reactor)
         case "/metrics": answer(id, request, .ok, HTTPAnswer.metrics, metrics(of: reactor), in: &reactor)
         case "/status.json": begin(id, request, .status(StatusProgress()), in: &reactor)
+        case "/users.json": begin(id, request, .users(UsersProgress()), in: &reactor)
         case "/connections.json": begin(id, request, .connections(ConnectionsProgress()), in: &reactor)
         default: refuse(id, .notFound, to: request, in: &reactor)
         }
@@ -95,10 +121,11 @@ extension Shell {
     }
 
     /// Why there is no other answer, in a line.
-    private mutating func refuse(
-        _ id: ConnectionID, _ status: HTTPStatus, to request: HTTPRequest? = nil, in reactor: inout Reactor
+    mutating func refuse(
+        _ id: ConnectionID, _ status: HTTPStatus, to request: HTTPRequest? = nil, because text: String? = nil,
+        in reactor: inout Reactor
     ) {
-        let body = Array((Self.advice(status) + "\n").utf8)
+        let body = Array(((text ?? Self.advice(status)) + "\n").utf8)
         admin?.counts.count(status)
         reactor.send(id, HTTPAnswer.head(status, type: HTTPAnswer.text, length: .bytes(body.count)))
         if request?.method != .head { reactor.send(id, body) }
@@ -110,13 +137,13 @@ extension Shell {
         case .badRequest: "This is not a request of HTTP/1.1."
         case .unauthorized: "A token is needed: Authorization: Bearer TOKEN, or the token as the password of any user."
         case .forbidden: "Under TLS only: https."
-        case .notFound: "There are /, /healthz, /metrics, /status.json and /connections.json."
-        case .methodNotAllowed: "There is nothing to change here: GET and HEAD only."
-        case .contentTooLarge: "A request here has no body."
+        case .notFound: "There are /, /healthz, /metrics, /status.json, /connections.json and /users.json."
+        case .methodNotAllowed: "GET and HEAD only; users are changed by POST to /users."
+        case .contentTooLarge: "A request here has no body, but for a short one to /users."
         case .misdirected: "Without a token this server answers only to localhost, or to an address of it."
         case .headTooLarge: "The head of a request has \(Admin.headBytesMax) bytes at most."
         case .versionNotSupported: "HTTP/1.1 or HTTP/1.0, please."
-        case .ok, .unavailable: status.phrase
+        case .ok, .conflict, .unavailable: status.phrase
         }
     }
 
@@ -194,6 +221,10 @@ extension Shell {
             let part = connectionsPart(&progress, in: reactor)
             document = .connections(progress)
             return part
+        case .users(var progress):
+            let part = usersPart(&progress)
+            document = .users(progress)
+            return part
         }
     }
 
@@ -202,7 +233,10 @@ extension Shell {
     /// A connection has ended. To be called before it is forgotten.
     mutating func noteEnd(of id: ConnectionID, _ reason: CloseReason, in reactor: borrowing Reactor) {
         let role = connections.role(of: id)
-        if role == .admin { admin?.waiting.removeAll { $0.id == id } }
+        if role == .admin {
+            admin?.waiting.removeAll { $0.id == id }
+            admin?.changes.removeAll { $0.id == id }
+        }
         guard admin != nil, role != .admin, role != .none else { return }
         let session = role == .client ? node.sessionStatus(SessionID(id)) : nil
         let address = address(of: id, role, session)
@@ -244,6 +278,7 @@ extension Shell {
         guard let admin else { return }
         reactor.closeListener(admin.listener)
         self.admin?.answers = []
+        self.admin?.changes = []
         for id in connections.connections(.admin) { reactor.close(id, .shutdown) }
     }
 }

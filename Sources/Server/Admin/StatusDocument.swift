@@ -130,6 +130,8 @@ extension Shell {
         node.limitUses + [
             Node.LimitUse("connections", used: reactor.statistics.open, limit: settings.connectionsMax),
             Node.LimitUse("client_connections", used: connections.callers, limit: admission.callersMax),
+            Node.LimitUse("unproven_connections", used: unproven.count, limit: unproven.limit),
+            Node.LimitUse("buffer_bytes", used: reactor.statistics.bufferBytes, limit: settings.limits.bufferBytes),
             Node.LimitUse("admin_connections", used: connections.count(.admin), limit: admin?.connectionsMax ?? 0),
             Node.LimitUse(
                 "activity_log_backlog_bytes", used: reactor.fanOutBacklog, limit: reactor.configuration.ringCapacity),

@@ -7,9 +7,13 @@ internal import Node
 struct ReportLog {
     /// Another one after a reload.
     var logger: Logger
-    private var throttle = ReportThrottle()
+    private var throttle: ReportThrottle
 
-    init(logger: Logger) { self.logger = logger }
+    /// - Parameter perSecond: how many reports of a kind that can come in masses are told in a second.
+    init(logger: Logger, perSecond: Int) {
+        self.logger = logger
+        throttle = ReportThrottle(perSecond: perSecond)
+    }
 
     mutating func tell(_ report: Report, at nanoseconds: UInt64) {
         if let kind = report.kind, !throttle.admits(kind, at: nanoseconds) { return }
@@ -27,10 +31,14 @@ struct ReportLog {
     /// Whether a time has to be set for `tellSuppressed`; true once until then.
     mutating func begsForTime() -> Bool { throttle.begsForTime() }
 
-    mutating func tellSuppressed() {
+    /// Tells how many reports were not told since the last time, and returns it.
+    mutating func tellSuppressed() -> Int {
+        var total = 0
         for (kind, count) in throttle.takeSuppressed() {
+            total += count
             logger.warning("more of the same was not told", metadata: ["kind": "\(kind)", "reports": "\(count)"])
         }
+        return total
     }
 }
 
@@ -87,7 +95,22 @@ extension Report {
                     "name": "\(String(decoding: name, as: UTF8.self))", "loser_origin": "\(loser.origin)",
                     "loser_stamp": "\(loser.stamp)",
                 ])
-        default: linkEntry ?? memberEntry
+        default: stateEntry ?? linkEntry ?? memberEntry
+        }
+    }
+
+    private var stateEntry: Entry? {
+        switch self {
+        case .storeFailed(let text):
+            Entry(
+                level: .error, message: "the state cannot be written: what is registered from now on is in memory only",
+                metadata: ["error": "\(text)"])
+        case .storeRecovered: Entry(level: .notice, message: "the state is written again, with what was missing")
+        case .accountChanged(let name, let action):
+            Entry(
+                level: .notice, message: "an operator changes a user",
+                metadata: ["user": "\(String(decoding: name, as: UTF8.self))", "action": "\(action.rawValue)"])
+        default: nil
         }
     }
 
@@ -132,8 +155,12 @@ extension Report {
             Entry(
                 level: .error, message: "a neighbour's users differed at equal vectors: the state is sent again",
                 metadata: .server(id, address))
-        case .drained(let left):
+        case .drained(let left, 0):
             Entry(level: .notice, message: "drained: the clients are elsewhere", metadata: ["left": "\(left)"])
+        case .drained(let left, let records):
+            Entry(
+                level: .warning, message: "out of time to drain: some records are nowhere else",
+                metadata: ["left": "\(left)", "records": "\(records)"])
         case .loads(let servers):
             Entry(
                 level: .info, message: "clients in the network",

@@ -2,13 +2,14 @@
 
 /// The kinds of reports that are limited.
 enum ReportKind: Int, CaseIterable {
-    case gap, givenUp, linkRefused, claimConflict, limitReached, tlsRefused
+    case gap, givenUp, linkRefused, claimConflict, limitReached, connectionRefused, tlsRefused
 }
 
 /// Lets each kind through up to a limit in each second.
 struct ReportThrottle {
-    /// Enough to see what is going on, little enough to read: a guess.
-    static let perSecond = 10
+    let perSecond: Int
+
+    init(perSecond: Int) { self.perSecond = perSecond }
 
     private struct Window {
         var start: UInt64 = 0
@@ -27,7 +28,7 @@ struct ReportThrottle {
             windows[index].start = now
             windows[index].admitted = 0
         }
-        guard windows[index].admitted < Self.perSecond else {
+        guard windows[index].admitted < perSecond else {
             windows[index].suppressed += 1
             return false
         }

@@ -4,6 +4,7 @@
 /// So a part of the slots is kept for servers. Who speaks shows only with the first bytes; whoever comes when the rest
 /// is taken is let in for a moment, to find that out.
 internal import Codecs
+internal import Logging
 internal import Node
 internal import Reactor
 
@@ -28,10 +29,9 @@ struct Admission {
     /// How long an answer to a client that is turned away may take.
     static let lingerMilliseconds = 500
 
-    static let reply = ServerReply.invalidMessage("this server is full, try again later or try another one")
-
-    init(capacity: Int) {
-        let reserve = min(Self.reserveMax, capacity / Self.reserveShare)
+    /// - Parameter reserved: connections that clients leave to servers; nil is the default.
+    init(capacity: Int, reserved: Int? = nil) {
+        let reserve = min(reserved ?? min(Self.reserveMax, capacity / Self.reserveShare), capacity)
         callersMax = capacity - reserve
         extrasMax = max(1, reserve / Self.extrasShare)
     }
@@ -69,23 +69,71 @@ extension Shell {
         reactor.setDeadline(id, milliseconds: Admission.firstByteMilliseconds, .helloTimeout)
     }
 
-    /// A connection turned out to be a client's: is there room for it by now?
-    mutating func admitsClient(_ id: ConnectionID) -> Bool {
-        guard admission.contains(id) else { return true }
-        guard !isFull else { return false }
+    /// A connection turned out to be a client's: why there is no room for it; nil if there is.
+    mutating func refusal(of id: ConnectionID, in reactor: borrowing Reactor) -> CloseReason? {
+        if reactor.statistics.bufferBytes > settings.limits.bufferBytes { return .buffersFull }
+        guard admission.contains(id) else { return nil }
+        guard !isFull else { return .serverFull }
         admission.remove(id)
-        return true
+        return nil
     }
 
     /// Says why, and closes. Until then it stays among the surplus, and gives way to newer ones.
-    mutating func turnAway(_ id: ConnectionID, in reactor: inout Reactor) {
+    mutating func turnAway(_ id: ConnectionID, _ reason: CloseReason, in reactor: inout Reactor) {
+        let isFull = reason == .serverFull
+        let text: InfoText =
+            isFull
+            ? "this server is full, try again later or try another one"
+            : "this server is short of memory, try again later or try another one"
         connections.setRole(.refused, of: id)
-        reactor.send(id, Admission.reply.rendered().span)
-        reactor.finish(id, .serverFull, lingerMilliseconds: Admission.lingerMilliseconds, keepReading: false)
-        tell(.limitReached("connections of clients"), in: &reactor)
+        reactor.send(id, ServerReply.invalidMessage(text).rendered().span)
+        reactor.finish(id, reason, lingerMilliseconds: Admission.lingerMilliseconds, keepReading: false)
+        tellLimit(isFull ? "connections of clients" : "memory of buffers", at: reactor.now)
     }
 
+    /// At the end of each turn: whoever has to give way to newer ones.
     mutating func closeSurplus(in reactor: inout Reactor) {
         for id in admission.takeSurplus() { reactor.close(id, .serverFull) }
+        while let id = unproven.nextSurplus(turn: reactor.statistics.turns, of: connections) {
+            forgetUnproven(id)
+            reactor.close(id, .crowdedOut)
+            tellLimit("connections that have not logged in", at: reactor.now)
+        }
+    }
+
+    /// Whether another connection from this address may be; if not, it is closed without a word.
+    mutating func hasRoom(for id: ConnectionID, from peer: SocketAddress, in reactor: inout Reactor) -> Bool {
+        guard let limit = settings.limits.perAddress(isLoopback: peer.isLoopback) else { return true }
+        if addresses.enter(id, network: peer.network, limit: limit) { return true }
+        reactor.close(id, .tooManyFromAddress)
+        tellLimit("connections from one address", ["peer": "\(peer.ip)"], at: reactor.now)
+        return false
+    }
+
+    private mutating func tellLimit(_ limit: String, _ more: Logger.Metadata = [:], at nanoseconds: UInt64) {
+        let metadata = more.merging(["limit": "\(limit)"]) { own, _ in own }
+        log.tell(.connectionRefused, "a limit of connections is reached", metadata, at: nanoseconds)
+    }
+
+    /// At the end of each turn: if all buffers together hold far too much, those with the most give theirs up. Who has
+    /// no more than its share of the memory is left in peace, and so are servers: their buffers have their own bounds.
+    mutating func closeBiggest(in reactor: inout Reactor) {
+        let limit = settings.limits.bufferBytes
+        var excess = reactor.statistics.bufferBytes - limit
+        guard excess > limit / 8 else { return }
+        let share = limit / settings.connectionsMax
+        var holders: [(id: ConnectionID, bytes: Int)] = []
+        for slot in 0..<connections.slots {
+            guard let id = connections.connection(at: slot), connections.role(of: id) != .link else { continue }
+            let bytes = reactor.bufferBytes(of: id)
+            if bytes > share { holders.append((id, bytes)) }
+        }
+        holders.sort { ($0.bytes, $0.id.slot) > ($1.bytes, $1.id.slot) }
+        for (id, bytes) in holders {
+            reactor.close(id, .tooMuchBuffered)
+            excess -= bytes
+            if excess <= 0 { break }
+        }
+        if !holders.isEmpty { tellLimit("memory of buffers", at: reactor.now) }
     }
 }

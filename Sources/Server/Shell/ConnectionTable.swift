@@ -28,6 +28,15 @@ struct ConnectionTable {
         static let mayBreathe = Flags(rawValue: 1 << 2)
         /// The node has closed it, and the reason is counted.
         static let finishing = Flags(rawValue: 1 << 3)
+        /// Neither a server nor logged in, as far as is known.
+        static let unproven = Flags(rawValue: 1 << 4)
+        /// A line has begun and not ended, and its time runs.
+        static let midLine = Flags(rawValue: 1 << 5)
+        /// It has said more than its rate allows, and waits.
+        static let paced = Flags(rawValue: 1 << 6)
+
+        /// While one of these holds it waits for us: its time does not run.
+        static let waiting: Flags = [.paused, .held, .paced]
     }
 
     private struct Entry {

@@ -10,6 +10,8 @@ extension Shell: ReactorHandler {
     ) {
         if listener == admin?.listener { return acceptAdmin(id, in: &reactor) }
         connections.begin(id, as: .undetermined, address: peer)
+        guard hasRoom(for: id, from: peer, in: &reactor) else { return }
+        watch(id, in: &reactor)
         admit(id, in: &reactor)
         log.logger.debug("connection accepted", metadata: ["connection": "\(id)", "peer": "\(peer)"])
     }
@@ -47,6 +49,8 @@ extension Shell: ReactorHandler {
         noteEnd(of: id, reason, in: reactor)
         tellBrokenTLS(id, in: reactor)
         log.logger.debug("connection closed", metadata: ["connection": "\(id)", "reason": "\(reason)"])
+        forgetUnproven(id)
+        addresses.leave(id)
         switch connections.end(id) {
         case .client:
             cancelHash(of: SessionID(id))
@@ -64,6 +68,7 @@ extension Shell: ReactorHandler {
             node.hashed(result.id, digest: result.digest, at: instant(of: reactor))
         }
         for result in helpers.names.drain() { resolved(result, in: &reactor) }
+        drainState(in: reactor)
         drainFiles(in: &reactor)
         carryOut(in: &reactor)
     }
@@ -72,7 +77,8 @@ extension Shell: ReactorHandler {
         switch token {
         case TimerToken.node: nodeTimerFired(in: &reactor)
         case TimerToken.lastMoment: reactor.stop()
-        case TimerToken.suppressed: log.tellSuppressed()
+        case TimerToken.suppressed: counts.reportsSuppressed += UInt64(log.tellSuppressed())
+        case TimerToken.pace: releasePaced(in: &reactor)
         case TimerToken.watchdog: tellAlive(in: &reactor)
         case TimerToken.serviceRetry: retryService(in: &reactor)
         case TimerToken.certificates:
@@ -86,6 +92,7 @@ extension Shell: ReactorHandler {
         let now = instant(of: reactor)
         // Before anybody is dialled, which takes a slot.
         closeSurplus(in: &reactor)
+        closeBiggest(in: &reactor)
         giveDeferred(in: reactor)
         if isTimeDue {
             isTimeDue = false
@@ -118,20 +125,18 @@ extension Shell: ReactorHandler {
         }
         switch Preamble.speaker(of: bytes) {
         case .undecided where !atEnd:
-            // Where there is no room, the first deadline holds.
-            guard !admission.contains(id) else { return 0 }
-            reactor.setDeadline(id, milliseconds: ShellSettings.preambleMilliseconds, .helloTimeout)
+            // The deadline of the first bytes holds until it is clear.
             return 0
         case .undecided, .client:
             guard mayBeClient(id, in: reactor) else {
                 refusePlaintextClient(id, in: &reactor)
                 return bytes.count
             }
-            guard admitsClient(id) else {
-                turnAway(id, in: &reactor)
+            if let reason = refusal(of: id, in: reactor) {
+                turnAway(id, reason, in: &reactor)
                 return bytes.count
             }
-            reactor.setDeadline(id, milliseconds: nil, .helloTimeout)
+            awaitLogin(of: id, in: &reactor)
             // It could be the first of a thousand that bring activities along. Servers introduce themselves first.
             if !atEnd, holds(id, in: &reactor) { return 0 }
             guard let address = connections.takeAddress(of: id) else {
@@ -146,7 +151,8 @@ extension Shell: ReactorHandler {
             }
             tlsLinks[id] = reactor.peerName(of: id)
             admission.remove(id)
-            reactor.setDeadline(id, milliseconds: nil, .helloTimeout)
+            leaveUnproven(id, in: &reactor)
+            addresses.leave(id)
             openLink(id, dial: nil, in: &reactor)
         }
         // Nothing of it has been looked at by the node yet.
@@ -169,10 +175,17 @@ extension Shell: ReactorHandler {
         let now = instant(of: reactor)
         let consumed: Int
         if connections.role(of: id) == .client {
+            if refusesLine(id, bytes, in: &reactor) { return bytes.count }
             let acknowledged = atEnd ? reactor.outputProgress(of: id)?.acknowledged : nil
+            let shown = pace.isOn ? admitted(id, bytes, seen: seen, in: reactor) : bytes.count
             consumed = node.clientReceived(
-                SessionID(id), bytes, seen: seen, atEnd: atEnd, acknowledged: acknowledged, at: now)
+                SessionID(id), bytes.extracting(0..<shown), seen: min(seen, shown),
+                atEnd: atEnd && shown == bytes.count, acknowledged: acknowledged, at: now)
             carryOut(in: &reactor)
+            if pace.isOn {
+                spend(id, bytes, seen: seen, consumed: consumed, isMoreLeft: shown < bytes.count, in: &reactor)
+            }
+            noteLines(of: id, consumed: consumed, of: bytes.count, in: &reactor)
         } else {
             consumed = node.linkReceived(LinkID(id), bytes, at: now)
             carryOut(in: &reactor)
@@ -227,7 +240,9 @@ extension Shell: ReactorHandler {
             case .hashed(let id): node.hashed(id, digest: nil, at: now)
             case .examine(let id):
                 let (acknowledged, isStalled) = examine(id, in: reactor)
-                node.clientExamined(id, acknowledged: acknowledged, isStalled: isStalled, at: now)
+                node.clientExamined(
+                    id, acknowledged: acknowledged, isStalled: isStalled,
+                    isBehind: reactor.isBlocked(ConnectionID(id)), at: now)
             }
         }
     }

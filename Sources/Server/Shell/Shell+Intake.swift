@@ -128,12 +128,38 @@ extension Shell {
 
     private mutating func release(_ id: ConnectionID, in reactor: inout Reactor) {
         connections.remove(.held, of: id)
-        if !connections.flags(of: id).contains(.paused) { reactor.resumeReading(id) }
+        readOn(id, in: &reactor)
     }
 
     /// The node wants input again; it comes when the fan-out wants it as well.
     mutating func resume(_ id: ConnectionID, in reactor: inout Reactor) {
+        noteWaited(id, in: reactor)
+        noteLogin(of: id, in: &reactor)
+        readOn(id, in: &reactor)
+    }
+
+    /// The node wants no input for now: it has something to do for the client.
+    mutating func pause(_ id: ConnectionID, in reactor: inout Reactor) {
+        if connections.flags(of: id).intersection([.unproven, .paused]) == .unproven { unproven.leave() }
+        connections.insert(.paused, of: id)
+        reactor.pauseReading(id)
+    }
+
+    private mutating func noteWaited(_ id: ConnectionID, in reactor: borrowing Reactor) {
+        if connections.flags(of: id).isSuperset(of: [.unproven, .paused]) {
+            unproven.enter(id, turn: reactor.statistics.turns)
+        }
         connections.remove(.paused, of: id)
-        if !connections.flags(of: id).contains(.held) { reactor.resumeReading(id) }
+    }
+
+    /// It is among the unproven ones no more.
+    mutating func forgetUnproven(_ id: ConnectionID) {
+        if connections.flags(of: id).intersection([.unproven, .paused]) == .unproven { unproven.leave() }
+        connections.remove(.unproven, of: id)
+    }
+
+    /// Reads on, unless there is another reason to wait.
+    func readOn(_ id: ConnectionID, in reactor: inout Reactor) {
+        if connections.flags(of: id).isDisjoint(with: .waiting) { reactor.resumeReading(id) }
     }
 }

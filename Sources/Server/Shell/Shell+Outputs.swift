@@ -30,15 +30,15 @@ extension Shell {
         case .dial(let id, let address): dial(id, address, in: &reactor)
         case .follow(let id): if !reactor.subscribe(ConnectionID(id)) { counts.followsRefused += 1 }
         case .unfollow(let id): reactor.unsubscribe(ConnectionID(id))
-        case .pause(let id):
-            connections.insert(.paused, of: ConnectionID(id))
-            reactor.pauseReading(ConnectionID(id))
+        case .pause(let id): pause(ConnectionID(id), in: &reactor)
         case .resume(let id): resume(ConnectionID(id), in: &reactor)
         case .finish(let id, let reason, let linger, let keepsReading):
             finish(id, reason, linger: linger, keepsReading: keepsReading, in: &reactor)
         case .examine(let id): deferred.append(.examine(id))
         case .measure: measuring = Measuring(reactor.beginMeasuring())
         case .hash(let id, let secret, let salt, let cost): hash(id, secret: secret, salt: salt, cost: cost)
+        case .store(let rows): store(rows)
+        case .accountAnswered(let id, let answer): answerOperator(id, answer, in: &reactor)
         case .report(let report): tell(report, in: &reactor)
         }
         return index + 1

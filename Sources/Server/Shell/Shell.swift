@@ -44,9 +44,15 @@ struct Shell: ~Copyable {
     var isTimeDelayed = false
     var intake = Intake()
     var admission: Admission
+    /// Connections that have neither logged in nor turned out to be of servers, and do not wait for this server.
+    var unproven: Crowd
+    var addresses = AddressCounts()
+    var pace: Pace
     var life = Life()
     var reloading: Reloading
     var tls: ServerTLS
+    /// Nil unless state outlives the process.
+    var keeper: StateKeeper?
     /// Nil unless somebody wants to look.
     var admin: Admin?
     /// Nil unless somebody watches over this process.
@@ -79,9 +85,12 @@ struct Shell: ~Copyable {
         self.reloading = reloading
         self.tls = tls
         counts.certificateExpirySeconds = tls.expirySeconds
-        log = ReportLog(logger: reloading.makeLogger(reloading.inForce))
+        log = ReportLog(
+            logger: reloading.makeLogger(reloading.inForce), perSecond: reloading.inForce.logReportsPerSecond)
         connections = ConnectionTable(capacity: settings.connectionsMax)
-        admission = Admission(capacity: settings.connectionsMax)
+        admission = Admission(capacity: settings.connectionsMax, reserved: settings.limits.reserved)
+        unproven = Crowd(limit: settings.limits.unprovenMax)
+        pace = Pace(perSecond: settings.limits.activitiesPerSecond)
     }
 }
 
@@ -124,6 +133,8 @@ struct ShellSettings {
     var dialMilliseconds: Int
     /// How often a link is read at least, in milliseconds, however far behind the fan-out is.
     var breathMilliseconds: UInt64
+    /// What connections may take.
+    var limits: ConnectionLimits
     /// How long SIGTERM may take to move the clients elsewhere; 0 closes them at once.
     var drainMilliseconds: UInt64
     var statisticsFile: StatisticsFile?
@@ -132,8 +143,6 @@ struct ShellSettings {
     /// Where the log goes.
     var logSink: LogSink
 
-    /// How long a connection may hold back the rest of a preamble: the first bytes are one segment.
-    static let preambleMilliseconds = 10_000
     /// How long the last words on a link may take. Short: the other end has nothing to say to them.
     static let linkLingerMilliseconds = 500
     /// How long SIGUSR2 may take to move the clients elsewhere, if SIGTERM may not.

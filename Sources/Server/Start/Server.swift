@@ -53,11 +53,13 @@ public enum Server {
         var shell = Shell(
             node: makeNode(configuration, settings), settings: settings, helpers: helpers, reloading: reloading,
             tls: tls)
+        try shell.restoreState(configuration.statePath, waker: reactor.waker)
         shell.admin = try openAdmin(configuration, logger, in: &reactor)
         shell.service = serviceManager(logger)
         shell.start(in: &reactor)
         let outcome = Result { () throws(SystemError) in try reactor.run(&shell) }
         shell.writeLastStatistics(of: reactor)
+        shell.writeLastState()
         if let failure = shell.life.failure { throw failure }
         try system { () throws(SystemError) in try outcome.get() }
         shell.log.logger.notice("ended", metadata: ["in_order": "\(reactor.statistics.open == 0)"])
@@ -84,7 +86,8 @@ public enum Server {
     private static func makeReactor(
         _ configuration: ServerConfiguration, descriptors: Int
     ) throws(ServerFailure) -> Reactor {
-        let capacity = min(descriptors - descriptorReserve, connectionsMax)
+        let limits = configuration.connections
+        let capacity = min(descriptors - descriptorReserve, limits.connectionsMax ?? connectionsMax)
         guard capacity > 0 else {
             let text =
                 "the limit of open files is \(descriptors): at least \(descriptorReserve + 1) are needed (ulimit -n)"
@@ -95,6 +98,8 @@ public enum Server {
         // Two bytes more than a line: then the node sees that it is too long before the reactor does.
         settings.inputLimit = configuration.limits.lineBytes + 2
         settings.outputLimit = clientOutputBytes
+        settings.acceptBudget = limits.acceptsInTurn
+        settings.writeStallMilliseconds = Int(clamping: limits.writeMilliseconds)
         settings.tlsHandshakeMilliseconds = Int(clamping: configuration.tlsHandshakeMilliseconds)
         settings.tlsHandshakesMax = configuration.tlsHandshakesMax
         settings.batchesSends = configuration.batchesSends
@@ -179,8 +184,9 @@ public enum Server {
             linkOutputBytes: 2 * configuration.limits.linkWindowBytes + PeerFrame.Limit.provenBytes,
             publishBytes: configuration.deliveryBytes,
             dialMilliseconds: Int(clamping: configuration.timing.handshake),
-            breathMilliseconds: configuration.timing.silence / 4, drainMilliseconds: configuration.drainGrace,
-            statisticsFile: statisticsFile, output: output, logSink: logSink)
+            breathMilliseconds: configuration.timing.silence / 4, limits: configuration.connections,
+            drainMilliseconds: configuration.drainGrace, statisticsFile: statisticsFile, output: output,
+            logSink: logSink)
     }
 
     private static func makeNode(_ configuration: ServerConfiguration, _ shell: ShellSettings) -> Node {
@@ -195,6 +201,7 @@ public enum Server {
         settings.limits.deliveryBytes = configuration.deliveryBytes
         settings.limits.publishedLineBytes = configuration.deliveryBytes
         settings.limits.indexedBytes = max(configuration.limits.indexedBytes, 2 * configuration.activityLogSize)
+        settings.keepsState = configuration.statePath != nil
         settings.allowsHugeIntegers = configuration.allowsHugeIntegers
         settings.hashCost = configuration.hashCost
         settings.acknowledgingServers = configuration.acknowledgingServers

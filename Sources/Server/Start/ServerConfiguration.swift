@@ -63,6 +63,7 @@ public struct ServerConfiguration: Sendable {
     public var drainGrace: UInt64 = 0
     public var timing = NodeConfiguration.Timing()
     public var limits = NodeConfiguration.Limits()
+    public var connections = ConnectionLimits()
     public var allowsHugeIntegers = false
     /// The binary logarithm of scrypt's N for new users.
     public var hashCost: UInt8 = 10
@@ -75,8 +76,13 @@ public struct ServerConfiguration: Sendable {
     /// Threads that hash secrets; nil leaves one processor to the reactor.
     public var helperThreads: Int?
 
+    /// The folder in which state outlives the process; nil is memory only.
+    public var statePath: String?
     public var logLevel = Logger.Level.info
     public var logFormat = LogFormat.text
+    /// Reports of one kind that are logged in a second, of those that can come in masses: enough to see what is going
+    /// on, little enough to read. A guess.
+    public var logReportsPerSecond = 10
     /// The file of the log; nil is the standard error stream.
     public var logPath: String?
     /// Where people and programs may look at this server; nil is nowhere.

@@ -50,6 +50,8 @@ public enum ExitStatus {
     public static let refused: Int32 = 1
     /// A wrong option or value (EX_USAGE); the option parser's own.
     public static let usage: Int32 = 64
+    /// What was kept of an earlier life cannot be read (EX_DATAERR).
+    public static let data: Int32 = 65
     /// The address to listen on is taken or not of this host (EX_UNAVAILABLE).
     public static let unavailable: Int32 = 69
     /// The operating system refused something else: memory, descriptors, threads (EX_OSERR).

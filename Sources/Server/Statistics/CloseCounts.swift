@@ -36,6 +36,10 @@ struct CloseCounts {
 struct ShellCounts {
     /// Times that a connection's input had to wait because the fan-out was behind.
     var inputsHeld: UInt64 = 0
+    /// Times that a client's input had to wait because it came faster than its rate allows.
+    var inputsPaced: UInt64 = 0
+    /// Reports that were not logged because there were too many of their kind.
+    var reportsSuppressed: UInt64 = 0
     /// Clients that were to follow the activity log and could not: their connections had ended in the same turn.
     var followsRefused: UInt64 = 0
     /// When this server's certificate expires, in seconds since 1970; 0 without TLS.

@@ -23,6 +23,7 @@ final class Wires {
         var sent: UInt64 = 0
         var arrived: UInt64?
         var isStalled = false
+        var isBehind = false
         /// Everything that it was sent, line by line.
         var lines: [String] = []
     }
@@ -51,6 +52,14 @@ final class Wires {
     private(set) var fed: [(node: Int, id: SessionID, byteCount: Int)] = []
     /// Clients that are fed take it at once; else a test says `clientHasRoom`.
     var takesFed = true
+    /// What each node has on its disk, by kind and key; the disks of nodes that keep state.
+    var disks: [Int: [[UInt8]: StoredRow]] = [:]
+    /// Nodes whose disk takes nothing.
+    var fullDisks: Set<Int> = []
+    /// Nodes whose disk does not answer.
+    var slowDisks: Set<Int> = []
+    /// What operators were told.
+    var answers: [AccountAnswer] = []
     private var wires: [Wire] = []
     private var nextSlot: UInt32 = 0
     private var seeds: UInt64 = 0
@@ -67,6 +76,7 @@ final class Wires {
         let index = nodes.count
         nodes.append(make(index, bootstrap, secret, wallClock, change))
         reports.append([])
+        readDisk(of: index)
         nodes[index].start(at: now)
         settle()
         return index
@@ -80,6 +90,7 @@ final class Wires {
         nodes[node] = make(node, bootstrap, Wires.secret, wallClock, change)
         reports[node] = []
         dead.remove(node)
+        readDisk(of: node)
         nodes[node].start(at: now)
         settle()
     }
@@ -335,11 +346,38 @@ final class Wires {
         case .examine(let id):
             let client = client(id, of: node)
             nodes[node].clientExamined(
-                id, acknowledged: clients[client].arrived, isStalled: clients[client].isStalled, at: now)
+                id, acknowledged: clients[client].arrived, isStalled: clients[client].isStalled,
+                isBehind: clients[client].isBehind, at: now)
         case .measure: nodes[node].clientsReached(reached(by: node), at: now)
         case .hash(let id, let secret, let salt, _): nodes[node].hashed(id, digest: toyDigest(secret + salt), at: now)
+        case .store(let rows): write(rows, of: node)
+        case .accountAnswered(_, let answer): answers.append(answer)
         case .report(let report): reports[node].append(report)
         }
+    }
+
+    private func write(_ rows: [StoredRow], of node: Int) {
+        guard !slowDisks.contains(node) else { return }
+        guard !fullDisks.contains(node) else { return nodes[node].stored(failure: "no space", at: now) }
+        for row in rows { disks[node, default: [:]][[row.kind] + row.key] = row.value == nil ? nil : row }
+        nodes[node].stored(failure: nil, at: now)
+    }
+
+    private func readDisk(of node: Int) {
+        guard let rows = disks[node] else { return }
+        do {
+            try nodes[node].restore(rows.values.sorted { ($0.kind, $0.key.hashed) < ($1.kind, $1.key.hashed) })
+        } catch {
+            preconditionFailure("a disk holds what was written: \(error)")
+        }
+    }
+
+    /// An operator changes a user.
+    func change(_ action: AccountChange.Action, _ name: String, secret: String = "", at node: Int) {
+        nodes[node].changeAccount(
+            AccountRequestID(rawValue: 1),
+            AccountChange(action, name: Array(name.utf8), secret: Array(secret.utf8)), at: now)
+        settle()
     }
 
     private func client(_ id: SessionID, of node: Int) -> Int {
@@ -354,6 +392,10 @@ final class Wires {
         guard clients[client].arrived == nil else { return }
         clients[client].lines.append(String(decoding: bytes.dropLast(), as: UTF8.self))
     }
+}
+
+extension [UInt8] {
+    fileprivate var hashed: UInt64 { SplitMix64.hash(self) }
 }
 
 /// Stands in for a cryptographic digest: 32 bytes that depend on all of the input.

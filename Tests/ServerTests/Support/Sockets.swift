@@ -50,13 +50,21 @@ enum Sockets {
     }
 
     /// A socket that is connecting, or connected already. It does not block.
-    static func dial(host: String, port: Int, receiveBuffer: Int32? = nil) throws -> Int32 {
+    ///
+    /// - Parameter source: the address of this host that it comes from; nil leaves that to the system.
+    static func dial(
+        host: String, port: Int, from source: String? = nil, receiveBuffer: Int32? = nil
+    ) throws -> Int32 {
         _ = prepared
         return try withAddress(host, port) { address, length, family in
             let fd = socket(family, nonBlockingStream, 0)
             guard fd >= 0 else { throw reason("socket") }
             set(fd, level: Int32(IPPROTO_TCP), option: TCP_NODELAY, to: 1)
             if let receiveBuffer { set(fd, level: SOL_SOCKET, option: SO_RCVBUF, to: receiveBuffer) }
+            if let source {
+                let result = try withAddress(source, 0) { own, length, _ in bind(fd, own, length) }
+                guard result == 0 else { throw reason("bind to \(source)") }
+            }
             guard connect(fd, address, length) == 0 || errno == EINPROGRESS else {
                 defer { close(fd) }
                 throw reason("connect to \(host):\(port)")

@@ -54,8 +54,10 @@ final class TestClient {
 
     static let patience: Double = 10
 
-    init(port: Int, host: String = "127.0.0.1", receiveBuffer: Int32? = nil) throws {
-        fd = try Sockets.dial(host: host, port: port, receiveBuffer: receiveBuffer)
+    init(
+        port: Int, host: String = "127.0.0.1", from source: String? = nil, receiveBuffer: Int32? = nil
+    ) throws {
+        fd = try Sockets.dial(host: host, port: port, from: source, receiveBuffer: receiveBuffer)
         let connected = Sockets.wait(fd, for: POLLOUT, Deadline(seconds: Self.patience))
         let code = Sockets.pendingError(fd)
         guard connected, code == 0 else {
@@ -170,6 +172,12 @@ final class TestClient {
     /// The server must close; what it broadcasts before does not matter.
     func expectClosedEventually(seconds: Double = TestClient.patience) throws {
         while let line = try readLine(seconds: seconds) { _ = try Reply(line: line) }
+    }
+
+    /// Whether the server has closed by now; what it said before is kept.
+    func isClosedByServer() -> Bool {
+        while receiveSome(Deadline(seconds: 0)) {}
+        return hasEnded
     }
 
     // MARK: Ending
