@@ -81,8 +81,8 @@ extension Node {
 
     /// Answers an operator; false if the job is a client's.
     mutating func answerOperator(_ id: UInt64, _ answer: AccountAnswer) -> Bool {
-        guard let request = jobs[id]?.request else { return false }
-        jobs[id] = nil
+        guard let request = jobs[id]?.request, var job = jobs.removeValue(forKey: id) else { return false }
+        cryptography.wipe(&job.secret)
         self.answer(request, answer)
         return true
     }

@@ -302,7 +302,7 @@ extension Node {
         }
         if let present = registry.claim(of: claim.name), present.digest != claim.digest {
             // It was changed while this one was checked.
-            return fail(id, .unknownUserOrSecret)
+            return failUnknown(id)
         }
         if let name = jobs[id]?.name, registry.removed(name).map({ claim.id <= $0 }) ?? false {
             return failUnknown(id)

@@ -280,7 +280,7 @@ struct Table {
             case .measure: isMeasured = true
             case .hash(let id, let secret, let salt, _): hashes.append((id, secret, salt))
             case .report(.linkUp): hasLinkedUp = true
-            case .report: break
+            case .report, .store, .accountAnswered: break
             }
         }
         for link in closed where links.contains(where: { $0.id == link }) {
