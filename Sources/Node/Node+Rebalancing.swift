@@ -58,13 +58,28 @@ extension Node {
     /// This server has more than its share, rounded up; or nobody has a larger one.
     private var isToGive: Bool {
         let own = ownBurden
-        let others = reachableOthers.compactMap { burden(of: $0) }
+        guard let share = share(of: own) else { return false }
+        return own.load > share
+            || loadSum.isSettled(at: now) && !reachableOthers.contains { burden(of: $0)?.isHeavier(than: own) ?? false }
+    }
+
+    /// Who has its share, rounded up, gives what comes on, so that each such session would be moved twice: that the
+    /// others take nobody at the moment is no reason.
+    private func isToTake(_ server: ServerID) -> Bool {
+        guard let burden = servers.index(of: server).flatMap({ burden(of: $0) }), let share = share(of: burden) else {
+            return false
+        }
+        return burden.load < share
+    }
+
+    /// A server's part of all sessions, rounded up; nil if no server wants any.
+    private func share(of burden: Burden) -> UInt64? {
+        let own = ownBurden
+        let others = reachableOthers.compactMap { self.burden(of: $0) }
         let load = max(others.reduce(own.load) { $0 + $1.load }, loadSum.most)
         let weight = others.reduce(own.weight) { $0 + $1.weight }
-        guard weight > 0 else { return false }
         // Some thousand loads below 2^33 and a weight below 2^17: the product fits.
-        func hasMore(_ burden: Burden) -> Bool { burden.load > (load * burden.weight + weight - 1) / weight }
-        return hasMore(own) || loadSum.isSettled(at: now) && !others.contains { $0.isHeavier(than: own) }
+        return weight > 0 ? (load * burden.weight + weight - 1) / weight : nil
     }
 
     /// Moves a few sessions, and looks again soon.
@@ -82,7 +97,7 @@ extension Node {
         unevenSince = since
         var left = min(Self.rebalanceBatch, Self.rebalanceMovesMax - moves.count)
         let refusing = refusingServers
-        while left > 0, isToGive, let target = bestTarget(for: ownBurden, besides: refusing) {
+        while left > 0, isToGive, let target = bestTarget(for: ownBurden, besides: refusing), isToTake(target) {
             let group = nextToMove(limit: roomForMore(at: target, limit: left), besidesRested: true)
             guard let first = group.first else {
                 // All have been moved lately, or are busy.
