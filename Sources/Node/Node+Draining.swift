@@ -46,17 +46,21 @@ extension Node {
         guard moves.isEmpty, jobs.isEmpty, sessions.presentCount == 0,
             !sessions.sessions.contains(where: { $0.state == .redirected })
         else { return false }
-        return reachableOthers.isEmpty || neighboursLacks.contains(0)
+        return recordsLeft == 0
     }
 
     mutating func endDraining() {
         guard isDraining, !isDrainingOver else { return }
         isDrainingOver = true
-        outbox.report(.drained(sessionsLeft: sessions.presentCount, recordsLeft: neighboursLacks.min() ?? 0))
+        outbox.report(.drained(sessionsLeft: sessions.presentCount, recordsLeft: recordsLeft))
     }
 
-    /// How many of the records that are here each neighbour lacks, as far as is known.
-    private var neighboursLacks: [UInt64] {
-        reachableOthers.filter { linkIndex(toServer: $0) != nil }.map { queues[$0].depth(in: store).records }
+    /// How many of the records that are here the neighbour lacks that has most; without one, those that somebody is
+    /// owed who is away.
+    private var recordsLeft: UInt64 {
+        func lacks(_ server: Int) -> UInt64 { queues[server].depth(in: store).records }
+        let neighbours = reachableOthers.filter { linkIndex(toServer: $0) != nil }
+        return neighbours.map(lacks).min()
+            ?? members.indices.dropFirst().filter { members[$0].isOwed }.map(lacks).max() ?? 0
     }
 }

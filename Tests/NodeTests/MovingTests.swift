@@ -242,4 +242,22 @@ import Testing
         wires.pass(milliseconds: 200)
         #expect(wires.reports[0].contains(.drained(sessionsLeft: 1, recordsLeft: 1)))
     }
+
+    @Test func `who is cut off waits for others to pass on its records, as long as it has time`() {
+        for isBack in [true, false] {
+            let wires = Wires.network(2)
+            let client = wires.anonymous(at: 0)
+            wires.cut = [[0, 1]]
+            wires.breakWires(between: 0, and: 1)
+            wires.pass(milliseconds: 10_000)
+            wires.post("1", by: client)
+            wires.drop(client)
+            wires.nodes[0].drain(within: 60_000, at: wires.now)
+            wires.pass(milliseconds: 10_000)
+            #expect(!wires.reports[0].contains(.drained(sessionsLeft: 0, recordsLeft: 0)))
+            if isBack { wires.cut = [] }
+            wires.pass(milliseconds: 51_000)
+            #expect(wires.reports[0].contains(.drained(sessionsLeft: 0, recordsLeft: isBack ? 0 : 1)))
+        }
+    }
 }
