@@ -206,7 +206,8 @@ struct Table {
 
     mutating func answerExamination(acknowledged: UInt64?, isStalled: Bool) {
         guard !examined.isEmpty else { return }
-        node.clientExamined(examined.removeFirst(), acknowledged: acknowledged, isStalled: isStalled, at: now)
+        node.clientExamined(
+            examined.removeFirst(), acknowledged: acknowledged, isStalled: isStalled, isBehind: isStalled, at: now)
         settle()
     }
 
