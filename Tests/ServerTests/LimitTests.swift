@@ -127,11 +127,17 @@ extension LightTests {
 
         @Test func theOldestOfACrowdGivesWayToWhoLogsIn() throws {
             try besideABystander(["--unproven-connections", "8", "--log-reports-per-second", "2"]) { server in
-                let crowd = try (0..<24).map { _ in try TestClient(port: server.port) }
-                for client in crowd.prefix(16) { try client.expectClosed() }
+                // One group after the other: of those that come in one turn of the loop none is older.
+                var crowd: [TestClient] = []
+                for _ in 0..<3 {
+                    let next = try (0..<8).map { _ in try TestClient(port: server.port) }
+                    for client in crowd { try client.expectClosed() }
+                    try wait(for: "a group of eight") { try server.statistics().json["connections"]?.integer == 9 }
+                    crowd = next
+                }
                 let newcomers = try (0..<8).map { _ in try TestClient(port: server.port) }
                 for client in newcomers { try client.login() }
-                for client in crowd.suffix(8) { try client.expectClosed() }
+                for client in crowd { try client.expectClosed() }
                 for client in newcomers { try client.sayAndHear(#"{"in":"spite of all"}"#) }
                 // Those who logged in are in it no more: there is room for eight again.
                 let last = try (0..<8).map { _ in try TestClient(port: server.port) }
