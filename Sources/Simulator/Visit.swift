@@ -21,6 +21,8 @@ public struct Visit: Sendable {
     /// A REDIRECT has led here.
     public var isRedirected: Bool
     public var start: UInt64
+    /// When its server sent LOGIN_SUCCESS: what it delivers from then on may be shown.
+    public var answeredAt: UInt64?
     /// When LOGIN_SUCCESS came.
     public var welcomedAt: UInt64?
     /// How it ended first, and when.
@@ -43,6 +45,11 @@ extension History {
     /// The client dials. Its visits are numbered from 1, as its sessions are.
     mutating func beginVisit(of client: Int, to server: Int, isRedirected: Bool, at time: UInt64) {
         visits[client].append(Visit(server: server, isRedirected: isRedirected, start: time))
+    }
+
+    mutating func noteAnswer(to client: Int, visit number: Int, at time: UInt64) {
+        guard visits[client].indices.contains(number - 1), visits[client][number - 1].answeredAt == nil else { return }
+        visits[client][number - 1].answeredAt = time
     }
 
     mutating func noteWelcome(of client: Int, at time: UInt64) {
@@ -225,12 +232,8 @@ extension History {
         while visits[client].indices.contains(present - 1) {
             let visit = visits[client][present - 1]
             // A server that means to send it elsewhere at its login, and cannot, feeds it later what came since.
-            let start = visit.presence.map { presences[$0].start }.flatMap { start in
-                visit.welcomedAt.map { $0 < start } ?? false ? nil : start
-            }
-            guard let life = life(of: visit), let delivered = lives[life].deliveredAt(record),
-                delivered < start ?? visit.start
-            else {
+            let start = visit.answeredAt ?? visit.presence.map { presences[$0].start } ?? visit.start
+            guard let life = life(of: visit), let delivered = lives[life].deliveredAt(record), delivered < start else {
                 return true
             }
             guard tie(of: present, of: client) != .none, let earlier = visitBefore(present, of: client) else {
