@@ -124,6 +124,9 @@ extension Node {
         deliverWaiting()
     }
 
+    /// Goes on with what arose at this server.
+    mutating func deliverOwn() { deliver(Self.ownIndex) }
+
     /// Delivers what waits for nothing any more.
     mutating func deliverWaiting() {
         var isProgress = !waiting.isEmpty
@@ -150,6 +153,7 @@ extension Node {
         guard store.streams[index].delivered < store.streams[index].held else { return }
         let left = deliveryLeft
         deliveryLeft = .max
+        if index == Self.ownIndex { showsUnheld = true }
         while true {
             _ = deliverStream(index)
             guard store.streams[index].waitsFor != nil else { break }
@@ -169,6 +173,8 @@ extension Node {
         case waits
         /// There is no leave to publish it now.
         case postponed
+        /// It was made here, and too few servers hold it yet.
+        case unheld
     }
 
     /// Delivers the stream's records in order, as far as they wait for nothing. Returns whether there was one.
@@ -182,6 +188,7 @@ extension Node {
             }
             let delivery = deliverRecord(seq, of: index, segment: place.segment, range: place.range)
             if delivery == .postponed { postpone(index) }
+            if delivery == .unheld { awaitHolders() }
             guard delivery == .done else { break }
             store.setDelivered(index, seq)
         }
@@ -222,6 +229,7 @@ extension Node {
             counters.linesMalformed += 1
             return .done
         }
+        if header.sending != nil, index == Self.ownIndex, !mayShow(seq) { return .unheld }
         guard hasLeave(toPublish: payload.count) else { return .postponed }
         if let claim = header.claim { noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq)) }
         guard isFirst(header, of: index, seq) else { return .done }
@@ -249,7 +257,7 @@ extension Node {
     }
 
     /// The table is as large as that of the claims: what is beyond it was made up by a faulty peer.
-    private mutating func noteActivity(of claim: ClaimID, at position: StreamPosition) {
+    mutating func noteActivity(of claim: ClaimID, at position: StreamPosition) {
         // What follows in this server's own stream comes after it anyhow.
         guard position.origin != id else { return }
         guard lastActivity.count < configuration.limits.claims || lastActivity[claim] != nil else { return }
