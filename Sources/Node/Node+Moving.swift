@@ -365,7 +365,7 @@ extension Node {
         guard let index = newcomers.firstIndex(where: { $0.session == session && $0.job == nil }) else { return }
         let isHasty = configuration.defect == .arrivalNotAwaited
         guard !isHasty, !isAllDelivered(newcomers[index].after), newcomers[index].deadline > now else {
-            noteLastWords(of: newcomers.remove(at: index), slot)
+            newcomers.remove(at: index)
             return
         }
         let job = SessionJob(session: session, kind: .login, stage: .arriving, name: [], secret: [])
@@ -378,8 +378,7 @@ extension Node {
     mutating func settleNewcomers() {
         guard !newcomers.isEmpty else { return }
         var waiting: [Newcomer] = []
-        for newcomer in newcomers {
-            guard let slot = sessions.slot(of: newcomer.session) else { continue }
+        for newcomer in newcomers where sessions.slot(of: newcomer.session) != nil {
             guard let job = newcomer.job else {
                 waiting.append(newcomer)
                 continue
@@ -390,7 +389,6 @@ extension Node {
                 waiting.append(newcomer)
             } else {
                 if !isDone { counters.arrivalsExpired += 1 }
-                noteLastWords(of: newcomer, slot)
                 _ = end(job)
             }
         }
@@ -398,18 +396,6 @@ extension Node {
         if let next = newcomers.lazy.filter({ $0.job != nil }).map(\.deadline).min() {
             timers.set(.newcomers, at: next)
         }
-    }
-
-    /// What it says now comes after what it said at the other server, everywhere: also where that comes later than here,
-    /// where it was perhaps given up before it was delivered.
-    private mutating func noteLastWords(of newcomer: Newcomer, _ slot: Int) {
-        guard isAllDelivered(newcomer.after), let words = newcomer.after?.first, words.seq > 0,
-            let claim = sessions.user(of: slot).claim
-        else {
-            return
-        }
-        if let latest = lastActivity[claim], latest.origin == words.origin, latest.seq >= words.seq { return }
-        noteActivity(of: claim, at: words)
     }
 
     // MARK: Time

@@ -257,7 +257,7 @@ extension Node {
     }
 
     /// The table is as large as that of the claims: what is beyond it was made up by a faulty peer.
-    mutating func noteActivity(of claim: ClaimID, at position: StreamPosition) {
+    private mutating func noteActivity(of claim: ClaimID, at position: StreamPosition) {
         // What follows in this server's own stream comes after it anyhow.
         guard position.origin != id else { return }
         guard lastActivity.count < configuration.limits.claims || lastActivity[claim] != nil else { return }
@@ -525,15 +525,30 @@ extension Node {
         }
         guard store.byteCount > configuration.limits.storeBytes else { return }
         releaseStable(isUrgent: true)
-        while store.byteCount > configuration.limits.storeBytes, let (index, seqs) = store.giveUpOldest() {
+        while store.byteCount > configuration.limits.storeBytes, let (index, segment) = store.giveUpOldest() {
             // What is not delivered is owed to the clients here, whoever else has it.
             let done = min(stable(index), store.streams[index].delivered)
-            if store.streams[index].delivered < seqs.upperBound { deliver(index) }
-            let firstOwed = max(seqs.lowerBound, done + 1)
-            guard firstOwed <= seqs.upperBound else { continue }
-            let records = seqs.upperBound - firstOwed + 1
+            if store.streams[index].delivered < segment.last {
+                noteUndelivered(segment, of: index)
+                deliver(index)
+            }
+            let firstOwed = max(segment.first, done + 1)
+            guard firstOwed <= segment.last else { continue }
+            let records = segment.last - firstOwed + 1
             counters.recordsGivenUp += records
-            outbox.report(.givenUp(StreamPosition(origin: servers[index], seq: seqs.upperBound), records: records))
+            outbox.report(.givenUp(StreamPosition(origin: servers[index], seq: segment.last), records: records))
+        }
+    }
+
+    /// What is given up before it is delivered here is delivered elsewhere: what its senders say here next comes after
+    /// it.
+    private mutating func noteUndelivered(_ segment: StreamStore.Segment, of index: Int) {
+        for seq in max(segment.first, store.streams[index].delivered + 1)...segment.last {
+            guard let (header, _) = try? RecordHeader.decode(in: segment.bytes.span, at: segment.range(of: seq)) else {
+                preconditionFailure("a record's header was decoded before it was stored")
+            }
+            guard header.kind == RecordKind.activity.rawValue, let claim = header.claim else { continue }
+            noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq))
         }
     }
 

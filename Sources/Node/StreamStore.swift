@@ -197,7 +197,7 @@ struct StreamStore: Sendable {
     }
 
     /// Gives up the oldest segment of all streams; returns the stream and what it held, nil if nothing is held.
-    mutating func giveUpOldest() -> (index: Int, seqs: ClosedRange<UInt64>)? {
+    mutating func giveUpOldest() -> (index: Int, segment: Segment)? {
         var oldest: Int?
         for index in streams.indices {
             guard let first = streams[index].segments.first else { continue }
@@ -205,10 +205,10 @@ struct StreamStore: Sendable {
             oldest = index
         }
         guard let oldest else { return nil }
-        let seqs = streams[oldest].segments[0].first...streams[oldest].segments[0].last
-        if let claim = streams[oldest].segments[0].lastOfState { streams[oldest].givenUpClaim = claim }
-        release(oldest, through: seqs.upperBound)
-        return (oldest, seqs)
+        let segment = streams[oldest].segments[0]
+        if let claim = segment.lastOfState { streams[oldest].givenUpClaim = claim }
+        release(oldest, through: segment.last)
+        return (oldest, segment)
     }
 }
 
