@@ -230,13 +230,14 @@ extension Node {
     private mutating func missed(_ stream: Int, from seq: UInt64, _ index: Int) {
         let last = min(store.streams[stream].oldest - 1, store.streams[stream].delivered)
         feeding.feeds[index].shown[stream] = last
-        missed(StreamPosition(origin: servers[stream], seq: seq - 1), through: last)
+        // Of a stream that was unknown where the floor was made, what was before this server heard of it is a baseline.
+        let shown = seq > 1 ? seq - 1 : store.streams[stream].baseline
+        missed(StreamPosition(origin: servers[stream], seq: shown), through: last)
     }
 
     /// What a session is owed after a position will not come.
     private mutating func missed(_ position: StreamPosition, through last: UInt64) {
-        // Of a stream that was unknown where the floor was made, what was before this server heard of it is a baseline.
-        guard position.seq > 0, last > position.seq else { return }
+        guard last > position.seq else { return }
         counters.recordsMissed += last - position.seq
         outbox.report(
             .floorGap(StreamPosition(origin: position.origin, seq: last), records: last - position.seq))

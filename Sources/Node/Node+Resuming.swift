@@ -181,6 +181,8 @@ extension Node {
     /// other server could not ask: it only looks alive, or the user has two.
     mutating func forgetSession(_ number: UInt64, of claim: ClaimID) {
         guard number > 0 else { return }
+        // Whoever is told of this stream alone, in the time of a later life, is told that as well.
+        if phase == .serving { tell(.sessionClosed, SessionRecord(number: number), of: claim) }
         detached.remove(number)
         moves.forgetSession(number)
         let slot = sessions.slots(of: claim).first { sessions.sessions[$0].number == number }

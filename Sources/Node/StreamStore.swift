@@ -17,6 +17,8 @@ struct StreamStore: Sendable {
         var segments = Deque<Segment>()
         /// Records up to this one are for other servers' clients: they were sent before this server had any.
         var silentThrough: UInt64 = 0
+        /// Up to here nothing was held, or was for others, when this server first heard of the stream.
+        var baseline: UInt64 = 0
         /// What the record after `delivered` waits for.
         var waitsFor: StreamPosition?
         var waitsSince = Instant(nanoseconds: 0)
@@ -105,6 +107,12 @@ struct StreamStore: Sendable {
     /// The stream's records up to `seq` are not shown to clients.
     mutating func silence(_ index: Int, through seq: UInt64) {
         streams[index].silentThrough = max(streams[index].silentThrough, seq)
+        noteBaseline(index, seq)
+    }
+
+    /// What was in the stream up to `seq` before this server heard of it is owed to nobody here.
+    mutating func noteBaseline(_ index: Int, _ seq: UInt64) {
+        streams[index].baseline = max(streams[index].baseline, seq)
     }
 
     mutating func setDelivered(_ index: Int, _ seq: UInt64) {
