@@ -27,6 +27,8 @@ public struct Visit: Sendable {
     public var welcomedAt: UInt64?
     /// How it ended first, and when.
     public var end: (how: Ending, time: UInt64)?
+    /// When its server learnt that the connection had ended.
+    public var noticedAt: UInt64?
     /// Its presence in the history; nil if it was sent on, or left, before it was fed.
     public var presence: Int?
     /// From the client's last byte on its way to the server until an answer could be back, at most; in nanoseconds.
@@ -74,6 +76,12 @@ extension History {
         let (client, last) = (presences[presence].client, presences[presence].session - 1)
         guard visits[client].indices.contains(last), visits[client][last].end?.how == .loggedOut else { return }
         visits[client][last].end?.how = .left
+    }
+
+    mutating func noteEndNoticed(on presence: Int, at time: UInt64) {
+        let (client, last) = (presences[presence].client, presences[presence].session - 1)
+        guard visits[client].indices.contains(last), visits[client][last].noticedAt == nil else { return }
+        visits[client][last].noticedAt = time
     }
 
     /// A presence has begun on the visit of this number: the first one, unless its server meant to send it elsewhere
@@ -149,6 +157,11 @@ extension History {
         }
         guard isCalm(from: end.time, to: welcome, changesMax: 0, among: [life, present.life]) else { return .loose }
         if end.how == .fellSilent, !hasNoticed(life, silenceSince: end.time, by: visit.start) { return .unnoticed }
+        if end.how == .left,
+            !hasNoticed(visits[client][earlier - 1], inTimeFor: visit, isSameLife: life == present.life)
+        {
+            return .unnoticed
+        }
         guard end.how == .broke else { return .exact }
         return .repeating(since: end.time - min(end.time, 2 * visits[client][earlier - 1].roundTrip))
     }
@@ -158,6 +171,13 @@ extension History {
     private func hasNoticed(_ life: Int, silenceSince start: UInt64, by time: UInt64) -> Bool {
         guard let first = lives[life].log.first(where: { $0.time >= start }) else { return false }
         return first.time + SimulatedServer.stallTime <= time
+    }
+
+    /// Whether a server had learnt of the end of a connection, which was on its way, when the next one's login was
+    /// answered; if that was at another server, when it asked.
+    private func hasNoticed(_ earlier: Visit, inTimeFor later: Visit, isSameLife: Bool) -> Bool {
+        guard let noticed = earlier.noticedAt, let answered = later.answeredAt else { return false }
+        return noticed <= (isSameLife ? answered : later.start)
     }
 
     /// The client was told to go elsewhere and did not hear it, or said something else meanwhile: its server kept its
