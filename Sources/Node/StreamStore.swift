@@ -110,6 +110,11 @@ struct StreamStore: Sendable {
         noteBaseline(index, seq)
     }
 
+    /// Nothing more of the stream will come that is not to be shown.
+    mutating func endSilence(_ index: Int) {
+        streams[index].silentThrough = min(streams[index].silentThrough, streams[index].delivered)
+    }
+
     /// What was in the stream up to `seq` before this server heard of it is owed to nobody here.
     mutating func noteBaseline(_ index: Int, _ seq: UInt64) {
         streams[index].baseline = max(streams[index].baseline, seq)
