@@ -115,8 +115,9 @@ extension History {
         case none
         /// The server need not have known in time; it may have.
         case loose
-        /// The server could not know yet that the connection was over, so that what came meanwhile is not owed; but
-        /// nothing comes twice, and order holds.
+        /// The server could not know yet that the connection was over, so that the session begins with what is new:
+        /// what came meanwhile is not owed. Nothing comes twice but what is new at the later server alone, which is
+        /// behind; and order holds.
         case unnoticed
         /// Nothing is lost. What the first server handed out since the time may come again: the connection broke before
         /// it was acknowledged; or the server died, and what it had announced last is all that was known.
@@ -278,6 +279,14 @@ extension History {
         }
     }
 
+    /// Whether the server of a visit delivered an activity when the session had begun.
+    private func isNew(_ mark: ActivityMark, on visit: Visit) -> Bool {
+        guard let record = activity(mark)?.record, let life = life(of: visit), let answered = visit.answeredAt else {
+            return false
+        }
+        return lives[life].deliveredAt(record) ?? .max >= answered
+    }
+
     /// Whether all visits from one to another are tied so that an activity that was shown on the first one cannot come
     /// on the last one.
     func areTied(_ earlier: Int, to later: Int, of client: Int, for mark: ActivityMark) -> Bool {
@@ -285,6 +294,7 @@ extension History {
         while present > earlier {
             let tie = tie(of: present, of: client)
             guard tie != .none, tie != .loose, let before = visitBefore(present, of: client) else { return false }
+            if tie == .unnoticed, isNew(mark, on: visits[client][present - 1]) { return false }
             if before == earlier, case .repeating(let since) = tie {
                 return (shownAt(mark, on: earlier, of: client) ?? 0) < since
             }
