@@ -284,10 +284,13 @@ extension Node {
     /// be reached agree that there is no more of it.
     mutating func endFloors() {
         let patience = Self.floorIntervals * configuration.timing.announceInterval
-        for index in feeding.feeds.indices where now.milliseconds(since: feeding.feeds[index].since) >= patience {
+        for index in feeding.feeds.indices {
+            let waited = now.milliseconds(since: feeding.feeds[index].since)
+            guard waited >= patience else { continue }
+            let isLate = waited >= Self.lateFloorFactor * patience
             for stream in servers.indices {
                 let needed = max(feeding.feeds[index].shown[stream], store.streams[stream].silentThrough)
-                guard needed > store.streams[stream].delivered, isOver(stream) else { continue }
+                guard needed > store.streams[stream].delivered, isOver(stream, isLate: isLate) else { continue }
                 store.endSilence(stream)
                 feeding.feeds[index].shown[stream] = store.streams[stream].delivered
                 counters.floorsEnded += 1
@@ -300,11 +303,14 @@ extension Node {
 
     /// Announce intervals after which everybody who can be reached has told what is held of a stream.
     static let floorIntervals: UInt64 = 3
+    /// After so many times as long it does not matter any more what the others have told: each may have had it once,
+    /// and believe that of the other.
+    static let lateFloorFactor: UInt64 = 5
 
-    private func isOver(_ stream: Int) -> Bool {
+    private func isOver(_ stream: Int, isLate: Bool) -> Bool {
         let held = store.streams[stream].held
         return stream != Self.ownIndex && members[stream].status != .reachable
             && store.streams[stream].delivered == held
-            && reachableOthers.allSatisfy { queues[$0].acknowledged[stream] <= held }
+            && (isLate || reachableOthers.allSatisfy { queues[$0].acknowledged[stream] <= held })
     }
 }
