@@ -139,9 +139,8 @@ extension History {
         }
         let visit = visits[client][number - 1]
         let isMoved = visit.isRedirected && earlier == number - 1
-        if end.how == .refused { return .none }
         if end.how != .redirected, wasSentOn(client, from: visits[client][earlier - 1], to: visit) { return .loose }
-        if end.how == .loggedOut {
+        if end.how == .loggedOut || end.how == .refused {
             return isKnown(end.time, of: visits[client][earlier - 1], on: visit) ? .none : .loose
         }
         let patience = max(isMoved ? ticketTime : 0, clientNames[client] == nil ? 0 : resumeWindow)
