@@ -195,6 +195,8 @@ extension History {
         guard let welcome = later.welcomedAt, let life = life(of: earlier), let other = self.life(of: later) else {
             return false
         }
+        // A LOGOUT to a machine that is off is heard by nobody.
+        guard lives[life].end ?? .max > end else { return false }
         return isCalm(from: end, to: welcome, changesMax: 0, among: [life, other])
     }
 
