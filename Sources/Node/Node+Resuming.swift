@@ -12,19 +12,19 @@ extension Node {
     /// ever sent; nil: everything. Nothing that was acknowledged is left out, and nothing that was not is in it.
     mutating func floor(of slot: Int, acknowledged: UInt64?) -> Floor {
         guard let acknowledged else { return floor(of: slot) }
-        let session = sessions.sessions[slot]
+        let privateBytes = sessions.privateBytes(of: slot)
         var shown = store.delivered
         var unknown: [StreamPosition] = []
-        if session.state == .catchingUp, let index = feeding.index(of: sessions.id(of: slot)) {
+        if sessions.sessions[slot].state == .catchingUp, let index = feeding.index(of: sessions.id(of: slot)) {
             shown = feeding.feeds[index].shown
             unknown = feeding.feeds[index].unknown
         } else {
             // Private lines that came later stand somewhere in it: then a little is repeated, and nothing is lost.
-            let position = session.followedFrom + (acknowledged - min(acknowledged, session.privateBytes))
+            let position = sessions.followedFrom(of: slot) + (acknowledged - min(acknowledged, privateBytes))
             if !publications.rollBack(to: position, &shown) { counters.floorsCut += 1 }
         }
-        if acknowledged < session.privateBytes {
-            fedLines[slot]?.rollBack(bytes: session.privateBytes - acknowledged, &shown)
+        if acknowledged < privateBytes {
+            fedLines[slot]?.rollBack(bytes: privateBytes - acknowledged, &shown)
         }
         return floor(shown: shown, unknown: unknown)
     }
@@ -33,15 +33,15 @@ extension Node {
 
     /// The connection of a session has broken, or looks like it.
     mutating func detach(_ slot: Int, acknowledged: UInt64?) {
-        let session = sessions.sessions[slot]
-        guard session.isPresent, session.number > 0, phase == .serving, let claim = sessions.user(of: slot).claim else {
-            return
-        }
+        let number = sessions.number(of: slot)
+        guard sessions.sessions[slot].isPresent, number > 0, phase == .serving,
+            let claim = sessions.user(of: slot).claim
+        else { return }
         counters.sessionsDetached += 1
         let floor = floor(of: slot, acknowledged: acknowledged)
         sessions.setNumber(0, of: slot)
-        tell(.sessionDetached, SessionRecord(number: session.number, floor: floor), of: claim)
-        keep(DetachedSessions.Entry(claim: claim, number: session.number, floor: floor, since: now))
+        tell(.sessionDetached, SessionRecord(number: number, floor: floor), of: claim)
+        keep(DetachedSessions.Entry(claim: claim, number: number, floor: floor, since: now))
     }
 
     mutating func keep(_ entry: DetachedSessions.Entry) {
@@ -80,7 +80,7 @@ extension Node {
         if let entry = takeDetached(claim) { return succeed(slot, at: entry.floor) }
         var job = SessionJob(session: sessions.id(of: slot), kind: .login, stage: .resuming, name: [], secret: [])
         if sessions.user(of: slot).sessions > 1 {
-            let others = sessions.slots(of: claim).filter { sessions.sessions[$0].number > 0 }
+            let others = sessions.slots(of: claim).filter { sessions.number(of: $0) > 0 }
             job.suspects = others.prefix(Self.resumeAttempts).map { sessions.id(of: $0) }
         }
         job.places = Array(whereabouts.places(of: claim).prefix(Self.resumeAttempts))
@@ -169,7 +169,7 @@ extension Node {
             if isFirst { tell(.sessionClosed, SessionRecord(number: number), of: claim) }
             return post(.floorTaken(.floor(floor)), to: taker.server, request: taker.request)
         }
-        let slot = sessions.slots(of: claim).first { sessions.sessions[$0].number == number }
+        let slot = sessions.slots(of: claim).first { sessions.number(of: $0) == number }
         guard let slot else { return post(.floorTaken(.gone), to: taker.server, request: taker.request) }
         examine(sessions.id(of: slot), for: .server(taker, claim, number: number))
     }
@@ -180,7 +180,7 @@ extension Node {
         guard number > 0 else { return }
         detached.remove(number)
         moves.forgetSession(number)
-        let slot = sessions.slots(of: claim).first { sessions.sessions[$0].number == number }
+        let slot = sessions.slots(of: claim).first { sessions.number(of: $0) == number }
         guard let slot else { return }
         sessions.setNumber(0, of: slot)
         examine(sessions.id(of: slot), for: .nobody)
@@ -188,8 +188,8 @@ extension Node {
 
     /// The client of a session has spoken. If its place was given to another one, it needs one of its own.
     mutating func noteAlive(_ slot: Int) {
-        let session = sessions.sessions[slot]
-        guard session.number == 0, session.user != SessionTable.anonymous, session.isPresent, !session.hasMove,
+        guard !sessions.sessions[slot].isAnonymous, sessions.number(of: slot) == 0,
+            sessions.sessions[slot].isPresent, !sessions.sessions[slot].hasMove,
             examinations[sessions.id(of: slot)] == nil
         else { return }
         openSession(slot, at: floor(of: slot))
