@@ -87,8 +87,8 @@ extension Node {
     }
 
     private mutating func turnLive(_ slot: Int) {
-        sessions.setState(.live, of: slot)
-        sessions.setFollowing(slot, from: publications.end)
+        sessions.follow(slot, from: publications.end)
+        fedLines[slot]?.followedFrom = publications.end
         outbox.append(.follow(sessions.id(of: slot)))
     }
 

@@ -75,7 +75,8 @@ extension Node {
             store.step(origin, over: seq - 1)
         }
         let (header, payload) = try RecordHeader.decode(in: bytes, at: range)
-        if let kind = RecordKind(rawValue: header.kind), kind.isAboutUsers {
+        let kind = RecordKind(rawValue: header.kind)
+        if let kind, kind.isAboutUsers {
             var content: [UInt8] = []
             content.append(bytes: bytes.extracting(payload))
             var reader = WireReader(content)
@@ -83,26 +84,23 @@ extension Node {
             try reader.finish()
             merge(account)
         }
-        let session = try sessionRecord(header, bytes.extracting(payload))
+        let session = kind?.isAboutSessions == true ? try Self.sessionRecord(bytes.extracting(payload)) : nil
         store.append(to: origin, at: now) { segment in
             segment.append(bytes: bytes.extracting(range))
         }
         noteHeld(header, origin: origin, seq: seq)
-        if let session { note(session.kind, session.record, of: header.claim, origin: origin, seq: seq) }
+        if let session, let kind { note(kind, session, of: header.claim, origin: origin, seq: seq) }
         self.held(origin)
         return .new
     }
 
-    private func sessionRecord(
-        _ header: RecordHeader, _ payload: Span<UInt8>
-    ) throws(FrameFault) -> (kind: RecordKind, record: SessionRecord)? {
-        guard let kind = RecordKind(rawValue: header.kind), kind.isAboutSessions else { return nil }
+    private static func sessionRecord(_ payload: Span<UInt8>) throws(FrameFault) -> SessionRecord {
         var content: [UInt8] = []
         content.append(bytes: payload)
         var reader = WireReader(content)
         let record = try SessionRecord(from: &reader)
         try reader.finish()
-        return (kind, record)
+        return record
     }
 
     /// A stream has a new record or was stepped over some: deliver, push on, tell by digest.
@@ -237,7 +235,7 @@ extension Node {
         guard sessions.liveCount > 0 else { return .done }
         deliveryLeft -= min(deliveryLeft, payload.count)
         let start = outbox.bytes.count
-        outbox.bytes.append(contentsOf: bytes[payload])
+        outbox.bytes.append(bytes: bytes.span.extracting(payload))
         outbox.append(.publish(start..<outbox.bytes.count))
         publications.append(payload.count, stream: index, seq: seq)
         return .done

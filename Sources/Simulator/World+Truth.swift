@@ -189,9 +189,13 @@ extension World {
     var isConnected: Bool {
         let living = livingServers.compactMap(\.nodeID).sorted()
         return livingServers.allSatisfy { server in
-            guard let core = server.core, core.node.isServing else { return false }
-            return core.node.reachableServers.sorted() == living
+            server.core.map { Self.isServing(&$0.node, reaching: living) } ?? false
         }
+    }
+
+    /// By reference: a node that is looked at in place is copied first.
+    private static func isServing(_ node: inout Node, reaching living: [ServerID]) -> Bool {
+        node.isServing && node.reachableServers.sorted() == living
     }
 
     var areRegistriesEqual: Bool {
