@@ -147,16 +147,24 @@ extension Node {
     }
 
     /// Delivers all that the stream holds, whatever it waits for: it is about to be stepped over, and would be lost.
-    mutating func deliverAll(_ index: Int) {
+    ///
+    /// - Parameter behind: streams that wait for this one, and are about to be stepped over.
+    mutating func deliverAll(_ index: Int, behind: [Int] = []) {
         guard store.streams[index].delivered < store.streams[index].held else { return }
         let left = deliveryLeft
         deliveryLeft = .max
         if index == Self.ownIndex { showsUnheld = true }
         while true {
             _ = deliverStream(index)
-            guard store.streams[index].waitsFor != nil else { break }
-            counters.dependenciesExpired += 1
-            forgive(index)
+            guard let position = store.streams[index].waitsFor else { break }
+            let origin = servers.index(of: position.origin)
+            if let origin, origin != index, !behind.contains(origin), store.streams[origin].held >= position.seq {
+                // It is here, and lacks nothing but leave to be published.
+                deliverAll(origin, behind: behind + [index])
+            } else {
+                counters.dependenciesExpired += 1
+                forgive(index)
+            }
         }
         precondition(store.streams[index].delivered == store.streams[index].held, "nothing is left to wait for")
         deliveryLeft = max(0, left - (Int.max - deliveryLeft))

@@ -184,7 +184,9 @@ extension History {
     /// place for whoever turns up next as that user, or from that address. Or it was not told yet, and turns up where
     /// it is expected.
     private func wasSentOn(_ client: Int, from earlier: Visit, to later: Visit) -> Bool {
-        sentOn[client]?.contains { sent in
+        // A server that empties itself, and leaves when its time is up, has begun to send everybody on.
+        if let end = earlier.end, end.how == .broke, wasDraining(earlier.server, end.time) { return true }
+        return sentOn[client]?.contains { sent in
             earlier.start <= sent.time && sent.time <= later.welcomedAt ?? .max
                 && sent.place ?? later.server == later.server
         } ?? false
