@@ -67,10 +67,12 @@ extension SimulatedServer {
         case .gap(let position, let records):
             guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
             let seqs = position.seq - records + 1...position.seq
-            let isForgotten = core?.node.mayHaveForgotten(position.origin) ?? false
+            let isForgotten = core.map {
+                $0.node.mayHaveForgotten(position.origin) || !$0.node.hasRoomForServers
+            }
             let holder = world.holder(of: seqs, from: position.origin, near: self)
             world.history.lives[witness.life].noteGap(
-                of: origin, seqs, wasFull: isForgotten, holder: holder, at: world.now)
+                of: origin, seqs, wasFull: isForgotten ?? false, holder: holder, at: world.now)
         case .givenUp(let position, let records):
             guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
             let seqs = position.seq - records + 1...position.seq
