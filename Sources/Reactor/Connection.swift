@@ -68,8 +68,9 @@ struct Connection: BitwiseCopyable {
     var outputAhead: UInt32 = 0
     var input = ByteBuffer()
     var output = ByteBuffer()
-    /// While lagging: when and at which cursor the present period of its progress began. Milliseconds of the clock and
-    /// the cursor, both without their upper halves: only differences count.
+    /// When and at which cursor the present period of its progress began, while it lags; while it is blocked and does
+    /// not, since when it is. Milliseconds of the clock and the cursor, both without their upper halves: only
+    /// differences count.
     var markMilliseconds: UInt32 = 0
     var markCursor: UInt32 = 0
     /// The position in the ring up to which everything has been sent.
