@@ -360,6 +360,7 @@ extension Reactor {
         case .blocked: return block(slot)
         case .failed(let code): return failWrite(slot, code)
         }
+        countSealed(slot)
         guard isTransportReady(slot) else { return updateInterest(slot) }
         while let source = nextSource(slot) {
             // The ring and the buffer stay as they are during the send.
@@ -386,6 +387,7 @@ extension Reactor {
         statistics.partialWrites += 1
         connections[slot].flags.insert(.blocked)
         park(slot)
+        countSealed(slot)
         if !stalls.contains(UInt32(slot)) {
             stalls.set(UInt32(slot), due: now + UInt64(configuration.writeStallMilliseconds) * 1_000_000)
         }
