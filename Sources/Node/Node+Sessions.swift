@@ -94,11 +94,11 @@ extension Node {
         guard line.count <= configuration.limits.lineBytes else { return tooLong(slot) }
         let message: ClientMessage
         do throws(ClientFault) {
-            message = try ClientMessage.parse(line)
+            message = try ClientMessage.parse(line, depthLimit: configuration.limits.jsonDepth)
         } catch {
             counters.invalidMessages += 1
             reply(.invalid(error, in: line), to: slot)
-            return finish(slot, .invalidMessage, keepsReading: false)
+            return finish(slot, error.isTooDeep ? .nestedTooDeeply : .invalidMessage, keepsReading: false)
         }
         handle(message, line: line, of: slot)
     }
