@@ -163,9 +163,13 @@ extension Node {
             guard case .text(let text) = secret else {
                 return invalid("ACTIVITY_MESSAGE needs a \"secret\" that is a string", slot)
             }
-            guard let claim = sessions.users[user].claim,
-                Handshake.areEqual(verifier(of: text.decoded(in: line), claim: claim), sessions.users[user].verifier)
-            else { return unauthenticated("the supplied secret is incorrect", slot) }
+            guard let claim = sessions.users[user].claim else {
+                return unauthenticated("the supplied secret is incorrect", slot)
+            }
+            var secret = text.decoded(in: line)
+            let isRight = Handshake.areEqual(verifier(of: secret, claim: claim), sessions.users[user].verifier)
+            cryptography.wipe(&secret)
+            guard isRight else { return unauthenticated("the supplied secret is incorrect", slot) }
         }
         guard case .object(let object) = activity else {
             return invalid("ACTIVITY_MESSAGE needs an \"activity\" that is an object", slot)
@@ -208,6 +212,7 @@ extension Node {
         message.appendInteger(claim.origin.random)
         message.appendInteger(claim.counter)
         message.append(contentsOf: secret)
+        defer { cryptography.wipe(&message) }
         return cryptography.hmac(verifierKey, message)
     }
 
