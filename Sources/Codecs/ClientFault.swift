@@ -14,6 +14,11 @@ public enum ClientFault: Error, Hashable, Sendable {
     case commandNotString
     case unknownCommand(JSONString)
 
+    /// JSON perhaps, but with more objects and arrays inside each other than are looked at.
+    public var isTooDeep: Bool {
+        if case .notJSON(let fault) = self { fault.kind == .tooDeep } else { false }
+    }
+
     /// The text for the reply. It begins with the customary words and then says what was wrong, and where (byte
     /// offsets in the line, from 0).
     ///

@@ -57,7 +57,7 @@ extension Node {
         }
         while links[index].phase != .closing {
             let isProven = links[index].handshake.isProven
-            let limit = isProven ? PeerFrame.Limit.provenBytes : PeerFrame.Limit.unprovenBytes
+            let limit = isProven ? configuration.limits.frameLimit : PeerFrame.Limit.unprovenBytes
             do throws(FrameFault) {
                 guard let header = try PeerFrame.header(of: bytes, at: offset, limit: limit),
                     bytes.count - offset >= header.size
@@ -65,7 +65,8 @@ extension Node {
                 try receive(header, bytes, at: offset..<offset + header.size, link: index)
                 offset += header.size
             } catch {
-                refuse(index, .protocolError, .brokenFrame, "broken frame: \(error)")
+                let reason: LinkCloseReason = if case .tooLong = error { .frameTooLong } else { .brokenFrame }
+                refuse(index, .protocolError, reason, "broken frame: \(error)")
             }
             guard let present = linkIndex(id) else { return bytes.count }
             index = present

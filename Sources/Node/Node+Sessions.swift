@@ -95,11 +95,11 @@ extension Node {
         guard line.count <= configuration.limits.lineBytes else { return tooLong(slot) }
         let message: ClientMessage
         do throws(ClientFault) {
-            message = try ClientMessage.parse(line)
+            message = try ClientMessage.parse(line, depthLimit: configuration.limits.jsonDepth)
         } catch {
             counters.invalidMessages += 1
             reply(.invalid(error, in: line), to: slot)
-            return finish(slot, .invalidMessage, keepsReading: false)
+            return finish(slot, error.isTooDeep ? .nestedTooDeeply : .invalidMessage, keepsReading: false)
         }
         handle(message, line: line, of: slot)
     }
@@ -164,9 +164,13 @@ extension Node {
             guard case .text(let text) = secret else {
                 return invalid("ACTIVITY_MESSAGE needs a \"secret\" that is a string", slot)
             }
-            guard let claim = sessions.users[user].claim,
-                Handshake.areEqual(verifier(of: text.decoded(in: line), claim: claim), sessions.users[user].verifier)
-            else { return unauthenticated("the supplied secret is incorrect", slot) }
+            guard let claim = sessions.users[user].claim else {
+                return unauthenticated("the supplied secret is incorrect", slot)
+            }
+            var secret = text.decoded(in: line)
+            let isRight = Handshake.areEqual(verifier(of: secret, claim: claim), sessions.users[user].verifier)
+            cryptography.wipe(&secret)
+            guard isRight else { return unauthenticated("the supplied secret is incorrect", slot) }
         }
         guard case .object(let object) = activity else {
             return invalid("ACTIVITY_MESSAGE needs an \"activity\" that is an object", slot)
@@ -210,6 +214,7 @@ extension Node {
         message.appendInteger(claim.origin.random)
         message.appendInteger(claim.counter)
         message.append(contentsOf: secret)
+        defer { cryptography.wipe(&message) }
         return cryptography.hmac(verifierKey, message)
     }
 

@@ -85,6 +85,10 @@ public struct NodeConfiguration: Sendable {
     public struct Limits: Sendable {
         /// Longest line of a client, without its end.
         public var lineBytes = 1 << 20
+        /// How deeply objects and arrays may nest in such a line.
+        public var jsonDepth = JSONScanner.defaultDepthLimit
+        /// Longest frame that is taken from a proven server, but for `PeerFrame.Limit.marginBytes`.
+        public var frameBytes = RecordHeader.recordBytesMax
         /// Bytes of records kept for others; beyond it the oldest are given up.
         public var storeBytes = 256 << 20
         /// Bytes of records and state that a link may have on the way (receiver credit).
@@ -139,6 +143,9 @@ public struct NodeConfiguration: Sendable {
         public var claims = 16 << 20
 
         public init() {}
+
+        /// Longest frame that is taken from a proven server.
+        public var frameLimit: Int { frameBytes + PeerFrame.Limit.marginBytes }
     }
 }
 

@@ -93,6 +93,7 @@ public enum SessionCloseReason: String, Hashable, Sendable, CaseIterable {
     case redirected
     case peerSaidInvalid
     case lineTooLong
+    case nestedTooDeeply
     /// The user's claim lost against an older one.
     case claimLost
     /// An operator has ended the sessions of its user, or changed the secret.
@@ -108,6 +109,7 @@ public enum SessionCloseReason: String, Hashable, Sendable, CaseIterable {
 public enum LinkCloseReason: String, Hashable, Sendable, CaseIterable {
     case notAPeer
     case brokenFrame
+    case frameTooLong
     case unexpectedFrame
     case wrongSecret
     case versionMismatch

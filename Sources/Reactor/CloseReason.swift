@@ -36,6 +36,8 @@ public enum CloseReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case tlsTimedOut
     /// It was the oldest of too many connections in the midst of a handshake.
     case tlsCrowdedOut
+    /// It asked for more and more answers of TLS itself, and read none.
+    case tlsUnread
     /// A conversation under TLS ended without saying so: somebody may have cut it.
     case tlsTruncated
 

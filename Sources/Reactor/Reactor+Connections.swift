@@ -277,7 +277,7 @@ extension Reactor {
     /// What a connection takes of `bufferBytes`.
     public func bufferBytes(of id: ConnectionID) -> Int {
         guard let slot = live(id) else { return 0 }
-        return connections[slot].input.memoryBytes + connections[slot].output.memoryBytes
+        return connections[slot].input.memoryBytes + connections[slot].output.memoryBytes + sealedBytes(slot)
     }
 
     // MARK: Slots
@@ -323,7 +323,7 @@ extension Reactor {
         precondition(connections[slot].state == .closing)
         changeInput(slot) { $0.free() }
         changeOutput(slot) { $0.free() }
-        if connections[slot].transport == .tls { tlsSessions[UInt32(slot)] = nil }
+        releaseSession(slot)
         connections[slot].state = .free
         freeSlots.append(UInt32(slot))
     }

@@ -13,10 +13,9 @@ extension Reactor {
         if connections[slot].state == .dialling { return finishDial(slot, &handler) }
         let isBroken = mask & (CES_ERR | CES_HUP) != 0
         if connections[slot].flags.contains(.blocked) && (isBroken || mask & CES_OUT != 0) {
-            connections[slot].flags.remove(.blocked)
             // There is room only because the peer has taken something.
             if !isBroken { stalls.cancel(UInt32(slot)) }
-            markDirty(slot)
+            unblock(slot)
         }
         if connections[slot].wantsInput {
             if isBroken || mask & (CES_IN | CES_RDHUP) != 0 { read(slot, &handler) }

@@ -50,39 +50,66 @@ extension Reactor {
     /// The subscribers now.
     public var subscriberCount: Int { fanOut.count }
 
-    /// Looks for subscribers that have more than so many bytes of the ring still to get, blocked ones included, and at
-    /// whether they move. Who publishes no more while one of them keeps up loses none but the slow.
-    ///
-    /// A subscriber found lagging keeps up for one period; it earns the next by taking `leastBytes` within it. One that
-    /// does not is too slow until it takes as much within a period, or lags no more.
+    /// How many subscribers have more than so many bytes of the ring still to get, blocked ones included.
     ///
     /// - Complexity: linear in the subscribers, some nanoseconds each: not for every turn.
+    public func lagging(by bytes: Int) -> Int {
+        fanOut.slots.reduce(0) { ringLag(Int($1)) > bytes ? $0 + 1 : $0 }
+    }
+
+    /// Looks at whether those subscribers move, and returns how many of them keep up. Who publishes no more while one
+    /// of them does loses none but the slow.
+    ///
+    /// A subscriber found lagging keeps up for one period; it earns the next by taking `leastBytes` within it. One that
+    /// does not is too slow until it takes as much within a period, or lags no more. So is, from the beginning, one
+    /// that took nothing at all for `stillMilliseconds` before.
+    ///
+    /// - Complexity: that of `lagging(by:)`.
     public mutating func surveySubscribers(
-        laggingBy bytes: Int, leastBytes: Int, periodMilliseconds: Int
-    ) -> SubscriberSurvey {
+        laggingBy bytes: Int, leastBytes: Int, periodMilliseconds: Int, stillMilliseconds: Int
+    ) -> Int {
         let time = now / 1_000_000
-        var survey = SubscriberSurvey()
+        var keepingUp = 0
         for entry in fanOut.slots {
             let slot = Int(entry)
             guard ringLag(slot) > bytes else {
-                forgetMark(slot)
+                lagsNoMore(slot)
                 continue
             }
-            let cursor = connections[slot].cursor
-            let mark = marks[entry]
-            let hasEarned = mark.map { Int(cursor - $0.cursor) >= leastBytes } ?? true
-            let isOver = mark.map { Int(time - $0.milliseconds) >= periodMilliseconds } ?? true
-            if hasEarned {
+            let flags = connections[slot].flags
+            let elapsed = marks[entry].map { Int(time - $0.milliseconds) } ?? 0
+            if !flags.contains(.lagging) {
                 connections[slot].flags.insert(.lagging)
-                connections[slot].flags.remove(.tooSlow)
-            } else if isOver {
-                connections[slot].flags.insert(.tooSlow)
+                if flags.contains(.blocked), elapsed >= stillMilliseconds { connections[slot].flags.insert(.tooSlow) }
+                markProgress(slot)
             }
-            if hasEarned || isOver { marks[entry] = ProgressMark(milliseconds: time, cursor: cursor) }
-            survey.lagging += 1
-            if !connections[slot].flags.contains(.tooSlow) { survey.keepingUp += 1 }
+            let taken = marks[entry].map { Int(connections[slot].cursor - $0.cursor) } ?? 0
+            if taken >= leastBytes {
+                connections[slot].flags.remove(.tooSlow)
+                markProgress(slot)
+            } else if flags.contains(.lagging), elapsed >= periodMilliseconds {
+                connections[slot].flags.insert(.tooSlow)
+                markProgress(slot)
+            }
+            if !connections[slot].flags.contains(.tooSlow) { keepingUp += 1 }
         }
-        return survey
+        return keepingUp
+    }
+
+    private mutating func markProgress(_ slot: Int) {
+        marks[UInt32(slot)] = ProgressMark(milliseconds: now / 1_000_000, cursor: connections[slot].cursor)
+    }
+
+    /// It has a mark as long as it lags, or is parked.
+    private mutating func lagsNoMore(_ slot: Int) {
+        guard connections[slot].flags.contains(.lagging) else { return }
+        connections[slot].flags.subtract([.lagging, .tooSlow])
+        if isParked(slot) { markProgress(slot) } else { marks[UInt32(slot)] = nil }
+    }
+
+    private func isParked(_ slot: Int) -> Bool {
+        let index = connections[slot].subscriberIndex
+        return index != Connection.notSubscribed && index >= fanOut.readyCount
     }
 
     /// Where a look at how far all subscribers are begins: how many there are, and the end of the ring.
@@ -117,7 +144,9 @@ extension Reactor {
         _ = ces_set_not_sent_low_water(connections[slot].fd, Int32(clamping: configuration.notSentLowWater))
         connections[slot].cursor = ring.end
         connections[slot].flags.insert(.following)
-        connections[slot].subscriberIndex = fanOut.add(UInt32(slot))
+        connections[slot].subscriberIndex = UInt32(fanOut.count)
+        fanOut.append(UInt32(slot))
+        if connections[slot].flags.contains(.blocked) { park(slot) } else { unpark(slot) }
         statistics.subscribers = fanOut.count
         return true
     }
@@ -156,19 +185,14 @@ extension Reactor {
     }
 
     mutating func leaveSubscribers(_ slot: Int) {
-        let index = connections[slot].subscriberIndex
-        guard index != Connection.notSubscribed else { return }
-        if let moved = fanOut.remove(at: index) { connections[Int(moved)].subscriberIndex = index }
+        guard connections[slot].subscriberIndex != Connection.notSubscribed else { return }
+        park(slot)
+        placeSubscriber(slot, fanOut.count - 1)
+        fanOut.removeLast()
         connections[slot].subscriberIndex = Connection.notSubscribed
         statistics.subscribers = fanOut.count
-        forgetMark(slot)
-    }
-
-    /// It lags no more.
-    private mutating func forgetMark(_ slot: Int) {
-        guard connections[slot].flags.contains(.lagging) else { return }
         connections[slot].flags.subtract([.lagging, .tooSlow])
-        marks[UInt32(slot)] = nil
+        if !marks.isEmpty { marks[UInt32(slot)] = nil }
     }
 
     /// It gets nothing more of the ring.
@@ -181,6 +205,48 @@ extension Reactor {
     private func ringEnd(_ slot: Int) -> UInt64 {
         guard connections[slot].flags.contains(.stopping), let stop = stops[UInt32(slot)] else { return ring.end }
         return stop.end
+    }
+
+    /// Its socket is full: rounds pass it by.
+    private mutating func park(_ slot: Int) {
+        let index = connections[slot].subscriberIndex
+        guard index != Connection.notSubscribed else { return }
+        if index < fanOut.readyCount {
+            placeSubscriber(slot, fanOut.readyCount - 1)
+            fanOut.park()
+        }
+        fanOut.parkedFloor = min(fanOut.parkedFloor, connections[slot].cursor)
+        if !connections[slot].flags.contains(.lagging) { markProgress(slot) }
+    }
+
+    /// Its socket has room: rounds come to it again.
+    private mutating func unpark(_ slot: Int) {
+        let index = connections[slot].subscriberIndex
+        guard index != Connection.notSubscribed, index >= fanOut.readyCount else { return }
+        placeSubscriber(slot, fanOut.readyCount)
+        fanOut.unpark()
+        if !connections[slot].flags.contains(.lagging) { marks[UInt32(slot)] = nil }
+    }
+
+    /// Changes places with the subscriber at an index.
+    private mutating func placeSubscriber(_ slot: Int, _ index: Int) {
+        let from = connections[slot].subscriberIndex
+        connections[Int(fanOut.slots[index])].subscriberIndex = from
+        connections[slot].subscriberIndex = UInt32(index)
+        fanOut.swap(Int(from), index)
+    }
+
+    /// Closes the parked ones that the ring has overrun. Nobody is looked at before the first of them can be.
+    private mutating func closeOverrunParked() {
+        guard fanOut.parkedFloor < ring.start else { return }
+        fanOut.parkedFloor = .max
+        var index = fanOut.count
+        // Who ends changes places with the last, which has been looked at.
+        while index > fanOut.readyCount {
+            index -= 1
+            let slot = Int(fanOut.slots[index])
+            if !closeIfOverrun(slot) { fanOut.parkedFloor = min(fanOut.parkedFloor, connections[slot].cursor) }
+        }
     }
 
     /// Bytes of the ring that a connection has still to get.
@@ -212,17 +278,14 @@ extension Reactor {
         if count == dirty.count { dirty.removeAll(keepingCapacity: true) } else { dirty.removeFirst(count) }
     }
 
-    /// Offers the ring's news to subscribers, at most a slice of them a turn. Blocked ones cost no send: they are only
-    /// checked for having been overrun, and go on when they become writable.
+    /// Offers the ring's news to subscribers, at most a slice of them a turn. Parked ones go on when they become
+    /// writable, or end when they are overrun.
     mutating func flushSubscribers() {
+        closeOverrunParked()
         var sends = 0
         let bytesBefore = statistics.bytesSent
         while let next = fanOut.next(end: ring.end) {
             let slot = Int(next)
-            if connections[slot].flags.contains(.blocked) {
-                _ = closeIfOverrun(slot)
-                continue
-            }
             guard connections[slot].cursor != ring.end else { continue }
             if !connections[slot].hasOnlyNews {
                 flush(slot)
@@ -319,6 +382,7 @@ extension Reactor {
         case .blocked: return block(slot)
         case .failed(let code): return failWrite(slot, code)
         }
+        countSealed(slot)
         guard isTransportReady(slot) else { return updateInterest(slot) }
         while let source = nextSource(slot) {
             // The ring and the buffer stay as they are during the send.
@@ -344,10 +408,19 @@ extension Reactor {
     private mutating func block(_ slot: Int) {
         statistics.partialWrites += 1
         connections[slot].flags.insert(.blocked)
+        park(slot)
+        countSealed(slot)
         if !stalls.contains(UInt32(slot)) {
             stalls.set(UInt32(slot), due: now + UInt64(configuration.writeStallMilliseconds) * 1_000_000)
         }
         updateInterest(slot)
+    }
+
+    /// Its peer has taken something, or is gone: the next flush finds out how much fits.
+    mutating func unblock(_ slot: Int) {
+        connections[slot].flags.remove(.blocked)
+        unpark(slot)
+        markDirty(slot)
     }
 
     /// Where the next bytes of a connection come from.

@@ -164,13 +164,15 @@ extension Reactor {
         }
         session.isUndrained = false
         let result = session.isEstablished ? decrypt(slot, session) : goOn(slot, session)
-        // A read may want to write: a flight of the handshake, a change of keys. What is written for the conversation
-        // never makes so much of it: only who asks again and again, and does not read the answers.
-        guard session.outputCount <= 2 * Self.sealedBytesMax else {
+        // A read may want to write: a flight of the handshake, a change of keys.
+        guard session.outputCount <= Self.unreadBytesMax else {
             tlsFailures[id(slot).rawValue] = "the other end asks without reading the answers"
-            return .broken(.tlsFailed)
+            return .broken(.tlsUnread)
         }
-        if session.outputCount > 0 { markDirty(slot) }
+        if session.outputCount > 0 {
+            countSealed(slot)
+            markDirty(slot)
+        }
         return result
     }
 
@@ -251,6 +253,10 @@ extension Reactor {
     /// Ciphertext made before it is given to the kernel: four records for one send. More would only be copied back and
     /// forth where the kernel takes less. A guess.
     private static var sealedBytesMax: Int { 64 << 10 }
+
+    /// What a session may have for the network while its other end is heard. What is written for the conversation never
+    /// makes so much of it: only who asks for answers of TLS again and again, and does not read them.
+    static var unreadBytesMax: Int { 2 * sealedBytesMax }
 
     /// Writes as much as the kernel takes, in whole records.
     mutating func tlsSend(_ slot: Int, _ bytes: UnsafeRawBufferPointer) -> TransferResult {
@@ -343,6 +349,21 @@ extension Reactor {
     /// Says the end of the stream in the session's own words. What is not taken at once has to be pushed.
     mutating func endSession(_ slot: Int) {
         if connections[slot].transport == .tls { session(slot).end() }
+    }
+
+    /// What is sealed and waits is memory like that of other buffers. After each change that outlasts a flush.
+    mutating func countSealed(_ slot: Int) {
+        guard connections[slot].transport == .tls else { return }
+        let session = session(slot)
+        statistics.bufferBytes += session.outputCount - session.countedOutput
+        session.countedOutput = session.outputCount
+    }
+
+    /// The connection is over, and with it its session.
+    mutating func releaseSession(_ slot: Int) {
+        guard connections[slot].transport == .tls else { return }
+        statistics.bufferBytes -= session(slot).countedOutput
+        tlsSessions[UInt32(slot)] = nil
     }
 
     /// Bytes that the session has taken and the kernel has not.

@@ -12,7 +12,7 @@ public struct ReactorStatistics: Sendable {
     public internal(set) var open = 0
     /// Subscribers of the ring now.
     public internal(set) var subscribers = 0
-    /// Memory of partial lines and of private output that waits.
+    /// Memory of partial lines, and of private or sealed output that waits.
     public internal(set) var bufferBytes = 0
     /// Times that a listener's turn ended at its budget; who came later waits for the next one.
     public internal(set) var acceptsCut: UInt64 = 0

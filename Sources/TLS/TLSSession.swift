@@ -19,6 +19,8 @@ internal import CEpollShim
     public var isUndrained = false
     /// On the owner's list of those.
     public var isListed = false
+    /// How much of the output the owner has counted as memory.
+    public var countedOutput = 0
 
     public enum Outcome {
         case bytes(Int)

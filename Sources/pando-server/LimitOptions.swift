@@ -8,6 +8,14 @@ struct LimitOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Longest line of a client.", valueName: "bytes"))
     var maxLineBytes = Given(standard: 1 << 20)
 
+    @Option(help: ArgumentHelp("How deeply objects and arrays may nest in a line of a client.", valueName: "levels"))
+    var maxJsonDepth = Given(standard: 64)
+
+    @Option(
+        help: ArgumentHelp(
+            "Longest frame of another server: the longest line of any of them has to fit.", valueName: "MiB"))
+    var maxFrameMb = Given(standard: 16)
+
     @Flag(
         inversion: .prefixedNo,
         help: """
@@ -58,6 +66,12 @@ struct LimitOptions: ParsableArguments {
                 "max-line-bytes", maxLineBytes.text, \.limits.lineBytes,
                 .number(ServerConfiguration.lineBytesRange, "bytes")),
             ServerSetting(
+                "max-json-depth", maxJsonDepth.text, \.limits.jsonDepth,
+                .number(ServerConfiguration.jsonDepthRange)),
+            ServerSetting(
+                "max-frame-mb", maxFrameMb.text, \.limits.frameBytes,
+                .mebibytes(ServerConfiguration.frameMebibytesRange)),
+            ServerSetting(
                 "allow-huge-integers", allowHugeIntegers.map(String.init), \.allowsHugeIntegers, .truth),
             ServerSetting(
                 "max-store-mb", maxStoreMb.text, \.limits.storeBytes, .mebibytes(1...Self.mebibytesMax)),
@@ -76,6 +90,9 @@ struct LimitOptions: ParsableArguments {
     }
 
     static let rules = [
+        ServerRule(["max-frame-mb", "max-line-bytes"], "max-frame-mb must hold a line of max-line-bytes.") {
+            $0.target.limits.frameBytes >= ServerConfiguration.frameBytesMin(lineBytes: $0.target.limits.lineBytes)
+        },
         ServerRule(
             ["activity-log-mb", "max-line-bytes"],
             "activity-log-mb must hold \(ServerConfiguration.linesInLogMin) lines of max-line-bytes: more of the one, "
@@ -83,6 +100,6 @@ struct LimitOptions: ParsableArguments {
         ) {
             let needed = ServerConfiguration.activityLogBytesMin(lineBytes: $0.target.limits.lineBytes)
             return $0.target.activityLogBytes ?? needed >= needed
-        }
+        },
     ]
 }

@@ -58,10 +58,10 @@ import Testing
 
     @Test func `a frame longer than the limit or without a type is refused`() {
         #expect(throws: FrameFault.truncated) { try header(of: [0, 0, 0, 0, 1]) }
-        #expect(throws: FrameFault.overLimit(field: "frame length", value: 513, limit: 512)) {
+        #expect(throws: FrameFault.tooLong(bytes: 513, limit: 512)) {
             try header(of: [1, 2, 0, 0, 1])
         }
-        #expect(throws: FrameFault.overLimit(field: "frame length", value: 0xFFFF_FFFF, limit: 512)) {
+        #expect(throws: FrameFault.tooLong(bytes: 0xFFFF_FFFF, limit: 512)) {
             try header(of: [255, 255, 255, 255, 1])
         }
     }

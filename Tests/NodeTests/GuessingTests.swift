@@ -231,7 +231,7 @@ import Testing
 
     // MARK: Wiping
 
-    @Test func `each secret is wiped when its login or registration has ended`() {
+    @Test func `each secret is wiped when its login, registration or message has ended`() {
         let wiped = Wiped()
         let cryptography = Cryptography(hmac: Desk.cryptography.hmac) { secret in
             wiped.texts.append(String(decoding: secret, as: UTF8.self))
@@ -243,12 +243,19 @@ import Testing
         desk.hash()
         _ = logIn("long enough 2", at: desk)
         _ = logIn("long enough 3", as: "nobody", at: desk)
-        _ = logIn("long enough 1", at: desk)
+        let there = logIn("long enough 1", at: desk)
         let gone = logIn("long enough 4", at: desk, hashing: false)
         _ = desk.takeOutputs()
         desk.node.clientClosed(gone, at: desk.now)
-        let places = [1, 2, 3, 1, 4].map { "long enough \($0)" }
-        #expect(wiped.texts.filter { !$0.isEmpty } == places)
+        desk.say(
+            #"{"command":"ACTIVITY_MESSAGE","username":"ada","secret":"long enough 5","activity":{}}"# + "\n", by: there
+        )
+        let places = [1, 2, 3, 1, 4, 5].map { "long enough \($0)" }
+        #expect(wiped.texts.filter { $0.hasPrefix("long enough") } == places)
+        // What was digested had it in it as well, behind the claim: each but that of the registration.
+        for number in [1, 5] {
+            #expect(wiped.texts.contains { $0.hasSuffix("long enough \(number)") && $0.count > 13 })
+        }
     }
 }
 

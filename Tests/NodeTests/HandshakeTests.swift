@@ -151,7 +151,7 @@ import Testing
         let desk = Desk()
         let link = desk.accept()
         desk.say(Preamble.bytes + [1, 2, 0, 0, 1], over: link)
-        #expect(desk.closed[link] == .brokenFrame)
+        #expect(desk.closed[link] == .frameTooLong)
     }
 
     @Test(arguments: ["{\"command\":\"LOGIN\"}\n", "GET / HTTP/1.1\r\n", "\u{16}\u{03}\u{01}"])

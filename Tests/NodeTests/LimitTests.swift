@@ -16,6 +16,31 @@ import Testing
         #expect(desk.node.statistics.invalidMessages == 1)
     }
 
+    @Test func `jsonDepth: a line that nests more deeply is refused`() {
+        let desk = Desk { $0.limits.jsonDepth = 3 }
+        func activity(_ value: String) -> String {
+            #"{"command":"ACTIVITY_MESSAGE","username":"anonymous","activity":{"t":\#(value)}}"# + "\n"
+        }
+        let client = desk.anonymous()
+        desk.say(activity("[1]"), by: client)
+        #expect(desk.finished[client] == nil && desk.published.count == 1)
+        desk.say(activity("[[1]]"), by: client)
+        #expect(desk.finished[client] == .nestedTooDeeply)
+        #expect(desk.node.statistics.invalidMessages == 1 && desk.published.count == 1)
+    }
+
+    @Test(arguments: [0, 1]) func `frameBytes: a link with a longer frame is closed`(surplus: Int) {
+        let desk = Desk { $0.limits.frameBytes = 100_000 }
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        // A type that nobody knows, which would be stepped over.
+        let length = 100_000 + PeerFrame.Limit.marginBytes + surplus
+        var frame: [UInt8] = []
+        for byte in 0..<4 { frame.append(UInt8(truncatingIfNeeded: length >> (8 * byte))) }
+        desk.say(frame + [UInt8](repeating: 255, count: length), over: link)
+        #expect(desk.closed[link] == (surplus > 0 ? .frameTooLong : nil))
+        #expect(desk.node.statistics.framesUnknown == (surplus > 0 ? 0 : 1))
+    }
+
     @Test func `storeBytes: the oldest records are given up, counted and told as a gap`() {
         let desk = Desk { $0.limits.storeBytes = 200_000 }
         let link = desk.join(Peers.id(1), at: Peers.address(1))

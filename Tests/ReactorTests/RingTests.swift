@@ -92,6 +92,50 @@ import Testing
         withExtendedLifetime(slowPeer) {}
     }
 
+    /// They are positions, which no round comes to, until they take something or are overrun.
+    @Test func readersThatNeverReadArePassedBy() throws {
+        let harness = try Harness { $0.ringCapacity = 256 << 10 }
+        let (quick, quickPeer) = try harness.pair()
+        harness.reactor.subscribe(quick)
+        var deaf: [(id: ConnectionID, peer: Peer)] = []
+        var (expected, got): ([UInt8], [UInt8]) = ([], [])
+        func publish(_ count: Int) throws {
+            for number in 0..<count {
+                harness.reactor.publish(line(number, length: 1_000))
+                expected += line(number, length: 1_000)
+                try harness.turn()
+                got += quickPeer.read() ?? []
+            }
+        }
+        // Each stops elsewhere in the ring.
+        for _ in 0..<10 {
+            deaf.append(try harness.pair(buffer: 4_096))
+            harness.reactor.subscribe(deaf[deaf.count - 1].id)
+            try publish(12)
+        }
+        try publish(40)
+        #expect(harness.readyCount == 1)
+        // Who takes all of it is among the others again; who leaves is nowhere.
+        let owed = Array(expected[60_000...])
+        var heard: [UInt8] = []
+        try harness.until {
+            heard += deaf[5].peer.read() ?? []
+            return heard.count == owed.count
+        }
+        #expect(heard == owed)
+        #expect(harness.readyCount == 2)
+        for index in [5, 0] {
+            harness.reactor.close(deaf[index].id, .finished)
+            deaf.remove(at: index)
+        }
+        // The ring runs over them one by one; the others go on.
+        try publish(300)
+        #expect(deaf.allSatisfy { harness.handler.closed[$0.id] == .slowConsumer })
+        #expect(harness.reactor.statistics.ringOverruns == 8)
+        #expect(harness.reactor.subscriberCount == 1)
+        #expect(got == expected)
+    }
+
     @Test func fanOutLetsOthersInBetweenSlices() throws {
         _ = try DescriptorLimit.raise()
         let harness = try Harness {
@@ -152,9 +196,9 @@ import Testing
         let (quick, quickPeer) = try harness.pair()
         for id in [brisk, still, quick] { harness.reactor.subscribe(id) }
         func survey() -> [Int] {
-            let survey = harness.reactor.surveySubscribers(
-                laggingBy: 100_000, leastBytes: 20_000, periodMilliseconds: 20)
-            return [survey.lagging, survey.keepingUp]
+            let keepingUp = harness.reactor.surveySubscribers(
+                laggingBy: 100_000, leastBytes: 20_000, periodMilliseconds: 20, stillMilliseconds: 60_000)
+            return [harness.reactor.lagging(by: 100_000), keepingUp]
         }
         func pass(_ milliseconds: UInt64) throws {
             let end = SystemClock.monotonicNanoseconds + milliseconds * 1_000_000
@@ -188,6 +232,26 @@ import Testing
         try drain(still, stillPeer, to: 0)
         #expect(survey() == [0, 0])
         #expect(harness.flags(still).isDisjoint(with: [.lagging, .tooSlow]))
+    }
+
+    /// Whoever stood still for long before it lagged is not waited for another period.
+    @Test func aSurveyDoesNotWaitForWhoTookNothingBefore() throws {
+        let harness = try Harness()
+        let (id, peer) = try harness.pair(buffer: 4_096)
+        harness.reactor.subscribe(id)
+        harness.reactor.publish(line(1, length: 50_000))
+        try harness.turn()
+        #expect(harness.flags(id).contains(.blocked))
+        let end = SystemClock.monotonicNanoseconds + 21_000_000
+        repeat { try harness.turn(1) } while SystemClock.monotonicNanoseconds < end
+        harness.reactor.publish(line(2, length: 200_000))
+        try harness.turn()
+        let lagging = harness.reactor.lagging(by: 100_000)
+        #expect(lagging == 1)
+        let keepingUp = harness.reactor.surveySubscribers(
+            laggingBy: 100_000, leastBytes: 1, periodMilliseconds: 60_000, stillMilliseconds: 20)
+        #expect(keepingUp == 0)
+        withExtendedLifetime(peer) {}
     }
 
     @Test func finishingDeliversWhatWasPublishedBefore() throws {
@@ -244,19 +308,20 @@ import Testing
         }
         for _ in 0..<200 {
             var fanOut = FanOut(capacity: 8)
-            var indices: [UInt32: UInt32] = [:]
-            for slot in 0..<UInt32(40) { indices[slot] = fanOut.add(slot) }
+            for slot in 0..<UInt32(40) {
+                fanOut.append(slot)
+                fanOut.unpark()
+            }
             var visited: Set<UInt32> = []
             while let slot = fanOut.next(end: 1) {
                 visited.insert(slot)
-                guard next(3) == 0, let victim = indices.keys.sorted().dropFirst(next(indices.count)).first else {
-                    continue
-                }
-                let index = indices[victim]!
-                indices[victim] = nil
-                if let moved = fanOut.remove(at: index) { indices[moved] = index }
+                guard next(3) == 0, fanOut.readyCount > 0 else { continue }
+                fanOut.swap(next(fanOut.readyCount), fanOut.readyCount - 1)
+                fanOut.park()
+                if next(2) == 0 { fanOut.removeLast() }
             }
-            #expect(visited.isSuperset(of: indices.keys))
+            let ready = fanOut.slots[..<fanOut.readyCount]
+            #expect(visited.isSuperset(of: ready))
             #expect(fanOut.servedEnd == 1)
         }
     }

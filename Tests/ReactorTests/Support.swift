@@ -127,6 +127,7 @@ final class Harness {
     // Macros of the testing library cannot take a value that is not copyable.
     func isOpen(_ id: ConnectionID) -> Bool { reactor.isOpen(id) }
     func unsent(_ id: ConnectionID) -> Int { reactor.unsent(id) }
+    var readyCount: Int { reactor.fanOut.readyCount }
     var hasStall: Bool { reactor.stalls.next != nil }
     var hasDeadline: Bool { reactor.deadlines.next != nil }
     var localAddress: SocketAddress? { reactor.localAddress(of: listener) }

@@ -309,6 +309,53 @@ private final class Visitors {
 }
 
 @Suite struct TLSBudgetTests {
+    /// Of those who ask for answers of TLS without end, none of which OpenSSL's own clients can be made to be, this is
+    /// what the server sees: more to be sent than it ever seals, and something to be read.
+    @Test func answersThatNobodyReadsAreBounded() throws {
+        let visitors = try Visitors()
+        let harness = visitors.harness
+        try visitors.come(1)
+        try visitors.until("secured") { visitors.handshakes == 1 }
+        let id = harness.handler.accepted[0]
+        let session = try #require(harness.reactor.tlsSessions[id.slot])
+        let answer = [UInt8](repeating: 0x61, count: 1 << 14)
+        while session.outputCount <= Reactor.unreadBytesMax {
+            guard case .bytes = answer.withUnsafeBytes({ session.write($0) }) else { throw TestFailure() }
+        }
+        guard case .bytes = answer.withUnsafeBytes({ visitors.all[0].session.write($0) }) else { throw TestFailure() }
+        try visitors.until("closed") { harness.handler.closed[id] != nil }
+        #expect(harness.handler.closed[id] == .tlsUnread)
+        #expect(harness.reactor.statistics.closed(.tlsUnread) == 1)
+    }
+
+    /// What is sealed and waits is memory, and counted as such.
+    @Test func sealedBytesThatWaitAreCounted() throws {
+        let visitors = try Visitors()
+        let harness = visitors.harness
+        try visitors.come(1)
+        try visitors.until("secured") { visitors.handshakes == 1 }
+        let id = harness.handler.accepted[0]
+        harness.reactor.subscribe(id)
+        var size: Int32 = 4_096
+        let fd = harness.reactor.connections[Int(id.slot)].fd
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        harness.reactor.publish(line(1, length: 1_000_000))
+        // Nobody reads.
+        try harness.until("it is blocked") { harness.flags(id).contains(.blocked) }
+        let (sealed, counted) = (harness.reactor.sealedBytes(Int(id.slot)), harness.reactor.bufferBytes(of: id))
+        #expect(sealed > 0 && sealed == counted)
+        #expect(harness.reactor.statistics.bufferBytes == counted)
+        var got = 0
+        var room = [UInt8](repeating: 0, count: 1 << 16)
+        try visitors.until("all has come") {
+            while case .bytes(let count) = room.withUnsafeMutableBytes({ visitors.all[0].session.read(into: $0) }) {
+                got += count
+            }
+            return got == 1_000_000
+        }
+        #expect(harness.reactor.statistics.bufferBytes == 0)
+    }
+
     /// A crowd of handshakes is spread over turns, so that who is connected is served between them.
     @Test func aTurnHasABudgetOfHandshakes() throws {
         let visitors = try Visitors { $0.turnEventMicroseconds = 1 }

@@ -226,6 +226,21 @@ extension LightTests {
             }
         }
 
+        /// The handshake is done in time, and then there is not a word.
+        @Test func whoSaysNothingUnderTLSIsClosed() throws {
+            var options = try options("required")
+            options.more += ["--first-byte-ms", "300"]
+            try withServer(options) { server in
+                try withTool(server.port, ["-tls1_3"]) { program in
+                    let end = try program.waitForExit(seconds: 20)
+                    #expect(end == .code(0))
+                }
+                let statistics = try server.statistics()
+                #expect(statistics.closed("helloTimeout") == 1)
+                #expect(statistics.json["reactor"]?["tls_handshakes"]?.integer == 1)
+            }
+        }
+
         // MARK: Reload
 
         private func reload(_ server: ServerProcess, _ count: Int, _ words: String) throws {

@@ -219,7 +219,8 @@ extension LightTests {
         @Test func `a shell completes options and their values`() throws {
             #expect(
                 try completions("--max") == [
-                    "--max-line-bytes", "--max-store-mb", "--max-connections", "--max-buffer-mb",
+                    "--max-line-bytes", "--max-json-depth", "--max-frame-mb", "--max-store-mb", "--max-connections",
+                    "--max-buffer-mb",
                 ])
             #expect(try completions("--log-level", "d") == ["debug"])
             #expect(try completions("--log-format", "") == ["text", "json"])

@@ -123,6 +123,21 @@ extension LightTests {
             }
         }
 
+        @Test func aLineNestsSoDeeplyAndNoMore() throws {
+            try besideABystander(["--max-json-depth", "10"]) { server in
+                func nested(_ depth: Int) -> String {
+                    #"{"t":\#(String(repeating: "[", count: depth - 2))\#(String(repeating: "]", count: depth - 2))}"#
+                }
+                let client = try TestClient(port: server.port)
+                try client.login()
+                try client.sayAndHear(nested(10))
+                try client.say(nested(11))
+                #expect(try client.expect("INVALID_MESSAGE").info.contains("nested too deeply"))
+                try client.expectClosed()
+                try expectClosed(server, "nestedTooDeeply")
+            }
+        }
+
         // MARK: Numbers
 
         @Test func theOldestOfACrowdGivesWayToWhoLogsIn() throws {

@@ -15,7 +15,7 @@ extension PeerFrame {
         for index in 0..<4 { length |= UInt32(bytes[offset + index]) << UInt32(8 * index) }
         guard length >= 1 else { throw .truncated }
         guard Int(length) <= limit else {
-            throw .overLimit(field: "frame length", value: UInt64(length), limit: UInt64(limit))
+            throw .tooLong(bytes: UInt64(length), limit: UInt64(limit))
         }
         return Header(size: Int(length) + 4, kind: bytes[offset + 4])
     }

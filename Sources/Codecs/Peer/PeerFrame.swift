@@ -133,8 +133,10 @@ public enum PeerFrame: Hashable, Sendable {
         public static let headerBytes = 5
         /// Longest frame from a peer that has not proved itself.
         public static let unprovenBytes = 512
-        /// Longest frame: one record of the largest size and its frame.
-        public static let provenBytes = RecordHeader.recordBytesMax + 4096
+        /// What a frame may have beside its largest record.
+        public static let marginBytes = 4096
+        /// Longest frame of all: one record of the largest size and its frame.
+        public static let provenBytes = RecordHeader.recordBytesMax + marginBytes
         public static let nonceBytes = 32
         public static let macBytes = 32
         /// Longest explanation in a refusal.

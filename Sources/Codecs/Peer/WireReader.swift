@@ -4,6 +4,8 @@ public enum FrameFault: Error, Hashable, Sendable {
     case truncated
     /// Bytes are left over after the last field.
     case trailingBytes(Int)
+    /// The frame itself is longer than its receiver takes.
+    case tooLong(bytes: UInt64, limit: UInt64)
     /// A count or a length is beyond its stated limit.
     case overLimit(field: String, value: UInt64, limit: UInt64)
     /// A field has a value that its type does not have.

@@ -161,7 +161,7 @@ extension Shell: ReactorHandler {
 
     private mutating func openLink(_ id: ConnectionID, dial: DialID?, in reactor: inout Reactor) {
         connections.setRole(.link, of: id)
-        reactor.setInputLimit(id, bytes: ShellSettings.linkInputBytes)
+        reactor.setInputLimit(id, bytes: settings.linkInputBytes)
         reactor.setOutputLimit(id, bytes: settings.linkOutputBytes)
         let binding = reactor.exportedKey(of: id, label: Self.bindingLabel) ?? []
         node.linkOpened(LinkID(id), dial: dial, binding: binding, at: instant(of: reactor))

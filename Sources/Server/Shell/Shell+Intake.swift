@@ -9,9 +9,10 @@
 ///   more (a thousand of them behind a line of 128 Mbit/s), over each three seconds.
 ///
 /// One that takes less is waited for no more until it moves as fast again: it is overrun and closed (`slowConsumer`) if
-/// the others go on so fast. So a client that stands still holds up the others for one second once, one that trickles
-/// likewise, and one that moves just fast enough slows the server to what it takes. A longer patience would help the
-/// stalled and harm everybody; a higher rate would close clients on a line of 2 Mbit/s whenever somebody floods.
+/// the others go on so fast. Who has taken nothing for three seconds before it lags so much is not waited for at all.
+/// So a client that stands still holds up the others for one second once at most, one that trickles likewise, and one
+/// that moves just fast enough slows the server to what it takes. A longer patience would help the stalled and harm
+/// everybody; a higher rate would close clients on a line of 2 Mbit/s whenever somebody floods.
 internal import Node
 internal import Reactor
 
@@ -24,8 +25,6 @@ struct Intake {
     /// The end of the ring when the subscribers were last surveyed.
     fileprivate var surveyedEnd: UInt64 = 0
     fileprivate var surveyed = Instant(nanoseconds: 0)
-    /// How many lagged then.
-    fileprivate var lagging = 0
     /// Some of those that lag keep up well enough to be waited for.
     fileprivate var waitsForReaders = false
 
@@ -116,14 +115,14 @@ extension Shell {
             intake.waitsForReaders && now.milliseconds(since: intake.surveyed) >= UInt64(Intake.surveyMilliseconds)
         guard isDue || Int(reactor.ringEnd - intake.surveyedEnd) >= quarter(reactor) / 4 else { return }
         (intake.surveyedEnd, intake.surveyed) = (reactor.ringEnd, now)
-        let isCrowd = intake.lagging >= max(Intake.crowdMin, reactor.subscriberCount / Intake.crowdShare)
-        let share = max(Intake.leastRateInCrowd, Intake.leastRate / max(1, intake.lagging))
+        let lagging = reactor.lagging(by: quarter(reactor))
+        let isCrowd = lagging >= max(Intake.crowdMin, reactor.subscriberCount / Intake.crowdShare)
+        let share = max(Intake.leastRateInCrowd, Intake.leastRate / max(1, lagging))
         let seconds = isCrowd ? Intake.periodSecondsOfCrowd : Intake.periodSeconds
-        let survey = reactor.surveySubscribers(
+        let keepingUp = reactor.surveySubscribers(
             laggingBy: quarter(reactor), leastBytes: (isCrowd ? share : Intake.leastRate) * seconds,
-            periodMilliseconds: seconds * 1000)
-        intake.lagging = survey.lagging
-        intake.waitsForReaders = survey.keepingUp > 0
+            periodMilliseconds: seconds * 1000, stillMilliseconds: Intake.periodSecondsOfCrowd * 1000)
+        intake.waitsForReaders = keepingUp > 0
     }
 
     private mutating func release(_ id: ConnectionID, in reactor: inout Reactor) {

@@ -125,6 +125,8 @@ struct ShellSettings {
     /// Unsent bytes that a link may have: two windows of records and the largest frame. The node keeps records within
     /// one window; the second is room for everything else, so that only a broken peer meets the limit.
     var linkOutputBytes: Int
+    /// Room for a frame of a link that is being gathered.
+    var linkInputBytes: Int
     /// The longest line that the activity log takes: a quarter of it, as much as a client may lag.
     var publishBytes: Int
     /// Clients that are looked at in one turn, for how far they are: a tenth of a millisecond.
@@ -149,6 +151,4 @@ struct ShellSettings {
     static let drainMilliseconds: UInt64 = 30_000
     /// How long an orderly end may take.
     static let shutdownMilliseconds = 3000
-    /// Room for a frame that is being gathered.
-    static let linkInputBytes = PeerFrame.Limit.provenBytes + 16
 }

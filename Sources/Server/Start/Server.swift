@@ -182,7 +182,7 @@ public enum Server {
             boundAddress: bound, advertised: PeerAddress(host: host, port: bound.port), listener: listener,
             version: version, connectionsMax: connectionsMax,
             linkOutputBytes: 2 * configuration.limits.linkWindowBytes + PeerFrame.Limit.provenBytes,
-            publishBytes: configuration.deliveryBytes,
+            linkInputBytes: configuration.limits.frameLimit + 16, publishBytes: configuration.deliveryBytes,
             dialMilliseconds: Int(clamping: configuration.timing.handshake),
             breathMilliseconds: configuration.timing.silence / 4, limits: configuration.connections,
             drainMilliseconds: configuration.drainGrace, statisticsFile: statisticsFile, output: output,

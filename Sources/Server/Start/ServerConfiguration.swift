@@ -122,11 +122,19 @@ public struct ServerConfiguration: Sendable {
     /// Longest and shortest limit of a line. A record (16 MiB at most) holds the line and what the server adds; a
     /// registration has to fit into the shortest.
     public static let lineBytesRange = 1024...(RecordHeader.recordBytesMax / 2)
+    /// Limits of the nesting that are allowed: an activity is two levels.
+    public static let jsonDepthRange = 2...JSONScanner.greatestDepthLimit
+    /// Limits of a frame that are allowed: a state of many servers is a frame as well. What a server may send is no
+    /// more than the largest.
+    public static let frameMebibytesRange = 4...(RecordHeader.recordBytesMax >> 20)
     /// Costs of a hash that are allowed: the most takes 1 GiB. The least is for tests.
     public static let hashCostRange: ClosedRange<UInt8> = 1...Claim.Limit.cost
 
     /// Bytes of the smallest activity log for a limit of lines.
     public static func activityLogBytesMin(lineBytes: Int) -> Int { linesInLogMin * (lineBytes + lineMargin) }
+
+    /// Bytes of the smallest limit of a frame for a limit of lines.
+    public static func frameBytesMin(lineBytes: Int) -> Int { lineBytes + lineMargin }
 
     var activityLogSize: Int {
         activityLogBytes ?? max(Self.activityLogBytesDefault, Self.activityLogBytesMin(lineBytes: limits.lineBytes))
