@@ -188,6 +188,7 @@ extension Node {
         }
         var body: [UInt8] = []
         body.append(bytes: bytes.extracting(range.lowerBound + PeerFrame.Limit.headerBytes..<range.upperBound))
+        if kind == .unicast, links[index].isOpen { return try receiveUnicast(body) }
         let frame = try PeerFrame.decode(kind, body: body)
         if kind == .claims || kind == .accounts { consume(range.count, link: index) }
         receive(frame, link: index)
@@ -222,12 +223,12 @@ extension Node {
         case .prune(let origin): onPrune(origin, link: index)
         case .graft(let wishes): onGraft(wishes, link: index)
         case .announcement(let announcement): receive(announcement, link: index, as: .pushed)
-        case .unicast(let unicast): receive(unicast, link: index)
         case .credit(let consumed): receiveCredit(consumed, link: index)
         case .heartbeat: break
         case .want(let isWanted):
             links[index].isWantedThere = isWanted
-        case .hello, .challenge, .proof, .welcome, .refusal, .introduction, .level, .bye: unexpected(index)
+        case .hello, .challenge, .proof, .welcome, .refusal, .introduction, .level, .bye, .unicast:
+            unexpected(index)
         }
     }
 

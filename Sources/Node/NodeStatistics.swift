@@ -37,6 +37,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var recordsSent: UInt64 = 0
     /// Records that came with a gap before them; the link is asked to push again.
     public var recordsOutOfOrder: UInt64 = 0
+    /// Records of kinds that only newer servers know: kept and passed on.
+    public var recordsUnknown: UInt64 = 0
     public var activitiesDelivered: UInt64 = 0
     /// Times that a stream stood still because of what its next record's sender had sent before, elsewhere.
     public var dependenciesAwaited: UInt64 = 0
@@ -113,6 +115,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var unicastsForwarded: UInt64 = 0
     /// Unicasts without a next hop or with their hop limit used up.
     public var unicastsDropped: UInt64 = 0
+    /// Unicasts to this server that it cannot read: of a newer server, or broken.
+    public var unicastsUnknown: UInt64 = 0
 
     // Sessions.
     public var logins: UInt64 = 0

@@ -128,6 +128,9 @@ struct Metric {
         .counter(
             .node, "recordsOutOfOrder", "pando_records_out_of_order_total", "Records that came with a gap before."),
         .counter(
+            .node, "recordsUnknown", "pando_records_unknown_total",
+            "Records of kinds that only newer servers know: kept and passed on."),
+        .counter(
             .node, "activitiesDelivered", "pando_activities_delivered_total", "Activities shown to the clients here."),
         .counter(
             .node, "dependenciesAwaited", "pando_dependencies_awaited_total",
@@ -181,6 +184,9 @@ struct Metric {
         .counter(
             .node, "unicastsDropped", "pando_unicasts_dropped_total",
             "Requests and answers without a next hop, or with their hop limit used up."),
+        .counter(
+            .node, "unicastsUnknown", "pando_unicasts_unknown_total",
+            "Requests and answers to this server that it cannot read: of a newer one, or broken."),
     ]
 
     private static let clients: [Metric] = [

@@ -9,6 +9,8 @@ final class Desk {
         case preamble
         case frame(PeerFrame)
         case records(origin: ServerID, first: UInt64, count: Int)
+        /// A frame that this version cannot read.
+        case unread(kind: UInt8, body: [UInt8])
     }
 
     var node: Node
@@ -129,6 +131,8 @@ final class Desk {
                 let frame = try? PeerFrame.decode(kind, body: Array(bytes[range.dropFirst(5)]))
             {
                 said.append(.frame(frame))
+            } else {
+                said.append(.unread(kind: header.kind, body: Array(bytes[range.dropFirst(5)])))
             }
         }
         return said
