@@ -13,11 +13,13 @@ extension Node {
         let start = outbox.bytes.count
         outbox.bytes.append(contentsOf: Preamble.bytes)
         if let dial {
-            let (handshake, hello) = Handshake.dialling(nonce: random.bytes(PeerFrame.Limit.nonceBytes))
+            let (handshake, hello) = Handshake.dialling(
+                nonce: random.bytes(PeerFrame.Limit.nonceBytes), versions: configuration.versions)
             hello.encode(into: &outbox.bytes)
             link = Link(id: id, dial: dial, dialled: overlay.address(of: dial), handshake: handshake, at: now)
         } else {
-            link = Link(id: id, dial: nil, dialled: nil, handshake: .accepting(), at: now)
+            let handshake = Handshake.accepting(versions: configuration.versions)
+            link = Link(id: id, dial: nil, dialled: nil, handshake: handshake, at: now)
         }
         outbox.append(.sendLink(id, start..<outbox.bytes.count))
         link.handshake.binding = binding
@@ -120,7 +122,7 @@ extension Node {
     ) {
         guard links[index].phase != .closing else { return }
         outbox.send(.refusal(refusal, text: text), to: links[index].id)
-        outbox.report(.linkRefused(links[index].id, refusal))
+        outbox.report(.linkRefused(links[index].id, refusal, remote: links[index].dialled, text: text))
         close(index, reason, saying: nil)
     }
 
@@ -256,9 +258,9 @@ extension Node {
         {
             outbox.report(.joinRefused(dialled, refusal, text))
         } else {
-            outbox.report(.linkRefused(links[index].id, refusal))
+            outbox.report(.linkRefused(links[index].id, refusal, remote: dialled, text: "it says: \(text)"))
         }
-        close(index, .refusedByPeer, saying: nil)
+        close(index, refusal == .version ? .versionMismatch : .refusedByPeer, saying: nil)
     }
 
     // MARK: Proof and introduction
@@ -266,19 +268,35 @@ extension Node {
     private mutating func prove(_ frame: PeerFrame, link index: Int) {
         var nonces = random
         let result = links[index].handshake.handle(
-            frame, nonce: nonces.bytes(PeerFrame.Limit.nonceBytes), secret: configuration.secret,
+            frame, nonce: nonces.bytes(PeerFrame.Limit.nonceBytes), secrets: configuration.secrets,
             cryptography: cryptography)
         random = nonces
         switch result {
         case .send(let answer): send(answer, link: index)
         case .proven(let answer):
             links[index].phase = .introducing
+            if links[index].isByOtherSecret { counters.proofsByOtherSecret += 1 }
             if let answer { send(answer, link: index) }
             // The dialler introduces itself first: the acceptor's introduction tells what it knows of the address.
             if links[index].dial != nil { introduce(to: links[index].dialled, link: index) }
         case .refuse(let refusal, let reason, let text): refuse(index, refusal, reason, text)
         case .unexpected: unexpected(index)
         }
+    }
+
+    /// The network's secret is being changed: from now on this server proves itself by the first of these, and takes a
+    /// proof by any. Links stay; those that it has dialled it dials anew, one in the place of the other, so that in the
+    /// end none is left that was proved by another secret.
+    public mutating func changeSecrets(_ secrets: [[UInt8]], at now: Instant) {
+        precondition(!secrets.isEmpty, "a network has a secret")
+        self.now = now
+        var former = configuration.secrets
+        configuration.secrets = secrets
+        for index in links.indices {
+            links[index].handshake.secret = links[index].handshake.secret.flatMap { secrets.firstIndex(of: former[$0]) }
+        }
+        for place in former.indices { cryptography.wipe(&former[place]) }
+        overlayIsDirty = true
     }
 
     private mutating func introduce(to address: PeerAddress?, link index: Int) {

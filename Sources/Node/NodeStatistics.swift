@@ -13,6 +13,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var tombstones = 0
     /// Links past their introductions and levelled.
     public var links = 0
+    /// Of them, those that were proved by another secret than the one by which this server proves itself.
+    public var linksByOtherSecret = 0
     /// Logged-in clients.
     public var sessions = 0
     /// Of them, those that are fed from a floor.
@@ -110,6 +112,8 @@ public struct NodeStatistics: Hashable, Sendable {
     // Links.
     /// Times that a link's credit was used up: what is new waits in the queue until the neighbour has read.
     public var creditExhausted: UInt64 = 0
+    /// Links that were proved by another secret than the first: the network's secret is being changed.
+    public var proofsByOtherSecret: UInt64 = 0
     public var framesReceived: UInt64 = 0
     public var framesUnknown: UInt64 = 0
     public var unicastsForwarded: UInt64 = 0

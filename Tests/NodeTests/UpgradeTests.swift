@@ -88,4 +88,49 @@ import Testing
         }
         #expect(passedOn)
     }
+
+    // MARK: Versions
+
+    @Test(
+        arguments: [(1...1, 1...3, 1), (1...3, 2...5, 3), (2...4, 1...2, 2)]
+            as [(
+                ClosedRange<UInt16>, ClosedRange<UInt16>, UInt16
+            )])
+    func `two servers speak the highest version that both know`(
+        first: ClosedRange<UInt16>, second: ClosedRange<UInt16>, common: UInt16
+    ) {
+        let wires = Wires()
+        wires.add { $0.versions = first }
+        wires.add(bootstrap: 0) { $0.versions = second }
+        #expect(wires.nodes.map { $0.linkStatuses.map(\.version) } == [[common], [common]])
+    }
+
+    @Test func `two servers without a common version tell it on both sides`() throws {
+        let wires = Wires()
+        wires.add { $0.versions = 1...2 }
+        wires.add(bootstrap: 0) { $0.versions = 3...4 }
+        let text = "it speaks versions 3 to 4, this server 1 to 2"
+        let isTold = wires.reports[0].contains { report in
+            if case .linkRefused(_, .version, nil, text) = report { true } else { false }
+        }
+        #expect(isTold)
+        #expect(wires.reports[1].contains(.joinRefused(wires.address(0), .version, text)))
+        #expect(wires.nodes.map(\.statistics.members) == [1, 1])
+    }
+
+    @Test func `a server goes on dialling one that it has no version in common with any more`() {
+        let wires = Wires.network(2)
+        wires.kill(0)
+        wires.pass(milliseconds: 5000)
+        wires.restart(0) { $0.versions = 7...7 }
+        wires.pass(milliseconds: 20_000)
+        let refusals = wires.reports[1].filter { report in
+            if case .linkRefused(_, .version, wires.address(0), let text) = report {
+                text.hasPrefix("it says: it speaks versions") && text.hasSuffix("this server 7 to 7")
+            } else {
+                false
+            }
+        }
+        #expect(refusals.count > 1)
+    }
 }

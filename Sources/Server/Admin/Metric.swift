@@ -77,6 +77,9 @@ struct Metric {
         .gauge(.node, "serversKnown", "pando_servers_known", "Servers whose streams are known, living and dead."),
         .gauge(.node, "tombstones", "pando_tombstones", "Forgotten servers whose ends are remembered."),
         .gauge(.node, "links", "pando_links", "Links to neighbours that are open."),
+        .gauge(
+            .node, "linksByOtherSecret", "pando_links_by_other_secret",
+            "Of them, those that were proved by another secret than the one by which this server proves itself."),
         .gauge(.node, "sessions", "pando_sessions", "Logged-in clients."),
         .gauge(.node, "claims", "pando_claims", "Registered users."),
         .gauge(
@@ -177,6 +180,9 @@ struct Metric {
         .counter(
             .node, "creditExhausted", "pando_credit_exhausted_total",
             "Times that a link's credit was used up: what is new waits."),
+        .counter(
+            .node, "proofsByOtherSecret", "pando_link_proofs_by_other_secret_total",
+            "Links that were proved by another secret than the one by which this server proves itself."),
         .counter(.node, "framesReceived", "pando_frames_received_total", "Frames that came over links."),
         .counter(.node, "framesUnknown", "pando_frames_unknown_total", "Of them, frames of unknown kinds."),
         .counter(

@@ -35,7 +35,7 @@ final class Desk {
         bootstrap: PeerAddress? = nil, wallClock: UInt64 = 1_700_000_000_000,
         cryptography: Cryptography = Desk.cryptography, change: (inout NodeConfiguration) -> Void = { _ in }
     ) {
-        var configuration = NodeConfiguration(address: Desk.address, secret: Wires.secret)
+        var configuration = NodeConfiguration(address: Desk.address, secrets: [Wires.secret])
         configuration.bootstrap = bootstrap
         configuration.timing.resumeWindow = 0
         change(&configuration)
@@ -146,7 +146,7 @@ final class Desk {
         say(hello, over: link)
         guard case .frame(let challenge) = heard(over: link).last,
             case .send(let proof) = handshake.handle(
-                challenge, nonce: [], secret: secret, cryptography: Desk.cryptography)
+                challenge, nonce: [], secrets: [secret], cryptography: Desk.cryptography)
         else { return link }
         say(proof, over: link)
         return link
