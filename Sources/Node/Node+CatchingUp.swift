@@ -110,15 +110,18 @@ extension Node {
     private mutating func feed(_ index: Int) -> Bool {
         guard !feeding.feeds[index].isFull, feeding.feeds[index].settledAt != store.revision else { return false }
         dropForgotten(of: index)
+        let isReached = isReached(index)
         let start = outbox.bytes.count
         let end = start + configuration.limits.feedBytes
         var isProgress = true
         while isProgress, outbox.bytes.count < end {
             isProgress = false
-            for stream in servers.indices where feed(stream, to: index, until: end) { isProgress = true }
+            for stream in servers.indices
+            where feed(stream, to: index, until: end, isReached: isReached) { isProgress = true }
             // Only a faulty peer's dependencies point in a circle: order yields to reach.
-            if !isProgress, let stream = servers.indices.first(where: { lacks($0, index) }) {
-                isProgress = feed(stream, to: index, until: outbox.bytes.count + 1, heedsDependencies: false)
+            if !isProgress, isReached, let stream = servers.indices.first(where: { lacks($0, index) }) {
+                isProgress = feed(
+                    stream, to: index, until: outbox.bytes.count + 1, isReached: true, heedsDependencies: false)
             }
         }
         if outbox.bytes.count > start {
@@ -128,7 +131,7 @@ extension Node {
         }
         let lacksSome = servers.indices.contains { lacks($0, index) }
         feeding.feeds[index].settledAt = lacksSome ? nil : store.revision
-        guard !lacksSome, feeding.feeds[index].told == nil, isReached(index),
+        guard !lacksSome, feeding.feeds[index].told == nil, isReached,
             let slot = sessions.slot(of: feeding.feeds[index].session)
         else {
             return false
@@ -153,10 +156,18 @@ extension Node {
         sessions.addPrivate(outbox.bytes.count - start, to: Int(feeding.feeds[index].session.slot))
     }
 
-    /// Whether the activity was not shown here, because it was sent twice.
-    private func isRepeated(_ seq: UInt64, of stream: Int) -> Bool {
-        guard !repeated.isEmpty else { return false }
-        return repeated.contains(StreamPosition(origin: servers[stream], seq: seq))
+    /// Whether the activity was sent twice, and is the one of the two that was not shown here, or the session was shown
+    /// the other one elsewhere.
+    private func isRepeated(_ header: RecordHeader, _ seq: UInt64, of stream: Int, _ index: Int) -> Bool {
+        guard !repeated.isEmpty, let sending = header.sending, let claim = header.claim else { return false }
+        let key = SendingTable.Key(claim: claim, run: sending.run)
+        let position = StreamPosition(origin: servers[stream], seq: seq)
+        return repeated.contains { other in
+            guard other.number == sending.number, other.key == key else { return false }
+            return other.position == position
+                || servers.index(of: other.position.origin).map { feeding.feeds[index].shown[$0] >= other.position.seq }
+                    ?? false
+        }
     }
 
     /// Whether the session was not shown yet what is delivered of the stream.
@@ -171,10 +182,11 @@ extension Node {
                 && servers.indices.allSatisfy { feeding.feeds[index].shown[$0] <= store.streams[$0].delivered }
     }
 
-    /// Feeds records of one stream, up to one whose sender's activity before it, from elsewhere, is still owed. Returns
+    /// Feeds records of one stream, up to one whose sender's activity before it, from elsewhere, is still owed. A
+    /// numbered one may be a repetition of what the session was shown elsewhere, and waits until that is here. Returns
     /// whether there was one.
     private mutating func feed(
-        _ stream: Int, to index: Int, until end: Int, heedsDependencies: Bool = true
+        _ stream: Int, to index: Int, until end: Int, isReached: Bool, heedsDependencies: Bool = true
     ) -> Bool {
         let first = feeding.feeds[index].shown[stream]
         while lacks(stream, index), outbox.bytes.count < end {
@@ -189,7 +201,8 @@ extension Node {
             }
             if header.kind == RecordKind.activity.rawValue {
                 if heedsDependencies, let dependency = header.dependency, isOwed(dependency, index) { break }
-                if !isRepeated(seq, of: stream) { feed(bytes[payload], of: stream, seq, to: index) }
+                if header.sending != nil, !isReached { break }
+                if !isRepeated(header, seq, of: stream, index) { feed(bytes[payload], of: stream, seq, to: index) }
             }
             feeding.feeds[index].shown[stream] = seq
         }
@@ -217,13 +230,14 @@ extension Node {
     private mutating func missed(_ stream: Int, from seq: UInt64, _ index: Int) {
         let last = min(store.streams[stream].oldest - 1, store.streams[stream].delivered)
         feeding.feeds[index].shown[stream] = last
-        missed(StreamPosition(origin: servers[stream], seq: seq - 1), through: last)
+        // Of a stream that was unknown where the floor was made, what was before this server heard of it is a baseline.
+        let shown = seq > 1 ? seq - 1 : store.streams[stream].baseline
+        missed(StreamPosition(origin: servers[stream], seq: shown), through: last)
     }
 
     /// What a session is owed after a position will not come.
     private mutating func missed(_ position: StreamPosition, through last: UInt64) {
-        // Of a stream that was unknown where the floor was made, what was before this server heard of it is a baseline.
-        guard position.seq > 0, last > position.seq else { return }
+        guard last > position.seq else { return }
         counters.recordsMissed += last - position.seq
         outbox.report(
             .floorGap(StreamPosition(origin: position.origin, seq: last), records: last - position.seq))

@@ -98,6 +98,8 @@ extension Node {
         // not owed. So is it for who has served nobody.
         if held > 0 || (hasServed && members[origin].announcement != nil) {
             noteGap(through: StreamPosition(origin: servers[origin], seq: seq), since: held)
+        } else {
+            store.noteBaseline(origin, seq)
         }
         deliverAll(origin)
         store.step(origin, over: seq)

@@ -125,6 +125,9 @@ extension Node {
         deliverWaiting()
     }
 
+    /// Goes on with what arose at this server.
+    mutating func deliverOwn() { deliver(Self.ownIndex) }
+
     /// Delivers what waits for nothing any more.
     mutating func deliverWaiting() {
         var isProgress = !waiting.isEmpty
@@ -151,6 +154,7 @@ extension Node {
         guard store.streams[index].delivered < store.streams[index].held else { return }
         let left = deliveryLeft
         deliveryLeft = .max
+        if index == Self.ownIndex { showsUnheld = true }
         while true {
             _ = deliverStream(index)
             guard store.streams[index].waitsFor != nil else { break }
@@ -170,6 +174,8 @@ extension Node {
         case waits
         /// There is no leave to publish it now.
         case postponed
+        /// It was made here, and too few servers hold it yet.
+        case unheld
     }
 
     /// Delivers the stream's records in order, as far as they wait for nothing. Returns whether there was one.
@@ -183,6 +189,7 @@ extension Node {
             }
             let delivery = deliverRecord(seq, of: index, segment: place.segment, range: place.range)
             if delivery == .postponed { postpone(index) }
+            if delivery == .unheld { awaitHolders() }
             guard delivery == .done else { break }
             store.setDelivered(index, seq)
         }
@@ -223,6 +230,7 @@ extension Node {
             counters.linesMalformed += 1
             return .done
         }
+        if header.sending != nil, index == Self.ownIndex, !mayShow(seq) { return .unheld }
         guard hasLeave(toPublish: payload.count) else { return .postponed }
         if let claim = header.claim { noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq)) }
         guard isFirst(header, of: index, seq) else { return .done }
@@ -518,15 +526,30 @@ extension Node {
         }
         guard store.byteCount > configuration.limits.storeBytes else { return }
         releaseStable(isUrgent: true)
-        while store.byteCount > configuration.limits.storeBytes, let (index, seqs) = store.giveUpOldest() {
+        while store.byteCount > configuration.limits.storeBytes, let (index, segment) = store.giveUpOldest() {
             // What is not delivered is owed to the clients here, whoever else has it.
             let done = min(stable(index), store.streams[index].delivered)
-            if store.streams[index].delivered < seqs.upperBound { deliver(index) }
-            let firstOwed = max(seqs.lowerBound, done + 1)
-            guard firstOwed <= seqs.upperBound else { continue }
-            let records = seqs.upperBound - firstOwed + 1
+            if store.streams[index].delivered < segment.last {
+                noteUndelivered(segment, of: index)
+                deliver(index)
+            }
+            let firstOwed = max(segment.first, done + 1)
+            guard firstOwed <= segment.last else { continue }
+            let records = segment.last - firstOwed + 1
             counters.recordsGivenUp += records
-            outbox.report(.givenUp(StreamPosition(origin: servers[index], seq: seqs.upperBound), records: records))
+            outbox.report(.givenUp(StreamPosition(origin: servers[index], seq: segment.last), records: records))
+        }
+    }
+
+    /// What is given up before it is delivered here is delivered elsewhere: what its senders say here next comes after
+    /// it.
+    private mutating func noteUndelivered(_ segment: StreamStore.Segment, of index: Int) {
+        for seq in max(segment.first, store.streams[index].delivered + 1)...segment.last {
+            guard let (header, _) = try? RecordHeader.decode(in: segment.bytes.span, at: segment.range(of: seq)) else {
+                preconditionFailure("a record's header was decoded before it was stored")
+            }
+            guard header.kind == RecordKind.activity.rawValue, let claim = header.claim else { continue }
+            noteActivity(of: claim, at: StreamPosition(origin: servers[index], seq: seq))
         }
     }
 

@@ -19,8 +19,7 @@ extension Node {
             shown = feeding.feeds[index].shown
             unknown = feeding.feeds[index].unknown
         } else {
-            // Private lines that came later stand somewhere in it: then a little is repeated, and nothing is lost.
-            let position = session.followedFrom + (acknowledged - min(acknowledged, session.privateBytes))
+            let position = position(of: slot, acknowledged: acknowledged)
             if !publications.rollBack(to: position, &shown) { counters.floorsCut += 1 }
         }
         if acknowledged < session.privateBytes {
@@ -37,9 +36,13 @@ extension Node {
         guard session.isPresent, session.number > 0, phase == .serving, let claim = sessions.user(of: slot).claim else {
             return
         }
-        counters.sessionsDetached += 1
         let floor = floor(of: slot, acknowledged: acknowledged)
         sessions.setNumber(0, of: slot)
+        if isSuperseded(slot, acknowledged: acknowledged) {
+            counters.floorsSuperseded += 1
+            return tell(.sessionClosed, SessionRecord(number: session.number), of: claim)
+        }
+        counters.sessionsDetached += 1
         tell(.sessionDetached, SessionRecord(number: session.number, floor: floor), of: claim)
         keep(DetachedSessions.Entry(claim: claim, number: session.number, floor: floor, since: now))
     }
@@ -178,6 +181,8 @@ extension Node {
     /// other server could not ask: it only looks alive, or the user has two.
     mutating func forgetSession(_ number: UInt64, of claim: ClaimID) {
         guard number > 0 else { return }
+        // Whoever is told of this stream alone, in the time of a later life, is told that as well.
+        if phase == .serving { tell(.sessionClosed, SessionRecord(number: number), of: claim) }
         detached.remove(number)
         moves.forgetSession(number)
         let slot = sessions.slots(of: claim).first { sessions.sessions[$0].number == number }
@@ -204,6 +209,32 @@ extension Node {
         case move(UInt64)
     }
 
+    /// A session looks alive, and a later one of its claim begins: at what is new. If its client takes nothing more, it
+    /// was broken by then already, and the later one is its client's: to go on from here once more would show all that
+    /// the later one was shown again.
+    private mutating func noteLookalike(_ slot: Int, acknowledged: UInt64?) {
+        guard sessions.sessions[slot].state == .live, sessions.sessions[slot].number > 0,
+            lookalikes.count < configuration.limits.detached
+        else { return }
+        lookalikes[sessions.id(of: slot)] = position(of: slot, acknowledged: acknowledged)
+    }
+
+    /// Whether a session only looked alive when a later one of its claim began: it has acknowledged nothing since then
+    /// of what it was sent.
+    private func isSuperseded(_ slot: Int, acknowledged: UInt64?) -> Bool {
+        guard let seen = lookalikes[sessions.id(of: slot)], sessions.sessions[slot].state == .live else { return false }
+        let position = position(of: slot, acknowledged: acknowledged)
+        return position <= seen && position < publications.end
+    }
+
+    /// Up to where in the log a live session has acknowledged so many bytes of all that it was ever sent; nil: all.
+    /// Private lines that came later stand somewhere in it: then a little is repeated, and nothing is lost.
+    private func position(of slot: Int, acknowledged: UInt64?) -> UInt64 {
+        let session = sessions.sessions[slot]
+        guard let acknowledged else { return publications.end }
+        return session.followedFrom + (acknowledged - min(acknowledged, session.privateBytes))
+    }
+
     mutating func examine(_ id: SessionID, for examiner: Examiner) {
         let isUnderWay = examinations[id] != nil
         examinations[id, default: []].append(examiner)
@@ -219,6 +250,7 @@ extension Node {
         self.now = now
         guard let examiners = examinations.removeValue(forKey: id) else { return }
         let isMissed = examiners.contains { if case .move = $0 { false } else { true } }
+        if isMissed, !isStalled, let slot = sessions.slot(of: id) { noteLookalike(slot, acknowledged: acknowledged) }
         if isStalled, isMissed, let slot = sessions.slot(of: id), sessions.sessions[slot].isPresent {
             detach(slot, acknowledged: acknowledged)
             finish(slot, .superseded, keepsReading: false)

@@ -51,16 +51,63 @@ extension Node {
     /// there, comes twice as a record.
     mutating func isFirst(_ header: RecordHeader, of stream: Int, _ seq: UInt64) -> Bool {
         guard let sending = header.sending, let claim = header.claim else { return true }
-        if sendings.noteShown(sending.number, of: SendingTable.Key(claim: claim, run: sending.run)) { return true }
+        let key = SendingTable.Key(claim: claim, run: sending.run)
+        if sendings.noteShown(sending.number, of: key) { return true }
         counters.activitiesRepeated += 1
         // Sessions that are fed are not shown it either.
-        repeated.append(StreamPosition(origin: servers[stream], seq: seq))
+        let position = StreamPosition(origin: servers[stream], seq: seq)
+        repeated.append(RepeatedActivity(position: position, key: key, number: sending.number))
         if repeated.count > Self.repeatedMax { repeated.removeFirst() }
         return false
     }
 
     /// Repeated activities that are remembered: only a reconnect makes any.
     static let repeatedMax = 1024
+
+    // MARK: Shown when it is held
+
+    /// Whether a numbered activity of this server's own stream may be shown. If this server dies, its client sends it
+    /// again: that is known for a repetition only where the first one is held. (The same trade as semisynchronous
+    /// replication in MySQL, and with the same way out: after some time without an answer it goes on without.)
+    mutating func mayShow(_ seq: UInt64) -> Bool {
+        guard showsUnheld || isHeldByEnough(seq) else { return false }
+        unheldSince = nil
+        return true
+    }
+
+    private func isHeldByEnough(_ seq: UInt64) -> Bool {
+        let others = reachableOthers
+        let wanted = min(configuration.acknowledgingServers, others.count + 1)
+        return isHeld(StreamPosition(origin: id, seq: seq), by: wanted, others)
+    }
+
+    mutating func awaitHolders() {
+        guard unheldSince == nil else { return }
+        unheldSince = now
+        timers.set(.holders, at: now.adding(milliseconds: Self.holdersPatience))
+    }
+
+    /// How long an activity waits for those who shall hold it, in milliseconds: a link that is this slow is as good as
+    /// silent.
+    static let holdersPatience: UInt64 = 1000
+
+    mutating func expireHolders() {
+        guard let since = unheldSince else { return }
+        guard now.milliseconds(since: since) >= Self.holdersPatience else {
+            return timers.set(.holders, at: since.adding(milliseconds: Self.holdersPatience))
+        }
+        counters.holdersAwaitedInVain += 1
+        (unheldSince, showsUnheld) = (nil, true)
+        deliverOwn()
+    }
+
+    /// Shows what is held by enough servers now.
+    mutating func deliverHeld() {
+        if showsUnheld, isHeldByEnough(store.streams[Self.ownIndex].held) { showsUnheld = false }
+        if unheldSince != nil { deliverOwn() }
+    }
+
+    // MARK: Acknowledged
 
     /// Tells each session up to which of its numbers enough servers hold them.
     mutating func acknowledgeActivities() {

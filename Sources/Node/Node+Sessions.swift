@@ -56,6 +56,7 @@ extension Node {
         endMove(of: slot)
         sessions.close(slot)
         fedLines[slot] = nil
+        lookalikes[id] = nil
         forgetAsked(slot)
     }
 

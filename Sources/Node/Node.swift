@@ -101,9 +101,16 @@ public struct Node: Sendable {
     /// What clients have numbered.
     var sendings: SendingTable
     /// Activities that came twice, and are shown once.
-    var repeated: [StreamPosition] = []
+    var repeated: [RepeatedActivity] = []
+    /// Since when the next activity of this server's own stream waits to be held by enough servers.
+    var unheldSince: Instant?
+    /// They were waited for in vain: until they have caught up, activities are shown without.
+    var showsUnheld = false
     /// Sessions at which the driver was asked to look.
     var examinations: [SessionID: [Examiner]] = [:]
+    /// Sessions that looked alive when a later one of their claim began, and what their clients had acknowledged of
+    /// the log then.
+    var lookalikes: [SessionID: UInt64] = [:]
     var jobs: [UInt64: SessionJob] = [:]
     var nextJob: UInt64 = 0
     /// Registrations that wait for a second holder, in order of their record.
@@ -301,6 +308,7 @@ public struct Node: Sendable {
         case .drainEnds: endDraining()
         case .reservations: expireReservations()
         case .dependency: expireDependencies()
+        case .holders: expireHolders()
         case .leave: closeLevelLinks(besidesOwing: false)
         case .detached: expireDetached()
         case .measure: measure()
@@ -327,6 +335,7 @@ public struct Node: Sendable {
     public mutating func turnEnding(at now: Instant, mayDeliver: Bool = true) -> TurnEnd {
         self.now = now
         deliverPostponed(bytes: mayDeliver ? configuration.limits.deliveryBytes : 0)
+        deliverHeld()
         acknowledgeActivities()
         feedSessions()
         if overlayIsDirty { updateOverlay() }

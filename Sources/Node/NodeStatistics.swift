@@ -170,10 +170,14 @@ public struct NodeStatistics: Hashable, Sendable {
     public var sessionsResumed: UInt64 = 0
     public var floorsGuessed: UInt64 = 0
     public var floorsExpired: UInt64 = 0
+    /// Floors of sessions that had been broken, unnoticed, before a later session of their user began: not kept.
+    public var floorsSuperseded: UInt64 = 0
     /// Detached sessions that were further behind than is known.
     public var floorsCut: UInt64 = 0
     /// Numbered activities that were sent again and were known: not shown again.
     public var activitiesRepeated: UInt64 = 0
+    /// How often the other servers that should hold numbered activities were waited for in vain: shown without.
+    public var holdersAwaitedInVain: UInt64 = 0
     /// Lines that do not fit into the clients' log: not shown to the clients here.
     public var linesTooLongForLog: UInt64 = 0
     /// Activities of other servers that are not one line: shown nowhere.

@@ -33,7 +33,7 @@ struct Overlay: Sendable {
         /// After the first failure; it doubles up to `max`.
         var min: UInt64
         var max: UInt64
-        /// Between attempts at a remembered address.
+        /// Between attempts at a remembered address, of which the first comes after `max`.
         var remembered: UInt64
     }
 
@@ -107,7 +107,8 @@ struct Overlay: Sendable {
             }
         }
         for address in remembered where !targets.contains(where: { $0.address == address }) {
-            let next = now.adding(milliseconds: waits.remembered)
+            // Soon at first: whoever knew that a later life is there may have died as well.
+            let next = now.adding(milliseconds: min(waits.max, waits.remembered))
             targets.append(Target(address: address, next: next, isRemembered: true))
         }
         targets.sort { $0.address < $1.address }

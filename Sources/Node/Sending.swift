@@ -57,6 +57,13 @@ struct SendingTable: Sendable {
     }
 }
 
+/// An activity that came twice as a record, and was not shown the second time.
+struct RepeatedActivity: Sendable {
+    var position: StreamPosition
+    var key: SendingTable.Key
+    var number: UInt64
+}
+
 /// Numbered activities of one session that are not acknowledged yet, the first one first.
 struct Unacknowledged: Sendable {
     private var waiting = Deque<(number: UInt64, position: StreamPosition)>()

@@ -17,6 +17,8 @@ struct StreamStore: Sendable {
         var segments = Deque<Segment>()
         /// Records up to this one are for other servers' clients: they were sent before this server had any.
         var silentThrough: UInt64 = 0
+        /// Up to here nothing was held, or was for others, when this server first heard of the stream.
+        var baseline: UInt64 = 0
         /// What the record after `delivered` waits for.
         var waitsFor: StreamPosition?
         var waitsSince = Instant(nanoseconds: 0)
@@ -105,6 +107,12 @@ struct StreamStore: Sendable {
     /// The stream's records up to `seq` are not shown to clients.
     mutating func silence(_ index: Int, through seq: UInt64) {
         streams[index].silentThrough = max(streams[index].silentThrough, seq)
+        noteBaseline(index, seq)
+    }
+
+    /// What was in the stream up to `seq` before this server heard of it is owed to nobody here.
+    mutating func noteBaseline(_ index: Int, _ seq: UInt64) {
+        streams[index].baseline = max(streams[index].baseline, seq)
     }
 
     mutating func setDelivered(_ index: Int, _ seq: UInt64) {
@@ -197,7 +205,7 @@ struct StreamStore: Sendable {
     }
 
     /// Gives up the oldest segment of all streams; returns the stream and what it held, nil if nothing is held.
-    mutating func giveUpOldest() -> (index: Int, seqs: ClosedRange<UInt64>)? {
+    mutating func giveUpOldest() -> (index: Int, segment: Segment)? {
         var oldest: Int?
         for index in streams.indices {
             guard let first = streams[index].segments.first else { continue }
@@ -205,10 +213,10 @@ struct StreamStore: Sendable {
             oldest = index
         }
         guard let oldest else { return nil }
-        let seqs = streams[oldest].segments[0].first...streams[oldest].segments[0].last
-        if let claim = streams[oldest].segments[0].lastOfState { streams[oldest].givenUpClaim = claim }
-        release(oldest, through: seqs.upperBound)
-        return (oldest, seqs)
+        let segment = streams[oldest].segments[0]
+        if let claim = segment.lastOfState { streams[oldest].givenUpClaim = claim }
+        release(oldest, through: segment.last)
+        return (oldest, segment)
     }
 }
 

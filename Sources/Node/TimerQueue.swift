@@ -21,6 +21,8 @@ enum NodeTimer: Hashable, Sendable {
     case drainEnds
     case reservations
     case dependency
+    /// Other servers are late in holding what a client has numbered.
+    case holders
     case leave
     case detached
     case measure

@@ -33,9 +33,10 @@ extension Checks {
             var found: [Violation] = []
             var atLogin = 0
             var sentAt: UInt64?
+            var askedAt: UInt64 = 0
             for visit in history.visits[client] {
                 if !visit.isRedirected { (atLogin, sentAt) = (0, nil) }
-                if let sent = sentAt, history.hasStarted(visit, since: sent) { sentAt = nil }
+                if sentAt != nil, history.hasStarted(visit, since: askedAt) { sentAt = nil }
                 guard let end = visit.end, end.how == .redirected else { continue }
                 func note(_ text: String) {
                     found.append(
@@ -52,6 +53,8 @@ extension Checks {
                     note("as another one had done at \(Trace.stamp(sentAt))")
                 }
                 sentAt = wasDraining ? nil : sent
+                // The ticket of who is sent on at its login was given after it came.
+                askedAt = visit.presence == nil ? visit.start : sent
             }
             return found
         }

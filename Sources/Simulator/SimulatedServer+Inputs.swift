@@ -163,8 +163,9 @@ extension SimulatedServer {
     private func showClient(_ slot: Int, to node: inout Node, in world: World) {
         guard let socket = sockets[slot] else { return }
         if socket.isReset || (socket.closing != .no && socket.hasEnded && socket.wasEndShown) {
-            if let presence = socket.presence, socket.closing == .no, !socket.incoming.isEmpty {
-                world.history.noteUnheard(on: presence)
+            if let presence = socket.presence {
+                world.history.noteEndNoticed(on: presence, at: world.now)
+                if socket.closing == .no, !socket.incoming.isEmpty { world.history.noteUnheard(on: presence) }
             }
             endClient(slot, of: &node, in: world)
             return
@@ -175,6 +176,7 @@ extension SimulatedServer {
             return
         }
         guard !socket.isPaused, socket.incoming.count > socket.seen || socket.hasEnded else { return }
+        if socket.hasEnded, let presence = socket.presence { world.history.noteEndNoticed(on: presence, at: world.now) }
         showInput(of: socket, slot: slot, to: &node, in: world)
         if socket.hasEnded, socket.closing == .reading { endClient(slot, of: &node, in: world) }
     }

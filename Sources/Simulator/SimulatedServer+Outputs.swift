@@ -110,10 +110,18 @@ extension SimulatedServer {
         guard let slot = liveSlot(id.slot, id.generation) else { return }
         note(in: world, "> \(name(slot)) \(ServerLine(line))")
         sockets[slot]?.repliedAt = world.now
-        if case .client(let client) = peer(slot, in: world), case .redirect = world.reader.read(line) {
-            world.history.sentOn[client, default: []].append(History.SentOn(time: world.now, place: nil))
-        }
+        if case .client(let client) = peer(slot, in: world) { noteReply(line, to: client, on: slot, in: world) }
         write(line, to: slot)
+    }
+
+    private func noteReply(_ line: [UInt8], to client: Int, on slot: Int, in world: World) {
+        switch world.reader.read(line) {
+        case .redirect: world.history.sentOn[client, default: []].append(History.SentOn(time: world.now, place: nil))
+        case .loginSuccess:
+            guard let socket = sockets[slot], world.clients[client].listens(to: socket.connection) else { return }
+            world.history.noteAnswer(to: client, visit: world.clients[client].session, at: world.now)
+        default: break
+        }
     }
 
     /// The network takes all of it at once: there is room in the next turn.

@@ -21,10 +21,14 @@ public struct Visit: Sendable {
     /// A REDIRECT has led here.
     public var isRedirected: Bool
     public var start: UInt64
+    /// When its server sent LOGIN_SUCCESS: what it delivers from then on may be shown.
+    public var answeredAt: UInt64?
     /// When LOGIN_SUCCESS came.
     public var welcomedAt: UInt64?
     /// How it ended first, and when.
     public var end: (how: Ending, time: UInt64)?
+    /// When its server learnt that the connection had ended.
+    public var noticedAt: UInt64?
     /// Its presence in the history; nil if it was sent on, or left, before it was fed.
     public var presence: Int?
     /// From the client's last byte on its way to the server until an answer could be back, at most; in nanoseconds.
@@ -43,6 +47,11 @@ extension History {
     /// The client dials. Its visits are numbered from 1, as its sessions are.
     mutating func beginVisit(of client: Int, to server: Int, isRedirected: Bool, at time: UInt64) {
         visits[client].append(Visit(server: server, isRedirected: isRedirected, start: time))
+    }
+
+    mutating func noteAnswer(to client: Int, visit number: Int, at time: UInt64) {
+        guard visits[client].indices.contains(number - 1), visits[client][number - 1].answeredAt == nil else { return }
+        visits[client][number - 1].answeredAt = time
     }
 
     mutating func noteWelcome(of client: Int, at time: UInt64) {
@@ -67,6 +76,12 @@ extension History {
         let (client, last) = (presences[presence].client, presences[presence].session - 1)
         guard visits[client].indices.contains(last), visits[client][last].end?.how == .loggedOut else { return }
         visits[client][last].end?.how = .left
+    }
+
+    mutating func noteEndNoticed(on presence: Int, at time: UInt64) {
+        let (client, last) = (presences[presence].client, presences[presence].session - 1)
+        guard visits[client].indices.contains(last), visits[client][last].noticedAt == nil else { return }
+        visits[client][last].noticedAt = time
     }
 
     /// A presence has begun on the visit of this number: the first one, unless its server meant to send it elsewhere
@@ -142,6 +157,11 @@ extension History {
         }
         guard isCalm(from: end.time, to: welcome, changesMax: 0, among: [life, present.life]) else { return .loose }
         if end.how == .fellSilent, !hasNoticed(life, silenceSince: end.time, by: visit.start) { return .unnoticed }
+        if end.how == .left,
+            !hasNoticed(visits[client][earlier - 1], inTimeFor: visit, isSameLife: life == present.life)
+        {
+            return .unnoticed
+        }
         guard end.how == .broke else { return .exact }
         return .repeating(since: end.time - min(end.time, 2 * visits[client][earlier - 1].roundTrip))
     }
@@ -151,6 +171,13 @@ extension History {
     private func hasNoticed(_ life: Int, silenceSince start: UInt64, by time: UInt64) -> Bool {
         guard let first = lives[life].log.first(where: { $0.time >= start }) else { return false }
         return first.time + SimulatedServer.stallTime <= time
+    }
+
+    /// Whether a server had learnt of the end of a connection, which was on its way, when the next one's login was
+    /// answered; if that was at another server, when it asked.
+    private func hasNoticed(_ earlier: Visit, inTimeFor later: Visit, isSameLife: Bool) -> Bool {
+        guard let noticed = earlier.noticedAt, let answered = later.answeredAt else { return false }
+        return noticed <= (isSameLife ? answered : later.start)
     }
 
     /// The client was told to go elsewhere and did not hear it, or said something else meanwhile: its server kept its
@@ -225,12 +252,8 @@ extension History {
         while visits[client].indices.contains(present - 1) {
             let visit = visits[client][present - 1]
             // A server that means to send it elsewhere at its login, and cannot, feeds it later what came since.
-            let start = visit.presence.map { presences[$0].start }.flatMap { start in
-                visit.welcomedAt.map { $0 < start } ?? false ? nil : start
-            }
-            guard let life = life(of: visit), let delivered = lives[life].deliveredAt(record),
-                delivered < start ?? visit.start
-            else {
+            let start = visit.answeredAt ?? visit.presence.map { presences[$0].start } ?? visit.start
+            guard let life = life(of: visit), let delivered = lives[life].deliveredAt(record), delivered < start else {
                 return true
             }
             guard tie(of: present, of: client) != .none, let earlier = visitBefore(present, of: client) else {

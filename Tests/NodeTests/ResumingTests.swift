@@ -110,6 +110,34 @@ import Testing
         #expect(wires.texts(wires.login("ada", at: 0)).isEmpty)
     }
 
+    @Test func `a session that was broken, unnoticed, when a later one began leaves no place`() {
+        let wires = network(1)
+        let sender = wires.anonymous(at: 0)
+        let first = wires.login("ada", at: 0)
+        wires.post("a", by: sender)
+        wires.cutOff(first)
+        let second = wires.login("ada", at: 0)
+        wires.post("b", by: sender)
+        wires.drop(first)
+        #expect(wires.nodes[0].statistics.floorsSuperseded == 1)
+        #expect(wires.nodes[0].statistics.sessionsHeld == 0)
+        wires.drop(second)
+        wires.post("c", by: sender)
+        #expect(wires.texts(wires.login("ada", at: 0)) == ["c"])
+    }
+
+    @Test func `a session that looked alive when a later one began, and was, leaves its place`() {
+        let wires = network(1)
+        let sender = wires.anonymous(at: 0)
+        let (first, second) = (wires.login("ada", at: 0), wires.login("ada", at: 0))
+        wires.post("a", by: sender)
+        wires.cutOff(first)
+        wires.post("b", by: sender)
+        wires.drop(first)
+        #expect(wires.texts(second) == ["a", "b"])
+        #expect(wires.texts(wires.login("ada", at: 0)) == ["b"])
+    }
+
     @Test func `at the limit the oldest place goes, and that is told`() {
         let wires = network(1) { $0.limits.detached = 1 }
         let (first, second) = (wires.login("ada", at: 0), wires.login("ada", at: 0))

@@ -83,6 +83,7 @@ import Testing
         let third = login(#""run":"other""#, at: 1, in: wires)
         wires.pass(milliseconds: 100)
         send(1, by: third, in: wires)
+        wires.pass(milliseconds: 100)
         #expect(wires.texts(listener).last == "1")
     }
 
@@ -100,9 +101,71 @@ import Testing
         send(1, by: second, in: wires)
         send(2, by: second, in: wires)
         wires.release(2, 1)
-        wires.pass(milliseconds: 1000)
+        wires.pass(milliseconds: 2000)
         for server in [1, 2] { #expect(wires.texts(listeners[server]) == ["1", "2"]) }
         #expect(wires.nodes[1].statistics.activitiesRepeated == 1)
+    }
+
+    @Test func `a numbered activity is shown when a second server holds it, and what was sent behind it after it`() {
+        let wires = network(2)
+        let listener = wires.anonymous(at: 0)
+        let client = login(#""run":"r""#, at: 0, in: wires)
+        wires.hold(0, 1)
+        send(1, by: client, in: wires)
+        wires.post("behind", by: listener)
+        #expect(wires.texts(listener).isEmpty)
+        wires.release(0, 1)
+        wires.pass(milliseconds: 100)
+        #expect(wires.texts(listener) == ["1", "behind"])
+        #expect(wires.nodes[0].statistics.holdersAwaitedInVain == 0)
+    }
+
+    @Test func `a numbered activity waits a second at most, and the next ones not at all until the others are back`() {
+        let wires = network(2)
+        let listener = wires.anonymous(at: 0)
+        let client = login(#""run":"r""#, at: 0, in: wires)
+        wires.hold(0, 1)
+        send(1, by: client, in: wires)
+        wires.pass(milliseconds: 900)
+        #expect(wires.texts(listener).isEmpty)
+        wires.pass(milliseconds: 200)
+        send(2, by: client, in: wires)
+        #expect(wires.texts(listener) == ["1", "2"])
+        #expect(wires.nodes[0].statistics.holdersAwaitedInVain == 1)
+        wires.release(0, 1)
+        wires.pass(milliseconds: 100)
+        // They hold everything: now that is waited for again.
+        send(3, by: client, in: wires)
+        wires.pass(milliseconds: 100)
+        wires.hold(0, 1)
+        send(4, by: client, in: wires)
+        #expect(wires.texts(listener) == ["1", "2", "3"])
+    }
+
+    @Test func `a session is not shown the second record of what it was shown elsewhere`() throws {
+        let wires = network(3)
+        let listener = login(#""resume":{}"#, at: 2, in: wires)
+        let first = login(#""run":"r""#, at: 0, in: wires)
+        wires.pass(milliseconds: 100)
+        wires.hold(0, 1)
+        wires.hold(2, 1)
+        send(1, by: first, in: wires)
+        wires.pass(milliseconds: 100)
+        #expect(wires.texts(listener) == ["1"])
+        let position = try #require(wires.clients[listener].lines.last { $0.contains("POSITION") })
+        let reached = try #require(position.split(separator: "\"reached\":").last).dropLast()
+        wires.kill(0)
+        let second = login(#""run":"r""#, at: 1, in: wires)
+        wires.pass(milliseconds: 2000)
+        send(1, by: second, in: wires)
+        let moved = login("\"resume\":\(reached)", at: 1, in: wires)
+        wires.pass(milliseconds: 1500)
+        wires.release(2, 1)
+        wires.pass(milliseconds: 1000)
+        send(2, by: second, in: wires)
+        wires.pass(milliseconds: 100)
+        #expect(wires.nodes[1].statistics.activitiesRepeated == 1)
+        #expect(wires.texts(moved) == ["2"])
     }
 
     @Test func `at the limit of runs the oldest is forgotten`() {

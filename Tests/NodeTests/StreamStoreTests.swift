@@ -92,8 +92,8 @@ import Testing
             for _ in 0..<70 { record(1000, into: &store, stream: stream, at: UInt64(time)) }
         }
         var order: [Int] = []
-        while let (stream, seqs) = store.giveUpOldest() {
-            #expect(store.streams[stream].oldest == seqs.upperBound + 1)
+        while let (stream, segment) = store.giveUpOldest() {
+            #expect(store.streams[stream].oldest == segment.last + 1)
             order.append(stream)
         }
         #expect(order == [1, 1, 0, 0, 2, 2])

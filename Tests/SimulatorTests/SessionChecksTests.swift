@@ -17,6 +17,8 @@ struct SessionChecksTests {
         var welcome = 5 * second + 400_000_000
         /// When server 0 dies.
         var death: UInt64?
+        /// When server 0 learns that the first visit has ended.
+        var noticed = 5 * second
         /// The activities, sent at 2, 4.9 and 7 s, that come on each visit.
         var first = [0]
         var second = [1, 2]
@@ -57,10 +59,12 @@ struct SessionChecksTests {
             }
             history.endPresence(0, time: 5 * second - 1)
             history.endVisit(of: 1, end, at: 5 * second)
+            history.noteEndNoticed(on: 0, at: noticed)
             history.leave(1, at: 5 * second)
             history.beginVisit(of: 1, to: 1, isRedirected: isRedirected, at: welcome - 400_000_000)
             _ = history.beginPresence(
                 of: 1, at: 1, session: 2, readsBytes: true, delay: 0, time: welcome - 100_000_000)
+            history.noteAnswer(to: 1, visit: 2, at: welcome - 100_000_000)
             history.noteWelcome(of: 1, at: welcome)
             for number in self.second { history.receive(0, number, by: 1, at: welcome + 2 * second, session: 2) }
             history.endTime = 200 * second
@@ -132,6 +136,15 @@ struct SessionChecksTests {
         #expect(
             Story(end: .broke, isRedirected: false, welcome: 70 * Self.second, second: []).kinds == [],
             "too late")
+    }
+
+    @Test func `a client that has left is not owed what came before its server learnt of it, and nothing comes twice`()
+    {
+        #expect(Story(end: .left, isRedirected: false, second: [2]).kinds == [.lostOnTheWay])
+        let late = 5 * Self.second + 350_000_000
+        #expect(Story(end: .left, isRedirected: false, noticed: late, second: [2]).kinds == [])
+        #expect(
+            Story(end: .left, isRedirected: false, noticed: late, first: [0, 1], second: [1, 2]).kinds == [.repeated])
     }
 
     @Test func `a client whose machine is off is not there before its server can know that it is away`() {

@@ -263,10 +263,16 @@ struct Metric {
             .node, "floorsGuessed", "pando_floors_guessed_total", "Of them, those whose server could not be asked."),
         .counter(.node, "floorsExpired", "pando_floors_expired_total", "Floors that nobody came for."),
         .counter(
+            .node, "floorsSuperseded", "pando_floors_superseded_total",
+            "Floors of sessions that had been broken, unnoticed, before a later one of their user began: not kept."),
+        .counter(
             .node, "floorsCut", "pando_floors_cut_total", "Detached sessions that were further behind than is known."),
         .counter(
             .node, "activitiesRepeated", "pando_activities_repeated_total",
             "Numbered activities that were sent again and were known."),
+        .counter(
+            .node, "holdersAwaitedInVain", "pando_holders_awaited_in_vain_total",
+            "Times that no other server said in time that it holds a numbered activity: shown without."),
         .counter(
             .node, "linesTooLongForLog", "pando_lines_too_long_total",
             "Lines that do not fit into the clients' log: not shown here."),
