@@ -81,7 +81,7 @@ struct Handshake: Sendable {
             guard versions.contains(chosen) else {
                 return .refuse(.version, .versionMismatch, "version \(chosen) was not offered")
             }
-            (version, acceptorNonce) = (chosen, peerNonce)
+            (version, acceptorNonce, secret) = (chosen, peerNonce, 0)
             state = .awaitingWelcome
             return .send(.proof(proof("dialler", secrets[0], cryptography)))
         case (.awaitingProof, .proof(let mac)):

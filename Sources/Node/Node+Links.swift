@@ -285,8 +285,9 @@ extension Node {
     }
 
     /// The network's secret is being changed: from now on this server proves itself by the first of these, and takes a
-    /// proof by any. Links stay; those that it has dialled it dials anew, one in the place of the other, so that in the
-    /// end none is left that was proved by another secret.
+    /// proof by any. Links that were proved by one of them stay; those that it has dialled it dials anew, one in the
+    /// place of the other, so that in the end none is left that was proved by another one than the first. A secret that
+    /// is not among them is worth nothing any more, and neither are links that were proved by it.
     public mutating func changeSecrets(_ secrets: [[UInt8]], at now: Instant) {
         precondition(!secrets.isEmpty, "a network has a secret")
         self.now = now
@@ -296,6 +297,9 @@ extension Node {
             links[index].handshake.secret = links[index].handshake.secret.flatMap { secrets.firstIndex(of: former[$0]) }
         }
         for place in former.indices { cryptography.wipe(&former[place]) }
+        for index in links.indices where links[index].isIntroduced && links[index].handshake.secret == nil {
+            close(index, .wrongSecret, saying: .wrongSecret)
+        }
         overlayIsDirty = true
     }
 

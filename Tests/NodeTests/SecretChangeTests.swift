@@ -56,6 +56,17 @@ import Testing
         #expect(byOtherSecret(wires) == [0, 0])
     }
 
+    @Test func `a secret that is dropped ends the links that were proved by it`() {
+        let wires = Wires.network(2)
+        change(0, of: wires, to: [new])
+        #expect(wires.neighbours(of: 0) == [])
+        wires.pass(milliseconds: 10_000)
+        #expect(wires.neighbours(of: 0) == [])
+        change(1, of: wires, to: [new])
+        wires.pass(milliseconds: 10_000)
+        #expect(wires.neighbours(of: 0) == [1])
+    }
+
     @Test func `a proof by either secret is taken, and counted by the other`() {
         let wires = Wires()
         wires.add { $0.secrets = [self.new, self.old] }
@@ -84,6 +95,12 @@ import Testing
             }
         }
         #expect(acceptor.secret == 1)
+        // Before the proof a change does not matter: it is made by the first secret of that moment.
+        var early = Handshake.dialling(nonce: nonce).0
+        early.secret = 1
+        _ = early.handle(
+            .challenge(version: 1, nonce: nonce), nonce: [], secrets: [new, old], cryptography: Desk.cryptography)
+        #expect(early.secret == 0)
         dialler.secret = nil
         let result = dialler.handle(frame, nonce: [], secrets: [new], cryptography: Desk.cryptography)
         guard case .refuse(.wrongSecret, .wrongSecret, _) = result else {
