@@ -20,9 +20,11 @@ public enum ActivityRenderer {
     ) {
         output.append(bytes: head.span)
         var start = activity.range.lowerBound
-        for forged in activity.forged {
-            output.append(bytes: line.extracting(start..<forged.lowerBound))
-            start = forged.upperBound
+        if activity.isForged {
+            for forged in activity.forged(in: line) {
+                output.append(bytes: line.extracting(start..<forged.lowerBound))
+                start = forged.upperBound
+            }
         }
         output.append(bytes: line.extracting(start..<activity.contentEnd))
         if activity.needsComma { output.append(ASCII.comma) }
@@ -40,9 +42,8 @@ public enum ActivityRenderer {
 
     /// The exact number of bytes that `render` would append.
     public static func size(of activity: ClientActivity, username: Span<UInt8>) -> Int {
-        let written = activity.contentEnd - activity.range.lowerBound
-        let left = activity.forged.reduce(0) { $0 + $1.count }
-        return head.count + written - left + (activity.needsComma ? 1 : 0) + user.count
+        let written = activity.contentEnd - activity.range.lowerBound - activity.forgedBytes
+        return head.count + written + (activity.needsComma ? 1 : 0) + user.count
             + JSONText.size(ofString: username) + tail.count
     }
 }

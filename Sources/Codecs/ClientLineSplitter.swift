@@ -52,12 +52,22 @@ public struct ClientLineSplitter: Hashable, Sendable {
     /// The offset of the first LF or CR at or after `start`; the count of bytes if there is none.
     static func lineEnd(in bytes: Span<UInt8>, from start: Int) -> Int {
         var offset = start
+        // Hardly anything else in a line is as small as its ends.
+        let limit = ASCII.carriageReturn + 1
         while bytes.count - offset >= 8 {
+            if bytes.count - offset >= 16,
+                Word.below(limit, bytes.word(at: offset)) | Word.below(limit, bytes.word(at: offset + 8)) == 0
+            {
+                offset += 16
+                continue
+            }
             let word = bytes.word(at: offset)
-            let marks =
-                Word.zeros(word ^ Word.repeating(ASCII.lineFeed))
-                | Word.zeros(word ^ Word.repeating(ASCII.carriageReturn))
-            if marks != 0 { return offset + Word.firstIndex(marks) }
+            if Word.below(limit, word) != 0 {
+                let marks =
+                    Word.zeros(word ^ Word.repeating(ASCII.lineFeed))
+                    | Word.zeros(word ^ Word.repeating(ASCII.carriageReturn))
+                if marks != 0 { return offset + Word.firstIndex(marks) }
+            }
             offset += 8
         }
         while offset < bytes.count, bytes[offset] != ASCII.lineFeed, bytes[offset] != ASCII.carriageReturn {

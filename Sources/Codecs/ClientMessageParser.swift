@@ -99,8 +99,7 @@ struct ClientMessageParser {
         let start = scanner.position - 1
         var contents = ActivityContents(end: scanner.position)
         while let key = try scanner.nextKey(in: line) {
-            let isForged = key.equals("authenticated_user", in: line)
-            contents.begin(at: key.range.lowerBound - 1, isForged: isForged)
+            contents.begin(at: key.range.lowerBound - 1, isForged: ClientActivity.isForged(key, in: line))
             _ = try scanner.scanValue(in: line)
             contents.end = scanner.position
         }
@@ -112,32 +111,65 @@ struct ClientMessageParser {
 private struct ActivityContents {
     /// Behind the last value so far.
     var end: Int
-    private var forged: [Range<Int>] = []
+    private(set) var forgedBytes = 0
     /// Where the forged members that were met last begin; nil after a member that passes.
     private var forgedStart: Int?
     private var isEmpty = true
 
     init(end: Int) { self.end = end }
 
-    /// A member begins whose key stands at `start`.
-    mutating func begin(at start: Int, isForged: Bool) {
+    /// A member begins whose key stands at `start`. If it passes, the forged ones before it are returned.
+    @discardableResult
+    mutating func begin(at start: Int, isForged: Bool) -> Range<Int>? {
         isEmpty = false
-        if isForged {
-            forgedStart = forgedStart ?? start
-        } else if let first = forgedStart {
-            // The comma between the two goes with the forged one.
-            forged.append(first..<start)
-            forgedStart = nil
-        }
+        guard isForged else { return endForged(at: start) }
+        forgedStart = forgedStart ?? start
+        return nil
     }
 
-    func activity(_ range: Range<Int>, wideIntegerOffset: Int?) -> ClientActivity {
-        ClientActivity(
-            range: range, wideIntegerOffset: wideIntegerOffset,
-            forged: forgedStart.map { forged + [$0..<end] } ?? forged,
-            contentEnd: end,
-            // In front of forged members at the end a comma remains, or the brace.
-            needsComma: !isEmpty && forgedStart == nil)
+    /// The comma between them and a member that passes goes with the forged ones.
+    mutating func endForged(at end: Int) -> Range<Int>? {
+        guard let start = forgedStart else { return nil }
+        forgedStart = nil
+        forgedBytes += end - start
+        return start..<end
+    }
+
+    consuming func activity(_ range: Range<Int>, wideIntegerOffset: Int?) -> ClientActivity {
+        // In front of forged members at the end a comma remains, or the brace.
+        let needsComma = !isEmpty && forgedStart == nil
+        _ = endForged(at: end)
+        return ClientActivity(
+            range: range, wideIntegerOffset: wideIntegerOffset, forgedBytes: forgedBytes, contentEnd: end,
+            needsComma: needsComma)
+    }
+}
+
+extension ClientActivity {
+    fileprivate static func isForged(_ key: JSONString, in line: Span<UInt8>) -> Bool {
+        key.equals("authenticated_user", in: line)
+    }
+
+    /// What the renderer leaves out: ascending, each from a key to the next member, or to the end of the last value.
+    ///
+    /// - Parameter line: the line that was parsed.
+    func forged(in line: Span<UInt8>) -> [Range<Int>] {
+        var scanner = JSONScanner(depthLimit: JSONScanner.greatestDepthLimit)
+        scanner.position = range.lowerBound
+        var contents = ActivityContents(end: contentEnd)
+        var ranges: [Range<Int>] = []
+        do throws(JSONFault) {
+            guard try scanner.enterObject(in: line) else { return [] }
+            while let key = try scanner.nextKey(in: line) {
+                let isForged = Self.isForged(key, in: line)
+                if let range = contents.begin(at: key.range.lowerBound - 1, isForged: isForged) { ranges.append(range) }
+                _ = try scanner.scanValue(in: line)
+            }
+        } catch {
+            // It has been parsed before.
+        }
+        if let range = contents.endForged(at: contentEnd) { ranges.append(range) }
+        return ranges
     }
 }
 

@@ -67,9 +67,10 @@ extension JSONScanner {
         var offset = start
         while bytes.count - offset >= 8 {
             let word = bytes.word(at: offset)
-            let marks =
-                Word.below(0x20, word) | word & Word.tops
-                | Word.zeros(word ^ Word.repeating(ASCII.quote)) | Word.zeros(word ^ Word.repeating(ASCII.backslash))
+            // `Word.below` and `Word.zeros` without what they do about bytes beyond ASCII: these are marked anyhow.
+            let quotes = (word ^ Word.repeating(ASCII.quote)) &- Word.ones
+            let backslashes = (word ^ Word.repeating(ASCII.backslash)) &- Word.ones
+            let marks = (word | (word &- Word.repeating(0x20)) | quotes | backslashes) & Word.tops
             guard marks == 0 else { return offset + Word.firstIndex(marks) }
             offset += 8
         }

@@ -89,7 +89,7 @@ extension Node {
     /// Failures that an address may have; nil: any number.
     private func failuresAllowed(of slot: Int) -> UInt64? {
         switch configuration.limits.failedLogins {
-        case nil: sessions.sessions[slot].isOfThisHost ? nil : UInt64(Guesses.failuresDefault)
+        case nil: sessions.isOfThisHost(slot) ? nil : UInt64(Guesses.failuresDefault)
         case 0: nil
         case .some(let count): UInt64(clamping: count)
         }
@@ -97,9 +97,7 @@ extension Node {
 
     /// An IPv6 host has a network of 64 bits for itself.
     private func guessKey(ofAddress slot: Int) -> UInt64 {
-        let session = sessions.sessions[slot]
-        let network = session.addressHigh == 0 ? session.addressLow : session.addressHigh
-        return SplitMix64.mix(network ^ SplitMix64.mix(id.random))
+        SplitMix64.mix(sessions.network(of: slot) ^ SplitMix64.mix(id.random))
     }
 
     private func guessKey(ofName name: [UInt8]) -> UInt64 { SplitMix64.hash(name, salt: id.random) }

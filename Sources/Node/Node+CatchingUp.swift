@@ -25,8 +25,13 @@ extension Node {
     /// The floor of who was shown so much of each stream.
     func floor(shown: [UInt64], unknown: [StreamPosition] = []) -> Floor {
         let known = servers.indices.map { StreamPosition(origin: servers[$0], seq: shown[$0]) }
-        // Where it is used a stream may not be forgotten yet that is here.
-        return Floor(known + unknown + recentlyForgotten)
+        // Where it is used a stream may not be forgotten yet that is here, or be over at a later record: then a gap was
+        // stated here, and is not to be stated again there.
+        let forgotten = recentlyForgotten.map { position in
+            StreamPosition(
+                origin: position.origin, seq: max(position.seq, tombstones[position.origin]?.held ?? position.seq))
+        }
+        return Floor(known + unknown + forgotten)
     }
 
     /// Forgotten streams that are named in floors: who has still got them forgets them within some announce intervals.
@@ -82,8 +87,8 @@ extension Node {
     }
 
     private mutating func turnLive(_ slot: Int) {
-        sessions.setState(.live, of: slot)
-        sessions.setFollowing(slot, from: publications.end)
+        sessions.follow(slot, from: publications.end)
+        fedLines[slot]?.followedFrom = publications.end
         outbox.append(.follow(sessions.id(of: slot)))
     }
 
@@ -175,11 +180,15 @@ extension Node {
         feeding.feeds[index].shown[stream] < store.streams[stream].delivered
     }
 
-    /// Whether this server has delivered everything that the session was shown.
+    /// Whether this server has delivered everything that the session was shown, and everything that it will not show to
+    /// those who follow the log.
     private func isReached(_ index: Int) -> Bool {
         configuration.defect == .liveBeforeFloor
             || feeding.feeds[index].unknown.isEmpty
-                && servers.indices.allSatisfy { feeding.feeds[index].shown[$0] <= store.streams[$0].delivered }
+                && servers.indices.allSatisfy { stream in
+                    let needed = max(feeding.feeds[index].shown[stream], store.streams[stream].silentThrough)
+                    return needed <= store.streams[stream].delivered
+                }
     }
 
     /// Feeds records of one stream, up to one whose sender's activity before it, from elsewhere, is still owed. A
@@ -275,9 +284,14 @@ extension Node {
     /// be reached agree that there is no more of it.
     mutating func endFloors() {
         let patience = Self.floorIntervals * configuration.timing.announceInterval
-        for index in feeding.feeds.indices where now.milliseconds(since: feeding.feeds[index].since) >= patience {
-            for stream in servers.indices where feeding.feeds[index].shown[stream] > store.streams[stream].delivered {
-                guard isOver(stream) else { continue }
+        for index in feeding.feeds.indices {
+            let waited = now.milliseconds(since: feeding.feeds[index].since)
+            guard waited >= patience else { continue }
+            let isLate = waited >= Self.lateFloorFactor * patience
+            for stream in servers.indices {
+                let needed = max(feeding.feeds[index].shown[stream], store.streams[stream].silentThrough)
+                guard needed > store.streams[stream].delivered, isOver(stream, isLate: isLate) else { continue }
+                store.endSilence(stream)
                 feeding.feeds[index].shown[stream] = store.streams[stream].delivered
                 counters.floorsEnded += 1
             }
@@ -289,11 +303,14 @@ extension Node {
 
     /// Announce intervals after which everybody who can be reached has told what is held of a stream.
     static let floorIntervals: UInt64 = 3
+    /// After so many times as long it does not matter any more what the others have told: each may have had it once,
+    /// and believe that of the other.
+    static let lateFloorFactor: UInt64 = 5
 
-    private func isOver(_ stream: Int) -> Bool {
+    private func isOver(_ stream: Int, isLate: Bool) -> Bool {
         let held = store.streams[stream].held
         return stream != Self.ownIndex && members[stream].status != .reachable
             && store.streams[stream].delivered == held
-            && reachableOthers.allSatisfy { queues[$0].acknowledged[stream] <= held }
+            && (isLate || reachableOthers.allSatisfy { queues[$0].acknowledged[stream] <= held })
     }
 }

@@ -124,6 +124,9 @@ extension Node {
         }
     }
 
+    /// Whether the table of servers has room for one more, without another one having to go.
+    public var hasRoomForServers: Bool { servers.count < configuration.limits.members }
+
     /// The table of what is over has lost entries, of which this may be one: it is stepped over when it is first met.
     public func mayHaveForgotten(_ id: ServerID) -> Bool { tombstones.mayHaveForgotten(id) }
 

@@ -327,6 +327,10 @@ extension Node {
             // A second LOGIN on a connection changes who it is, not where.
             closeSession(slot)
             sessions.setUser(user, of: slot)
+            if sessions.sessions[slot].state == .live {
+                sessions.setFollowedFrom(publications.end, of: slot)
+                fedLines[slot] = nil
+            }
             openSession(slot, at: floor(of: slot))
             return succeed(slot)
         }

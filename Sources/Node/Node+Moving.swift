@@ -199,11 +199,11 @@ extension Node {
     /// The number under which the floor of a session is kept here until it is known to have come elsewhere.
     private mutating func numberToKeep(_ slot: Int) -> UInt64 {
         guard keepsSessions, sessions.user(of: slot).claim != nil else { return 0 }
-        if sessions.sessions[slot].number == 0 {
+        if sessions.number(of: slot) == 0 {
             nextSession += 1
             return nextSession
         }
-        return sessions.sessions[slot].number
+        return sessions.number(of: slot)
     }
 
     /// The client may turn up somewhere else, or the target may die: then its floor is found here.

@@ -76,7 +76,8 @@ extension Node {
         }
         let (header, payload) = try RecordHeader.decode(in: bytes, at: range)
         if !header.isKnown { counters.recordsUnknown += 1 }
-        if let kind = RecordKind(rawValue: header.kind), kind.isAboutUsers {
+        let kind = RecordKind(rawValue: header.kind)
+        if let kind, kind.isAboutUsers {
             var content: [UInt8] = []
             content.append(bytes: bytes.extracting(payload))
             var reader = WireReader(content)
@@ -84,26 +85,23 @@ extension Node {
             try reader.finish()
             merge(account)
         }
-        let session = try sessionRecord(header, bytes.extracting(payload))
+        let session = kind?.isAboutSessions == true ? try Self.sessionRecord(bytes.extracting(payload)) : nil
         store.append(to: origin, at: now) { segment in
             segment.append(bytes: bytes.extracting(range))
         }
         noteHeld(header, origin: origin, seq: seq)
-        if let session { note(session.kind, session.record, of: header.claim, origin: origin, seq: seq) }
+        if let session, let kind { note(kind, session, of: header.claim, origin: origin, seq: seq) }
         self.held(origin)
         return .new
     }
 
-    private func sessionRecord(
-        _ header: RecordHeader, _ payload: Span<UInt8>
-    ) throws(FrameFault) -> (kind: RecordKind, record: SessionRecord)? {
-        guard let kind = RecordKind(rawValue: header.kind), kind.isAboutSessions else { return nil }
+    private static func sessionRecord(_ payload: Span<UInt8>) throws(FrameFault) -> SessionRecord {
         var content: [UInt8] = []
         content.append(bytes: payload)
         var reader = WireReader(content)
         let record = try SessionRecord(from: &reader)
         try reader.finish()
-        return (kind, record)
+        return record
     }
 
     /// A stream has a new record or was stepped over some: deliver, push on, tell by digest.
@@ -150,16 +148,24 @@ extension Node {
     }
 
     /// Delivers all that the stream holds, whatever it waits for: it is about to be stepped over, and would be lost.
-    mutating func deliverAll(_ index: Int) {
+    ///
+    /// - Parameter behind: streams that wait for this one, and are about to be stepped over.
+    mutating func deliverAll(_ index: Int, behind: [Int] = []) {
         guard store.streams[index].delivered < store.streams[index].held else { return }
         let left = deliveryLeft
         deliveryLeft = .max
         if index == Self.ownIndex { showsUnheld = true }
         while true {
             _ = deliverStream(index)
-            guard store.streams[index].waitsFor != nil else { break }
-            counters.dependenciesExpired += 1
-            forgive(index)
+            guard let position = store.streams[index].waitsFor else { break }
+            let origin = servers.index(of: position.origin)
+            if let origin, origin != index, !behind.contains(origin), store.streams[origin].held >= position.seq {
+                // It is here, and lacks nothing but leave to be published.
+                deliverAll(origin, behind: behind + [index])
+            } else {
+                counters.dependenciesExpired += 1
+                forgive(index)
+            }
         }
         precondition(store.streams[index].delivered == store.streams[index].held, "nothing is left to wait for")
         deliveryLeft = max(0, left - (Int.max - deliveryLeft))
@@ -238,7 +244,7 @@ extension Node {
         guard sessions.liveCount > 0 else { return .done }
         deliveryLeft -= min(deliveryLeft, payload.count)
         let start = outbox.bytes.count
-        outbox.bytes.append(contentsOf: bytes[payload])
+        outbox.bytes.append(bytes: bytes.span.extracting(payload))
         outbox.append(.publish(start..<outbox.bytes.count))
         publications.append(payload.count, stream: index, seq: seq)
         return .done

@@ -12,7 +12,7 @@ extension Node {
     mutating func handleRegister(
         _ username: TextMember, _ secret: TextMember, line: Span<UInt8>, of slot: Int
     ) {
-        guard sessions.sessions[slot].user < 0 else {
+        guard !sessions.sessions[slot].isLoggedIn else {
             return invalid("REGISTER is not possible after a login on the same connection", slot)
         }
         guard case .text(let nameText) = username else {

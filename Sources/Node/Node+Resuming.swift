@@ -12,18 +12,18 @@ extension Node {
     /// ever sent; nil: everything. Nothing that was acknowledged is left out, and nothing that was not is in it.
     mutating func floor(of slot: Int, acknowledged: UInt64?) -> Floor {
         guard let acknowledged else { return floor(of: slot) }
-        let session = sessions.sessions[slot]
+        let privateBytes = sessions.privateBytes(of: slot)
         var shown = store.delivered
         var unknown: [StreamPosition] = []
-        if session.state == .catchingUp, let index = feeding.index(of: sessions.id(of: slot)) {
+        if sessions.sessions[slot].state == .catchingUp, let index = feeding.index(of: sessions.id(of: slot)) {
             shown = feeding.feeds[index].shown
             unknown = feeding.feeds[index].unknown
         } else {
             let position = position(of: slot, acknowledged: acknowledged)
             if !publications.rollBack(to: position, &shown) { counters.floorsCut += 1 }
         }
-        if acknowledged < session.privateBytes {
-            fedLines[slot]?.rollBack(bytes: session.privateBytes - acknowledged, &shown)
+        if acknowledged < privateBytes {
+            fedLines[slot]?.rollBack(bytes: privateBytes - acknowledged, &shown)
         }
         return floor(shown: shown, unknown: unknown)
     }
@@ -32,19 +32,19 @@ extension Node {
 
     /// The connection of a session has broken, or looks like it.
     mutating func detach(_ slot: Int, acknowledged: UInt64?) {
-        let session = sessions.sessions[slot]
-        guard session.isPresent, session.number > 0, phase == .serving, let claim = sessions.user(of: slot).claim else {
-            return
-        }
+        let number = sessions.number(of: slot)
+        guard sessions.sessions[slot].isPresent, number > 0, phase == .serving,
+            let claim = sessions.user(of: slot).claim
+        else { return }
         let floor = floor(of: slot, acknowledged: acknowledged)
         sessions.setNumber(0, of: slot)
         if isSuperseded(slot, acknowledged: acknowledged) {
             counters.floorsSuperseded += 1
-            return tell(.sessionClosed, SessionRecord(number: session.number), of: claim)
+            return tell(.sessionClosed, SessionRecord(number: number), of: claim)
         }
         counters.sessionsDetached += 1
-        tell(.sessionDetached, SessionRecord(number: session.number, floor: floor), of: claim)
-        keep(DetachedSessions.Entry(claim: claim, number: session.number, floor: floor, since: now))
+        tell(.sessionDetached, SessionRecord(number: number, floor: floor), of: claim)
+        keep(DetachedSessions.Entry(claim: claim, number: number, floor: floor, since: now))
     }
 
     mutating func keep(_ entry: DetachedSessions.Entry) {
@@ -83,7 +83,7 @@ extension Node {
         if let entry = takeDetached(claim) { return succeed(slot, at: entry.floor) }
         var job = SessionJob(session: sessions.id(of: slot), kind: .login, stage: .resuming, name: [], secret: [])
         if sessions.user(of: slot).sessions > 1 {
-            let others = sessions.slots(of: claim).filter { sessions.sessions[$0].number > 0 }
+            let others = sessions.slots(of: claim).filter { sessions.number(of: $0) > 0 }
             job.suspects = others.prefix(Self.resumeAttempts).map { sessions.id(of: $0) }
         }
         job.places = Array(whereabouts.places(of: claim).prefix(Self.resumeAttempts))
@@ -172,7 +172,7 @@ extension Node {
             if isFirst { tell(.sessionClosed, SessionRecord(number: number), of: claim) }
             return post(.floorTaken(.floor(floor)), to: taker.server, request: taker.request)
         }
-        let slot = sessions.slots(of: claim).first { sessions.sessions[$0].number == number }
+        let slot = sessions.slots(of: claim).first { sessions.number(of: $0) == number }
         guard let slot else { return post(.floorTaken(.gone), to: taker.server, request: taker.request) }
         examine(sessions.id(of: slot), for: .server(taker, claim, number: number))
     }
@@ -185,7 +185,7 @@ extension Node {
         if phase == .serving { tell(.sessionClosed, SessionRecord(number: number), of: claim) }
         detached.remove(number)
         moves.forgetSession(number)
-        let slot = sessions.slots(of: claim).first { sessions.sessions[$0].number == number }
+        let slot = sessions.slots(of: claim).first { sessions.number(of: $0) == number }
         guard let slot else { return }
         sessions.setNumber(0, of: slot)
         examine(sessions.id(of: slot), for: .nobody)
@@ -193,8 +193,8 @@ extension Node {
 
     /// The client of a session has spoken. If its place was given to another one, it needs one of its own.
     mutating func noteAlive(_ slot: Int) {
-        let session = sessions.sessions[slot]
-        guard session.number == 0, session.user != SessionTable.anonymous, session.isPresent, !session.hasMove,
+        guard !sessions.sessions[slot].isAnonymous, sessions.number(of: slot) == 0,
+            sessions.sessions[slot].isPresent, !sessions.sessions[slot].hasMove,
             examinations[sessions.id(of: slot)] == nil
         else { return }
         openSession(slot, at: floor(of: slot))
@@ -213,7 +213,7 @@ extension Node {
     /// was broken by then already, and the later one is its client's: to go on from here once more would show all that
     /// the later one was shown again.
     private mutating func noteLookalike(_ slot: Int, acknowledged: UInt64?) {
-        guard sessions.sessions[slot].state == .live, sessions.sessions[slot].number > 0,
+        guard sessions.sessions[slot].state == .live, sessions.number(of: slot) > 0,
             lookalikes.count < configuration.limits.detached
         else { return }
         lookalikes[sessions.id(of: slot)] = position(of: slot, acknowledged: acknowledged)
@@ -230,9 +230,8 @@ extension Node {
     /// Up to where in the log a live session has acknowledged so many bytes of all that it was ever sent; nil: all.
     /// Private lines that came later stand somewhere in it: then a little is repeated, and nothing is lost.
     private func position(of slot: Int, acknowledged: UInt64?) -> UInt64 {
-        let session = sessions.sessions[slot]
         guard let acknowledged else { return publications.end }
-        return session.followedFrom + (acknowledged - min(acknowledged, session.privateBytes))
+        return sessions.followedFrom(of: slot) + (acknowledged - min(acknowledged, sessions.privateBytes(of: slot)))
     }
 
     mutating func examine(_ id: SessionID, for examiner: Examiner) {

@@ -153,13 +153,13 @@ extension Node {
         _ username: TextMember, _ secret: TextMember, _ activity: ActivityMember, line: Span<UInt8>, of slot: Int
     ) {
         if configuration.defect == .redirectedDropped, sessions.sessions[slot].state == .redirected { return }
-        guard sessions.sessions[slot].user >= 0 else {
+        guard sessions.sessions[slot].isLoggedIn else {
             return unauthenticated("an activity needs a login first", slot)
         }
         guard case .text(let name) = username else {
             return invalid("ACTIVITY_MESSAGE needs a \"username\" that is a string", slot)
         }
-        let user = Int(sessions.sessions[slot].user)
+        let user = Int(sessions.userIndex(of: slot))
         let loginName = sessions.users[user].name
         guard name.equals(loginName.span, in: line) else {
             return unauthenticated("the username is not that of the login", slot)
@@ -182,7 +182,8 @@ extension Node {
         guard size <= RecordHeader.payloadBytesMax else {
             return invalid("the activity is larger than \(RecordHeader.payloadBytesMax) bytes", slot)
         }
-        let sending = sending(of: line, slot)
+        // A call may copy this value: only for those that number.
+        let sending = asked.isEmpty ? nil : sending(of: line, slot)
         if let sending, let claim = sessions.users[user].claim, isKnown(sending, of: claim, slot) { return }
         let seq = broadcast(object, size: size, line: line, user: user, sending)
         if let sending { awaitHolders(sending.number, at: StreamPosition(origin: id, seq: seq), slot) }
@@ -256,7 +257,9 @@ extension Node {
     mutating func stopFeeding(_ slot: Int) {
         let id = sessions.id(of: slot)
         switch sessions.sessions[slot].state {
-        case .live: outbox.append(.unfollow(id))
+        case .live:
+            outbox.append(.unfollow(id))
+            sessions.unfollow(slot, at: publications.end)
         case .catchingUp: _ = feeding.remove(id)
         case .free, .new, .away, .redirected, .closing: break
         }

@@ -141,7 +141,7 @@ extension Node {
 
     /// Whether a client has said who it is, and it was true.
     public func isLoggedIn(_ id: SessionID) -> Bool {
-        sessions.slot(of: id).map { sessions.sessions[$0].user >= 0 } ?? false
+        sessions.slot(of: id).map { sessions.sessions[$0].isLoggedIn } ?? false
     }
 
     /// A client that is still there.
@@ -149,7 +149,7 @@ extension Node {
         guard let slot = sessions.slot(of: id) else { return nil }
         let session = sessions.sessions[slot]
         return SessionStatus(
-            state: "\(session.state)", user: session.user < 0 ? nil : sessions.user(of: slot).name,
+            state: "\(session.state)", user: session.isLoggedIn ? sessions.user(of: slot).name : nil,
             address: sessions.address(of: slot))
     }
 

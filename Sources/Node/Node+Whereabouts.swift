@@ -30,7 +30,7 @@ extension Node {
 
     /// The session is over, and nothing of it is kept.
     mutating func closeSession(_ slot: Int) {
-        let number = sessions.sessions[slot].number
+        let number = sessions.number(of: slot)
         guard number > 0 else { return }
         sessions.setNumber(0, of: slot)
         // A server that leaves closes its clients, and they go on elsewhere from what it told last.
@@ -64,9 +64,9 @@ extension Node {
         self.now = now
         // Who is told where it is needs nobody to remember it.
         var isExact = feeding.feeds.allSatisfy { $0.told != nil }
-        for slot in fedLines.slots where sessions.sessions[slot].state == .live {
+        for (slot, lines) in fedLines.entries where sessions.sessions[slot].state == .live {
             // What it was fed, and that alone, stands before the place from which it follows.
-            if position < sessions.sessions[slot].followedFrom { isExact = false } else { fedLines[slot] = nil }
+            if position < lines.followedFrom { isExact = false } else { fedLines[slot] = nil }
         }
         var shown = store.delivered
         guard isExact, position != measuredAt, keepsSessions, phase == .serving,
@@ -96,11 +96,11 @@ extension Node {
     }
 
     func sessionList(after number: UInt64) -> Unicast.SessionList {
-        let slots = sessions.sessions.indices.filter { sessions.sessions[$0].number > number }
-        let chosen = slots.sorted { sessions.sessions[$0].number < sessions.sessions[$1].number }
+        let slots = sessions.sessions.indices.filter { sessions.number(of: $0) > number }
+        let chosen = slots.sorted { sessions.number(of: $0) < sessions.number(of: $1) }
         let entries = chosen.prefix(Self.sessionsPerList).compactMap { slot in
             sessions.user(of: slot).claim.map {
-                Unicast.SessionList.Entry(claim: $0, number: sessions.sessions[slot].number)
+                Unicast.SessionList.Entry(claim: $0, number: sessions.number(of: slot))
             }
         }
         // No session here has been shown less than what was told last.

@@ -25,9 +25,13 @@ struct PublicationLog: Sendable {
 
     var count: Int { entries.count }
 
+    /// Entries for which there is room from the first one on: 96 KiB, where growing would cost every early line.
+    private static let entriesMin = 4096
+
     mutating func append(_ count: Int, stream: Int, seq: UInt64) {
         end += UInt64(count)
         guard limit > 0 else { return start = end }
+        if entries.isEmpty { entries.reserveCapacity(Self.entriesMin) }
         entries.append(Entry(end: end, seq: seq, stream: Int32(truncatingIfNeeded: stream)))
         while let first = entries.first, end - start > UInt64(limit) {
             start = first.end
@@ -61,6 +65,8 @@ struct FedLines: Sendable {
         var seq: UInt64
     }
 
+    /// The position from which it has followed the log since.
+    var followedFrom: UInt64 = 0
     private var lines = Deque<Line>()
     private var bytes = 0
 

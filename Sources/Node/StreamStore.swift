@@ -110,6 +110,11 @@ struct StreamStore: Sendable {
         noteBaseline(index, seq)
     }
 
+    /// Nothing more of the stream will come that is not to be shown.
+    mutating func endSilence(_ index: Int) {
+        streams[index].silentThrough = min(streams[index].silentThrough, streams[index].delivered)
+    }
+
     /// What was in the stream up to `seq` before this server heard of it is owed to nobody here.
     mutating func noteBaseline(_ index: Int, _ seq: UInt64) {
         streams[index].baseline = max(streams[index].baseline, seq)
@@ -222,8 +227,15 @@ struct StreamStore: Sendable {
 
 extension StreamStore.Stream {
     mutating func openSegment(at now: Instant) {
-        if let last = segments.last, last.bytes.count < StreamStore.segmentBytes { return }
-        segments.append(StreamStore.Segment(first: held + 1, startByte: endByte, since: now, until: now))
+        let full = segments.last
+        if let full, full.bytes.count < StreamStore.segmentBytes { return }
+        var segment = StreamStore.Segment(first: held + 1, startByte: endByte, since: now, until: now)
+        if let full {
+            // It will be about as large: growing would copy it several times over.
+            segment.bytes.reserveCapacity(StreamStore.segmentBytes + StreamStore.segmentBytes / 32)
+            segment.starts.reserveCapacity(full.starts.count + full.starts.count / 32)
+        }
+        segments.append(segment)
     }
 
     /// Complexity: logarithmic in the number of segments.
@@ -231,6 +243,8 @@ extension StreamStore.Stream {
         var low = 0
         var high = segments.count - 1
         precondition(high >= 0, "only a held record is looked for")
+        // Nearly always it is one of the newest.
+        if segments[high].first <= seq { low = high }
         while low < high {
             let middle = (low + high + 1) / 2
             if segments[middle].first <= seq { low = middle } else { high = middle - 1 }

@@ -1,4 +1,4 @@
-/// What is kept for each connection: plain data in a slab, 72 bytes, changed in place. Names, addresses and what a
+/// What is kept for each connection: plain data in a slab, 56 bytes, changed in place. Names, addresses and what a
 /// connection means to the user are kept elsewhere.
 
 /// The phases of a slot.
@@ -64,17 +64,13 @@ struct Connection: BitwiseCopyable {
     var outputLimit: UInt32 = 0
     /// Position in the dense array of subscribers; `notSubscribed` if in none.
     var subscriberIndex = Connection.notSubscribed
-    /// While stopping: how many bytes of private output go before the rest of the ring's bytes.
-    var outputAhead: UInt32 = 0
     var input = ByteBuffer()
     var output = ByteBuffer()
-    /// While lagging: when and at which cursor the present period of its progress began. Milliseconds of the clock and
-    /// the cursor, both without their upper halves: only differences count.
-    var markMilliseconds: UInt32 = 0
-    var markCursor: UInt32 = 0
-    /// The position in the ring up to which everything has been sent.
+    /// The position in the ring up to which everything has been sent; of one that has ended, how many bytes its other
+    /// end has acknowledged, and `unknown` if that is not known.
     var cursor: UInt64 = 0
-    var ringStop: UInt64 = 0
+
+    static let unknown = UInt64.max
 
     static let notSubscribed = UInt32.max
 
@@ -91,4 +87,17 @@ struct Connection: BitwiseCopyable {
 
     /// Whether nothing can be added to the output any more.
     @inline(__always) var isOutputClosed: Bool { flags.contains(.writeShut) || flags.contains(.writeDead) }
+}
+
+/// Of a connection that is to get the ring up to a position and no further (`stopping`): that position, and how many
+/// bytes of private output go before the rest of the ring's bytes.
+struct RingStop {
+    let end: UInt64
+    var outputAhead: UInt32
+}
+
+/// Of a connection that lags (`lagging`): when and at which cursor the present period of its progress began.
+struct ProgressMark {
+    let milliseconds: UInt64
+    let cursor: UInt64
 }

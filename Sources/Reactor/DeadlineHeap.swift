@@ -17,6 +17,9 @@ struct DeadlineHeap {
     private var positions: [Int32] = []
     private var order: UInt64 = 0
 
+    /// - Parameter capacity: keys that need not let the table grow. Reserved memory that nobody has touched is none.
+    init(capacity: Int = 0) { positions.reserveCapacity(capacity) }
+
     var count: Int { entries.count }
 
     /// The earliest deadline.

@@ -217,8 +217,8 @@ extension Reactor {
         leaveSubscribers(slot)
         deadlines.cancel(UInt32(slot))
         stalls.cancel(UInt32(slot))
-        // Kept where nothing else is any more, until `closed` is told.
-        connections[slot].ringStop = outputProgress(slot)?.acknowledged ?? .max
+        endFollowing(slot)
+        connections[slot].cursor = outputProgress(slot)?.acknowledged ?? Connection.unknown
         if connections[slot].transport == .tls { endTransport(slot) }
         if !connections[slot].flags.contains(.unpolled) {
             // It can only fail if the descriptor is not registered, and then nothing is to be done.
@@ -240,8 +240,8 @@ extension Reactor {
         for index in 0..<count {
             let id = ConnectionID(rawValue: ended[index])
             let reason = connections[Int(id.slot)].reason
-            let acknowledged = connections[Int(id.slot)].ringStop
-            lastAcknowledged = acknowledged == .max ? nil : acknowledged
+            let acknowledged = connections[Int(id.slot)].cursor
+            lastAcknowledged = acknowledged == Connection.unknown ? nil : acknowledged
             releaseSlot(Int(id.slot))
             handler.closed(id, reason: reason, in: &self)
             if !tlsFailures.isEmpty { tlsFailures[id.rawValue] = nil }

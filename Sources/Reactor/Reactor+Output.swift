@@ -60,28 +60,25 @@ extension Reactor {
     public mutating func surveySubscribers(
         laggingBy bytes: Int, leastBytes: Int, periodMilliseconds: Int
     ) -> SubscriberSurvey {
-        let time = UInt32(truncatingIfNeeded: now / 1_000_000)
+        let time = now / 1_000_000
         var survey = SubscriberSurvey()
         for entry in fanOut.slots {
             let slot = Int(entry)
             guard ringLag(slot) > bytes else {
-                connections[slot].flags.subtract([.lagging, .tooSlow])
+                forgetMark(slot)
                 continue
             }
-            let cursor = UInt32(truncatingIfNeeded: connections[slot].cursor)
-            let isNew = !connections[slot].flags.contains(.lagging)
-            let hasEarned = Int(cursor &- connections[slot].markCursor) >= leastBytes
-            let isOver = Int(time &- connections[slot].markMilliseconds) >= periodMilliseconds
-            if isNew || hasEarned {
+            let cursor = connections[slot].cursor
+            let mark = marks[entry]
+            let hasEarned = mark.map { Int(cursor - $0.cursor) >= leastBytes } ?? true
+            let isOver = mark.map { Int(time - $0.milliseconds) >= periodMilliseconds } ?? true
+            if hasEarned {
                 connections[slot].flags.insert(.lagging)
                 connections[slot].flags.remove(.tooSlow)
             } else if isOver {
                 connections[slot].flags.insert(.tooSlow)
             }
-            if isNew || hasEarned || isOver {
-                connections[slot].markMilliseconds = time
-                connections[slot].markCursor = cursor
-            }
+            if hasEarned || isOver { marks[entry] = ProgressMark(milliseconds: time, cursor: cursor) }
             survey.lagging += 1
             if !connections[slot].flags.contains(.tooSlow) { survey.keepingUp += 1 }
         }
@@ -150,11 +147,10 @@ extension Reactor {
         guard connections[slot].subscriberIndex != Connection.notSubscribed else { return }
         leaveSubscribers(slot)
         if connections[slot].cursor == ring.end {
-            connections[slot].flags.subtract([.following, .midLine])
+            endFollowing(slot)
         } else {
             connections[slot].flags.insert(.stopping)
-            connections[slot].ringStop = ring.end
-            connections[slot].outputAhead = connections[slot].output.count
+            stops[UInt32(slot)] = RingStop(end: ring.end, outputAhead: connections[slot].output.count)
             markDirty(slot)
         }
     }
@@ -165,13 +161,32 @@ extension Reactor {
         if let moved = fanOut.remove(at: index) { connections[Int(moved)].subscriberIndex = index }
         connections[slot].subscriberIndex = Connection.notSubscribed
         statistics.subscribers = fanOut.count
+        forgetMark(slot)
+    }
+
+    /// It lags no more.
+    private mutating func forgetMark(_ slot: Int) {
+        guard connections[slot].flags.contains(.lagging) else { return }
+        connections[slot].flags.subtract([.lagging, .tooSlow])
+        marks[UInt32(slot)] = nil
+    }
+
+    /// It gets nothing more of the ring.
+    mutating func endFollowing(_ slot: Int) {
+        if connections[slot].flags.contains(.stopping) { stops[UInt32(slot)] = nil }
+        connections[slot].flags.subtract([.following, .stopping, .midLine])
+    }
+
+    /// The position in the ring behind the last byte that it gets.
+    private func ringEnd(_ slot: Int) -> UInt64 {
+        guard connections[slot].flags.contains(.stopping), let stop = stops[UInt32(slot)] else { return ring.end }
+        return stop.end
     }
 
     /// Bytes of the ring that a connection has still to get.
     func ringLag(_ slot: Int) -> Int {
-        let flags = connections[slot].flags
-        guard flags.contains(.following) else { return 0 }
-        return Int((flags.contains(.stopping) ? connections[slot].ringStop : ring.end) - connections[slot].cursor)
+        guard connections[slot].flags.contains(.following) else { return 0 }
+        return Int(ringEnd(slot) - connections[slot].cursor)
     }
 
     // MARK: Flushing
@@ -347,11 +362,11 @@ extension Reactor {
         let flags = connections[slot].flags
         let waiting = connections[slot].output.count
         guard flags.contains(.following) else { return waiting > 0 ? .output(Int(waiting)) : nil }
-        let ahead = flags.contains(.stopping) ? connections[slot].outputAhead : waiting
+        let ahead = flags.contains(.stopping) ? stops[UInt32(slot)]?.outputAhead ?? 0 : waiting
         if ahead > 0 {
             return flags.contains(.midLine) ? .ring(ring.endOfLine(connections[slot].cursor)) : .output(Int(ahead))
         }
-        let stop = flags.contains(.stopping) ? connections[slot].ringStop : ring.end
+        let stop = ringEnd(slot)
         return connections[slot].cursor < stop ? .ring(stop) : nil
     }
 
@@ -367,7 +382,7 @@ extension Reactor {
     private mutating func advance(_ slot: Int, _ source: Source, _ count: Int) {
         guard case .ring = source else {
             changeOutput(slot) { $0.consume(count) }
-            if connections[slot].flags.contains(.stopping) { connections[slot].outputAhead -= UInt32(count) }
+            if connections[slot].flags.contains(.stopping) { stops[UInt32(slot)]?.outputAhead -= UInt32(count) }
             return
         }
         connections[slot].cursor += UInt64(count)
@@ -376,8 +391,8 @@ extension Reactor {
         } else {
             connections[slot].flags.insert(.midLine)
         }
-        if connections[slot].flags.contains(.stopping) && connections[slot].cursor == connections[slot].ringStop {
-            connections[slot].flags.subtract([.following, .stopping, .midLine])
+        if connections[slot].flags.contains(.stopping) && connections[slot].cursor == ringEnd(slot) {
+            endFollowing(slot)
         }
     }
 
@@ -397,7 +412,7 @@ extension Reactor {
         let flags = connections[slot].flags
         if flags.contains(.inputEnded) || flags.contains(.discarding) { return end(slot, .reset) }
         connections[slot].flags.insert(.writeDead)
-        connections[slot].flags.subtract([.following, .stopping, .midLine])
+        endFollowing(slot)
         leaveSubscribers(slot)
         statistics.bytesDroppedAfterEnd += UInt64(connections[slot].output.count)
         changeOutput(slot) { $0.free() }

@@ -69,7 +69,11 @@ public struct Reactor: ~Copyable {
     /// Accepted connections in the midst of a handshake, the oldest first; and some that are so no more.
     var handshakes: [UInt64] = []
 
-    var deadlines = DeadlineHeap()
+    /// Those of the subscribers whose end is in sight, and of those that lag, by slot.
+    var stops: [UInt32: RingStop] = [:]
+    var marks: [UInt32: ProgressMark] = [:]
+
+    var deadlines: DeadlineHeap
     /// Of connections whose peers take nothing.
     var stalls = DeadlineHeap()
     var timers: TimerTable
@@ -111,6 +115,7 @@ public struct Reactor: ~Copyable {
         events = Slab(capacity: configuration.eventBatch)
         receiveBuffer = Slab(capacity: configuration.readBudget)
         connections = Slab(capacity: configuration.capacity)
+        deadlines = DeadlineHeap(capacity: configuration.capacity)
         fanOut = FanOut(capacity: configuration.capacity)
         batch = SendBatch(capacity: configuration.batchesSends ? configuration.fanOutSlice : 0)
         timers = TimerTable(limit: configuration.timerLimit)

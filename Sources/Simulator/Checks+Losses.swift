@@ -196,7 +196,7 @@ extension Checks {
     func needlessGaps(in history: History) -> [Violation] {
         history.lives.flatMap { life in
             life.gaps.compactMap { span in
-                // Once before reach: what may have been forgotten here is not taken from anybody.
+                // Once before reach: what may have been forgotten here is taken from nobody; nor is what has no room.
                 guard let holder = span.holder, !span.wasFull else { return nil }
                 return Violation(
                     kind: .skippedNeedlessly, seed: history.seed, time: span.time,

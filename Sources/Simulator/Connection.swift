@@ -65,7 +65,10 @@ struct Connection {
 
     /// The pipe that ends at `side`.
     subscript(towards side: Side) -> Pipe {
-        get { side == .dialler ? towardsDialler : towardsAcceptor }
+        // A look at one field copies no pipe.
+        _read {
+            if side == .dialler { yield towardsDialler } else { yield towardsAcceptor }
+        }
         _modify {
             if side == .dialler { yield &towardsDialler } else { yield &towardsAcceptor }
         }

@@ -176,7 +176,10 @@ extension SimulatedServer {
             return
         }
         guard !socket.isPaused, socket.incoming.count > socket.seen || socket.hasEnded else { return }
-        if socket.hasEnded, let presence = socket.presence { world.history.noteEndNoticed(on: presence, at: world.now) }
+        if socket.hasEnded {
+            if let presence = socket.presence { world.history.noteEndNoticed(on: presence, at: world.now) }
+            noteMove(of: slot, by: node, in: world)
+        }
         showInput(of: socket, slot: slot, to: &node, in: world)
         if socket.hasEnded, socket.closing == .reading { endClient(slot, of: &node, in: world) }
     }

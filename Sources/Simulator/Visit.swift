@@ -115,8 +115,9 @@ extension History {
         case none
         /// The server need not have known in time; it may have.
         case loose
-        /// The server could not know yet that the connection was over, so that what came meanwhile is not owed; but
-        /// nothing comes twice, and order holds.
+        /// The server could not know yet that the connection was over, so that the session begins with what is new:
+        /// what came meanwhile is not owed. Nothing comes twice but what is new at the later server alone, which is
+        /// behind; and order holds.
         case unnoticed
         /// Nothing is lost. What the first server handed out since the time may come again: the connection broke before
         /// it was acknowledged; or the server died, and what it had announced last is all that was known.
@@ -138,9 +139,8 @@ extension History {
         }
         let visit = visits[client][number - 1]
         let isMoved = visit.isRedirected && earlier == number - 1
-        if end.how == .refused { return .none }
         if end.how != .redirected, wasSentOn(client, from: visits[client][earlier - 1], to: visit) { return .loose }
-        if end.how == .loggedOut {
+        if end.how == .loggedOut || end.how == .refused {
             return isKnown(end.time, of: visits[client][earlier - 1], on: visit) ? .none : .loose
         }
         let patience = max(isMoved ? ticketTime : 0, clientNames[client] == nil ? 0 : resumeWindow)
@@ -184,7 +184,9 @@ extension History {
     /// place for whoever turns up next as that user, or from that address. Or it was not told yet, and turns up where
     /// it is expected.
     private func wasSentOn(_ client: Int, from earlier: Visit, to later: Visit) -> Bool {
-        sentOn[client]?.contains { sent in
+        // A server that empties itself, and leaves when its time is up, has begun to send everybody on.
+        if let end = earlier.end, end.how == .broke, wasDraining(earlier.server, end.time) { return true }
+        return sentOn[client]?.contains { sent in
             earlier.start <= sent.time && sent.time <= later.welcomedAt ?? .max
                 && sent.place ?? later.server == later.server
         } ?? false
@@ -195,6 +197,8 @@ extension History {
         guard let welcome = later.welcomedAt, let life = life(of: earlier), let other = self.life(of: later) else {
             return false
         }
+        // A LOGOUT to a machine that is off is heard by nobody.
+        guard lives[life].end ?? .max > end else { return false }
         return isCalm(from: end, to: welcome, changesMax: 0, among: [life, other])
     }
 
@@ -278,6 +282,14 @@ extension History {
         }
     }
 
+    /// Whether the server of a visit delivered an activity when the session had begun.
+    private func isNew(_ mark: ActivityMark, on visit: Visit) -> Bool {
+        guard let record = activity(mark)?.record, let life = life(of: visit), let answered = visit.answeredAt else {
+            return false
+        }
+        return lives[life].deliveredAt(record) ?? .max >= answered
+    }
+
     /// Whether all visits from one to another are tied so that an activity that was shown on the first one cannot come
     /// on the last one.
     func areTied(_ earlier: Int, to later: Int, of client: Int, for mark: ActivityMark) -> Bool {
@@ -285,6 +297,7 @@ extension History {
         while present > earlier {
             let tie = tie(of: present, of: client)
             guard tie != .none, tie != .loose, let before = visitBefore(present, of: client) else { return false }
+            if tie == .unnoticed, isNew(mark, on: visits[client][present - 1]) { return false }
             if before == earlier, case .repeating(let since) = tie {
                 return (shownAt(mark, on: earlier, of: client) ?? 0) < since
             }

@@ -67,10 +67,12 @@ extension SimulatedServer {
         case .gap(let position, let records):
             guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
             let seqs = position.seq - records + 1...position.seq
-            let isForgotten = core?.node.mayHaveForgotten(position.origin) ?? false
+            let isForgotten = core.map {
+                $0.node.mayHaveForgotten(position.origin) || !$0.node.hasRoomForServers
+            }
             let holder = world.holder(of: seqs, from: position.origin, near: self)
             world.history.lives[witness.life].noteGap(
-                of: origin, seqs, wasFull: isForgotten, holder: holder, at: world.now)
+                of: origin, seqs, wasFull: isForgotten ?? false, holder: holder, at: world.now)
         case .givenUp(let position, let records):
             guard let origin = world.lifeOf[position.origin], records > 0, records <= position.seq else { return }
             let seqs = position.seq - records + 1...position.seq
@@ -187,9 +189,13 @@ extension World {
     var isConnected: Bool {
         let living = livingServers.compactMap(\.nodeID).sorted()
         return livingServers.allSatisfy { server in
-            guard let core = server.core, core.node.isServing else { return false }
-            return core.node.reachableServers.sorted() == living
+            server.core.map { Self.isServing(&$0.node, reaching: living) } ?? false
         }
+    }
+
+    /// By reference: a node that is looked at in place is copied first.
+    private static func isServing(_ node: inout Node, reaching living: [ServerID]) -> Bool {
+        node.isServing && node.reachableServers.sorted() == living
     }
 
     var areRegistriesEqual: Bool {

@@ -126,7 +126,7 @@ import Testing
     }
 
     @Test func slotsArePlainAndSmall() {
-        #expect(MemoryLayout<Connection>.stride <= 96)
+        #expect(MemoryLayout<Connection>.stride <= 56)
     }
 
     /// Connections that each have one more portion than before: whatever a turn reads is there again in the next.

@@ -60,7 +60,7 @@ private func secured(_ change: (inout ReactorConfiguration) -> Void = { _ in }) 
 }
 
 @Suite struct TLSTests {
-    @Test func costsAPlainConnectionNoMemory() { #expect(MemoryLayout<Connection>.size == 72) }
+    @Test func costsAPlainConnectionNoMemory() { #expect(MemoryLayout<Connection>.size == 56) }
 
     @Test func agreesAndKnowsTheOtherEnd() throws {
         let ends = try secured()
