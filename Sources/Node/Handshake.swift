@@ -10,10 +10,10 @@ import Codecs
 ///                                       <-   WELCOME(hmac)
 ///
 /// The two proofs are over different labels, so that one cannot be sent back as the other (reflection).
+///
+/// Both speak the highest version that both know. While the secret is being changed there are two: a server proves
+/// itself by the first, and takes a proof by either.
 struct Handshake: Sendable {
-    /// The protocol's versions that this code speaks.
-    static let versions: ClosedRange<UInt16> = 1...1
-
     enum State: Sendable {
         case awaitingHello
         case awaitingChallenge
@@ -34,61 +34,80 @@ struct Handshake: Sendable {
     /// What only the two ends of this channel have, where there is a channel that gives such (TLS): a proof that was
     /// relayed from another channel is then no proof. Empty otherwise.
     var binding: [UInt8] = []
+    /// By which of the secrets the two prove themselves; nil if that one is used no more.
+    var secret: Int? = 0
     private var diallerNonce: [UInt8] = []
     private var acceptorNonce: [UInt8] = []
-    private var offered: ClosedRange<UInt16> = Handshake.versions
+    private let versions: ClosedRange<UInt16>
+    /// The dialler's versions.
+    private var offered: ClosedRange<UInt16>
+    /// The version that both speak; 0 as long as that is open.
     private(set) var version: UInt16 = 0
 
     /// The dialler's side and the frame that it begins with.
-    static func dialling(nonce: [UInt8]) -> (Handshake, PeerFrame) {
-        var handshake = Handshake(state: .awaitingChallenge)
+    static func dialling(
+        nonce: [UInt8], versions: ClosedRange<UInt16> = PeerFrame.versions
+    ) -> (Handshake, PeerFrame) {
+        var handshake = Handshake(state: .awaitingChallenge, versions)
         handshake.diallerNonce = nonce
         return (handshake, .hello(versions: versions, nonce: nonce))
     }
 
-    static func accepting() -> Handshake { Handshake(state: .awaitingHello) }
+    static func accepting(versions: ClosedRange<UInt16> = PeerFrame.versions) -> Handshake {
+        Handshake(state: .awaitingHello, versions)
+    }
 
-    private init(state: State) { self.state = state }
+    private init(state: State, _ versions: ClosedRange<UInt16>) {
+        (self.state, self.versions, offered) = (state, versions, versions)
+    }
 
     var isProven: Bool { state == .proven }
 
     /// The next frame of the other end. `nonce` is used by the acceptor.
     mutating func handle(
-        _ frame: PeerFrame, nonce: @autoclosure () -> [UInt8], secret: [UInt8], cryptography: Cryptography
+        _ frame: PeerFrame, nonce: @autoclosure () -> [UInt8], secrets: [[UInt8]], cryptography: Cryptography
     ) -> Result {
         switch (state, frame) {
         case (.awaitingHello, .hello(let versions, let peerNonce)):
-            let common = versions.clamped(to: Self.versions)
-            guard common.overlaps(versions), common.overlaps(Self.versions) else {
-                let text = "this server speaks versions \(Self.versions.lowerBound) to \(Self.versions.upperBound)"
+            guard versions.overlaps(self.versions) else {
+                let text = "it speaks versions \(Self.text(versions)), this server \(Self.text(self.versions))"
                 return .refuse(.version, .versionMismatch, text)
             }
-            (offered, version) = (versions, common.upperBound)
+            (offered, version) = (versions, min(versions.upperBound, self.versions.upperBound))
             (diallerNonce, acceptorNonce) = (peerNonce, nonce())
             state = .awaitingProof
             return .send(.challenge(version: version, nonce: acceptorNonce))
         case (.awaitingChallenge, .challenge(let chosen, let peerNonce)):
-            guard Self.versions.contains(chosen) else {
+            guard versions.contains(chosen) else {
                 return .refuse(.version, .versionMismatch, "version \(chosen) was not offered")
             }
-            (version, acceptorNonce) = (chosen, peerNonce)
+            (version, acceptorNonce, secret) = (chosen, peerNonce, 0)
             state = .awaitingWelcome
-            return .send(.proof(proof("dialler", secret, cryptography)))
+            return .send(.proof(proof("dialler", secrets[0], cryptography)))
         case (.awaitingProof, .proof(let mac)):
-            guard Self.areEqual(mac, proof("dialler", secret, cryptography)) else {
-                return .refuse(.wrongSecret, .wrongSecret, "the network's secret is another one")
-            }
-            state = .proven
-            return .proven(.welcome(proof("acceptor", secret, cryptography)))
+            secret = nil
+            // All are tried, so that the time does not tell which it was.
+            for place in secrets.indices.reversed()
+            where Self.areEqual(mac, proof("dialler", secrets[place], cryptography)) { secret = place }
+            return proven(secret.map { .welcome(proof("acceptor", secrets[$0], cryptography)) }, by: secret)
         case (.awaitingWelcome, .welcome(let mac)):
-            guard Self.areEqual(mac, proof("acceptor", secret, cryptography)) else {
-                return .refuse(.wrongSecret, .wrongSecret, "the network's secret is another one")
-            }
-            state = .proven
-            return .proven(nil)
+            let isRight = secret.map { Self.areEqual(mac, proof("acceptor", secrets[$0], cryptography)) }
+            return proven(nil, by: isRight == true ? secret : nil)
         default:
             return .unexpected
         }
+    }
+
+    private mutating func proven(_ answer: PeerFrame?, by secret: Int?) -> Result {
+        guard secret != nil else {
+            return .refuse(.wrongSecret, .wrongSecret, "the network's secret is another one")
+        }
+        state = .proven
+        return .proven(answer)
+    }
+
+    private static func text(_ versions: ClosedRange<UInt16>) -> String {
+        "\(versions.lowerBound) to \(versions.upperBound)"
     }
 
     private func proof(_ role: String, _ secret: [UInt8], _ cryptography: Cryptography) -> [UInt8] {

@@ -95,6 +95,12 @@ struct Link: Sendable {
     }
 
     var isOpen: Bool { phase == .open }
+    /// The version of the protocol that both ends speak.
+    var version: UInt16 { handshake.version }
+    /// It was proved by another secret than the one by which this server proves itself now.
+    var isByOtherSecret: Bool { handshake.isProven && handshake.secret != 0 }
+    /// To be replaced by a link that is proved by the present secret.
+    var isOutdated: Bool { isByOtherSecret && isIntroduced && dial != nil }
     var owesState: Bool { nextClaim != nil || !changedClaims.isEmpty }
     /// Past the introduction: the neighbour is known.
     var isIntroduced: Bool { phase == .levelling || phase == .open }

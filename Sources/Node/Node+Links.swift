@@ -13,11 +13,13 @@ extension Node {
         let start = outbox.bytes.count
         outbox.bytes.append(contentsOf: Preamble.bytes)
         if let dial {
-            let (handshake, hello) = Handshake.dialling(nonce: random.bytes(PeerFrame.Limit.nonceBytes))
+            let (handshake, hello) = Handshake.dialling(
+                nonce: random.bytes(PeerFrame.Limit.nonceBytes), versions: configuration.versions)
             hello.encode(into: &outbox.bytes)
             link = Link(id: id, dial: dial, dialled: overlay.address(of: dial), handshake: handshake, at: now)
         } else {
-            link = Link(id: id, dial: nil, dialled: nil, handshake: .accepting(), at: now)
+            let handshake = Handshake.accepting(versions: configuration.versions)
+            link = Link(id: id, dial: nil, dialled: nil, handshake: handshake, at: now)
         }
         outbox.append(.sendLink(id, start..<outbox.bytes.count))
         link.handshake.binding = binding
@@ -121,7 +123,7 @@ extension Node {
     ) {
         guard links[index].phase != .closing else { return }
         outbox.send(.refusal(refusal, text: text), to: links[index].id)
-        outbox.report(.linkRefused(links[index].id, refusal))
+        outbox.report(.linkRefused(links[index].id, refusal, remote: links[index].dialled, text: text))
         close(index, reason, saying: nil)
     }
 
@@ -189,6 +191,7 @@ extension Node {
         }
         var body: [UInt8] = []
         body.append(bytes: bytes.extracting(range.lowerBound + PeerFrame.Limit.headerBytes..<range.upperBound))
+        if kind == .unicast, links[index].isOpen { return try receiveUnicast(body) }
         let frame = try PeerFrame.decode(kind, body: body)
         if kind == .claims || kind == .accounts { consume(range.count, link: index) }
         receive(frame, link: index)
@@ -223,12 +226,12 @@ extension Node {
         case .prune(let origin): onPrune(origin, link: index)
         case .graft(let wishes): onGraft(wishes, link: index)
         case .announcement(let announcement): receive(announcement, link: index, as: .pushed)
-        case .unicast(let unicast): receive(unicast, link: index)
         case .credit(let consumed): receiveCredit(consumed, link: index)
         case .heartbeat: break
         case .want(let isWanted):
             links[index].isWantedThere = isWanted
-        case .hello, .challenge, .proof, .welcome, .refusal, .introduction, .level, .bye: unexpected(index)
+        case .hello, .challenge, .proof, .welcome, .refusal, .introduction, .level, .bye, .unicast:
+            unexpected(index)
         }
     }
 
@@ -256,9 +259,9 @@ extension Node {
         {
             outbox.report(.joinRefused(dialled, refusal, text))
         } else {
-            outbox.report(.linkRefused(links[index].id, refusal))
+            outbox.report(.linkRefused(links[index].id, refusal, remote: dialled, text: "it says: \(text)"))
         }
-        close(index, .refusedByPeer, saying: nil)
+        close(index, refusal == .version ? .versionMismatch : .refusedByPeer, saying: nil)
     }
 
     // MARK: Proof and introduction
@@ -266,19 +269,39 @@ extension Node {
     private mutating func prove(_ frame: PeerFrame, link index: Int) {
         var nonces = random
         let result = links[index].handshake.handle(
-            frame, nonce: nonces.bytes(PeerFrame.Limit.nonceBytes), secret: configuration.secret,
+            frame, nonce: nonces.bytes(PeerFrame.Limit.nonceBytes), secrets: configuration.secrets,
             cryptography: cryptography)
         random = nonces
         switch result {
         case .send(let answer): send(answer, link: index)
         case .proven(let answer):
             links[index].phase = .introducing
+            if links[index].isByOtherSecret { counters.proofsByOtherSecret += 1 }
             if let answer { send(answer, link: index) }
             // The dialler introduces itself first: the acceptor's introduction tells what it knows of the address.
             if links[index].dial != nil { introduce(to: links[index].dialled, link: index) }
         case .refuse(let refusal, let reason, let text): refuse(index, refusal, reason, text)
         case .unexpected: unexpected(index)
         }
+    }
+
+    /// The network's secret is being changed: from now on this server proves itself by the first of these, and takes a
+    /// proof by any. Links that were proved by one of them stay; those that it has dialled it dials anew, one in the
+    /// place of the other, so that in the end none is left that was proved by another one than the first. A secret that
+    /// is not among them is worth nothing any more, and neither are links that were proved by it.
+    public mutating func changeSecrets(_ secrets: [[UInt8]], at now: Instant) {
+        precondition(!secrets.isEmpty, "a network has a secret")
+        self.now = now
+        var former = configuration.secrets
+        configuration.secrets = secrets
+        for index in links.indices {
+            links[index].handshake.secret = links[index].handshake.secret.flatMap { secrets.firstIndex(of: former[$0]) }
+        }
+        for place in former.indices { cryptography.wipe(&former[place]) }
+        for index in links.indices where links[index].isIntroduced && links[index].handshake.secret == nil {
+            close(index, .wrongSecret, saying: .wrongSecret)
+        }
+        overlayIsDirty = true
     }
 
     private mutating func introduce(to address: PeerAddress?, link index: Int) {

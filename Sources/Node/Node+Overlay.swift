@@ -29,7 +29,10 @@ extension Node {
         overlayIsDirty = false
         guard phase != .leaving else { return }
         let all = members.indices.dropFirst().filter { members[$0].isOwed }.map { members[$0].seat }
-        let linked = links.filter { $0.isIntroduced }.map { members[$0.neighbour].address }
+        for link in links where link.isOutdated {
+            if let dial = link.dial { overlay.renew(dial, at: now) }
+        }
+        let linked = links.filter { $0.isIntroduced && !$0.isOutdated }.map { members[$0.neighbour].address }
         let wanted = wantedAddresses(among: all, linked: linked)
         for index in links.indices where links[index].isIntroduced {
             let isWanted = wanted.contains(members[links[index].neighbour].address)

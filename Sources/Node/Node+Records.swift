@@ -75,6 +75,7 @@ extension Node {
             store.step(origin, over: seq - 1)
         }
         let (header, payload) = try RecordHeader.decode(in: bytes, at: range)
+        if !header.isKnown { counters.recordsUnknown += 1 }
         let kind = RecordKind(rawValue: header.kind)
         if let kind, kind.isAboutUsers {
             var content: [UInt8] = []

@@ -135,12 +135,16 @@ extension Node {
             return invalid("AUTHENTICATE needs a \"secret\" that is a string", slot)
         }
         // Whoever guesses learns nothing more for a while, whatever it says.
-        guard heedsGuessAtNetwork(by: slot), Handshake.areEqual(text.decoded(in: line), configuration.secret) else {
+        guard heedsGuessAtNetwork(by: slot), isNetworkSecret(text.decoded(in: line)) else {
             noteGuessAtNetwork(by: slot)
             reply(.authenticationFail("the supplied secret is incorrect"), to: slot)
             return finish(slot, .authenticationFailed, keepsReading: false)
         }
         invalid("this network does not speak the Project 1 server protocol", slot)
+    }
+
+    private func isNetworkSecret(_ text: [UInt8]) -> Bool {
+        configuration.secrets.count { Handshake.areEqual(text, $0) } > 0
     }
 
     // MARK: Activities

@@ -39,6 +39,10 @@ extension Node {
         /// Of the neighbour; before its introduction what was dialled; nil for an accepted link that is silent yet.
         public var address: PeerAddress?
         public var isDialled: Bool
+        /// Of the protocol; 0 before the handshake has found one.
+        public var version: UInt16
+        /// It was proved by the secret by which this server proves itself.
+        public var isBySecret: Bool
         public var phase: String
         public var opened: Instant
         public var lastHeard: Instant
@@ -156,6 +160,7 @@ extension Node {
             return LinkStatus(
                 id: link.id, neighbour: neighbour.map { servers[$0] },
                 address: neighbour.map { members[$0].address } ?? link.dialled, isDialled: link.dial != nil,
+                version: link.version, isBySecret: !link.isByOtherSecret,
                 phase: "\(link.phase)", opened: link.opened, lastHeard: link.lastHeard,
                 clockOffset: link.clockOffset,
                 bytesUnderWay: link.pushedBytes - min(link.pushedBytes, link.creditedBytes),

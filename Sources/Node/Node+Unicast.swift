@@ -83,17 +83,34 @@ extension Node {
         return nil
     }
 
-    mutating func receive(_ unicast: Unicast, link index: Int) {
-        guard unicast.destination == id else {
-            guard unicast.hopLimit > 1 else {
-                counters.unicastsDropped += 1
-                return
-            }
-            var onward = unicast
-            onward.hopLimit -= 1
-            counters.unicastsForwarded += 1
-            return forward(onward)
+    /// The body of a frame. What is for another server goes on as it is, unread.
+    mutating func receiveUnicast(_ body: [UInt8]) throws(FrameFault) {
+        var reader = WireReader(body)
+        let head = try Unicast.Head(from: &reader)
+        if head.destination != id { return passOn(body, head) }
+        // The neighbour that it came from need not have made it: what is wrong with it breaks no link.
+        guard case .unicast(let unicast)? = try? PeerFrame.decode(.unicast, body: body) else {
+            counters.unicastsUnknown += 1
+            return
         }
+        receive(unicast)
+    }
+
+    private mutating func passOn(_ body: [UInt8], _ head: Unicast.Head) {
+        guard head.hopLimit > 1, let server = servers.index(of: head.destination), let hop = nextHop(to: server) else {
+            counters.unicastsDropped += 1
+            return
+        }
+        let start = outbox.bytes.count
+        outbox.bytes.appendHeader(of: .unicast, bodyBytes: body.count)
+        outbox.bytes.append(contentsOf: body)
+        outbox.bytes[outbox.bytes.count - body.count + Unicast.Head.size - 1] = head.hopLimit - 1
+        outbox.append(.sendLink(links[hop].id, start..<outbox.bytes.count))
+        links[hop].lastSent = now
+        counters.unicastsForwarded += 1
+    }
+
+    private mutating func receive(_ unicast: Unicast) {
         switch unicast.body {
         case .reserve(let claim):
             answer(unicast, .reserved(arbitrate(claim)))

@@ -17,7 +17,8 @@ public struct Node: Sendable {
     /// The instant of the present input.
     var now: Instant
 
-    let configuration: NodeConfiguration
+    /// Nothing of it changes but the secrets.
+    var configuration: NodeConfiguration
     let cryptography: Cryptography
     var random: SplitMix64
     var timers = TimerQueue()
@@ -178,8 +179,9 @@ public struct Node: Sendable {
                 min: timing.redialMin, max: timing.redialMax, remembered: timing.departedRedial))
         random = SplitMix64(seed: seed)
         id = ServerID(startStamp: wallClock, random: random.next())
-        // The same at all servers: so a verifier can go with a session that moves.
-        verifierKey = cryptography.hmac(configuration.secret, Array("pando verifier".utf8))
+        // The same at all servers: so a verifier can go with a session that moves. One from a server that has begun
+        // with another secret than this one is not right here, and the user's secret is hashed.
+        verifierKey = cryptography.hmac(configuration.secrets[0], Array("pando verifier".utf8))
         started = now
         networkTimeBase = wallClock
         storing = Storing(isOn: configuration.keepsState)
@@ -400,6 +402,7 @@ public struct Node: Sendable {
         statistics.serversKnown = servers.count
         statistics.tombstones = tombstones.count
         statistics.links = links.count { $0.isOpen }
+        statistics.linksByOtherSecret = links.count { $0.isOpen && $0.isByOtherSecret }
         statistics.sessions = sessions.presentCount
         statistics.sessionsCatchingUp = feeding.count
         statistics.sessionsHeld = detached.count

@@ -6,8 +6,11 @@ public struct NodeConfiguration: Sendable {
     public var address: PeerAddress
     /// The one server that it was told of (`-rh`, `-rp`); nil starts a new network.
     public var bootstrap: PeerAddress?
-    /// The network's secret: the key of the proofs between servers.
-    public var secret: [UInt8]
+    /// The network's secret: the key of the proofs between servers. While it is being changed there is a second one, by
+    /// which others may prove themselves as well.
+    public var secrets: [[UInt8]]
+    /// The protocol's versions that this server speaks; fewer than it could, in tests of mixed networks.
+    public var versions = PeerFrame.versions
     /// Share of the clients relative to other servers; 100 is the ordinary one.
     public var weight: UInt32 = 100
 
@@ -28,9 +31,10 @@ public struct NodeConfiguration: Sendable {
     /// Nil in every server.
     public var defect: NodeDefect?
 
-    public init(address: PeerAddress, secret: [UInt8]) {
+    public init(address: PeerAddress, secrets: [[UInt8]]) {
+        precondition(!secrets.isEmpty, "a network has a secret")
         self.address = address
-        self.secret = secret
+        self.secrets = secrets
     }
 
     public struct Timing: Sendable {

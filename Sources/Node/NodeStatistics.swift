@@ -13,6 +13,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var tombstones = 0
     /// Links past their introductions and levelled.
     public var links = 0
+    /// Of them, those that were proved by another secret than the one by which this server proves itself.
+    public var linksByOtherSecret = 0
     /// Logged-in clients.
     public var sessions = 0
     /// Of them, those that are fed from a floor.
@@ -37,6 +39,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var recordsSent: UInt64 = 0
     /// Records that came with a gap before them; the link is asked to push again.
     public var recordsOutOfOrder: UInt64 = 0
+    /// Records of kinds that only newer servers know: kept and passed on.
+    public var recordsUnknown: UInt64 = 0
     public var activitiesDelivered: UInt64 = 0
     /// Times that a stream stood still because of what its next record's sender had sent before, elsewhere.
     public var dependenciesAwaited: UInt64 = 0
@@ -108,11 +112,15 @@ public struct NodeStatistics: Hashable, Sendable {
     // Links.
     /// Times that a link's credit was used up: what is new waits in the queue until the neighbour has read.
     public var creditExhausted: UInt64 = 0
+    /// Links that were proved by another secret than the first: the network's secret is being changed.
+    public var proofsByOtherSecret: UInt64 = 0
     public var framesReceived: UInt64 = 0
     public var framesUnknown: UInt64 = 0
     public var unicastsForwarded: UInt64 = 0
     /// Unicasts without a next hop or with their hop limit used up.
     public var unicastsDropped: UInt64 = 0
+    /// Unicasts to this server that it cannot read: of a newer server, or broken.
+    public var unicastsUnknown: UInt64 = 0
 
     // Sessions.
     public var logins: UInt64 = 0

@@ -135,7 +135,8 @@ public enum Report: Hashable, Sendable {
     case joinRefused(PeerAddress, PeerFrame.Refusal, String)
     case linkUp(ServerID, PeerAddress, dialled: Bool)
     case linkDown(ServerID, PeerAddress, LinkDownCause)
-    case linkRefused(LinkID, PeerFrame.Refusal)
+    /// A link that came to nothing: `remote` is what was dialled, nil if the other end did.
+    case linkRefused(LinkID, PeerFrame.Refusal, remote: PeerAddress?, text: String)
     case memberJoined(ServerID, PeerAddress)
     case memberUnreachable(ServerID, PeerAddress)
     case memberReachable(ServerID, PeerAddress)

@@ -165,6 +165,13 @@ struct Overlay: Sendable {
         targets[index].dial = nil
     }
 
+    /// The link of this attempt is to be replaced: its target is dialled anew, while the link stays.
+    mutating func renew(_ dial: DialID, at now: Instant) {
+        guard let index = targets.firstIndex(where: { $0.dial == dial }) else { return }
+        targets[index].dial = nil
+        targets[index].next = now
+    }
+
     /// A dial that led to this server itself: not to be tried again.
     mutating func remove(_ address: PeerAddress) { targets.removeAll { $0.address == address } }
 }

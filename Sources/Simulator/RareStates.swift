@@ -163,7 +163,7 @@ struct RareStates: Sendable {
     private mutating func add(_ report: Report) {
         switch report {
         case .ready(let isAlone): if isAlone { self[.servedAlone] += 1 }
-        case .linkRefused(_, .addressTaken), .joinRefused(_, .addressTaken, _): self[.addressRefused] += 1
+        case .linkRefused(_, .addressTaken, _, _), .joinRefused(_, .addressTaken, _): self[.addressRefused] += 1
         case .memberUnreachable: self[.memberUnreachable] += 1
         case .memberReachable: self[.memberReturned] += 1
         case .memberDeparted(_, _, .succeeded): self[.memberSucceeded] += 1

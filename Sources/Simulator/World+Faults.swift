@@ -189,7 +189,7 @@ extension SimulatedServer {
         starts.append(world.now)
         // Instants begin anywhere; never at 0, so that a mistaken difference shows.
         clockOffset = 1_000_000_000 + random.below(100_000_000_000)
-        var configuration = NodeConfiguration(address: address, secret: Array("simulated network".utf8))
+        var configuration = NodeConfiguration(address: address, secrets: [Array("simulated network".utf8)])
         configuration.bootstrap = bootstrap.map { world.servers[$0].address }
         configuration.weight = weight
         configuration.timing = world.options.timing

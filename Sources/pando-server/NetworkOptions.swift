@@ -36,7 +36,9 @@ struct NetworkOptions: ParsableArguments {
     var secret: String?
 
     @Option(
-        help: ArgumentHelp("File whose first line is the network's secret.", valueName: "path"), completion: .file())
+        help: ArgumentHelp(
+            "File whose first line is the network's secret. By one on a second line others may prove themselves too.",
+            valueName: "path"), completion: .file())
     var secretFile: String?
 
     @Option(
@@ -55,8 +57,8 @@ struct NetworkOptions: ParsableArguments {
     private static let hostKind = Kind<String>(
         "a name or address of 1 to \(PeerAddress.hostBytesMax) printable ASCII characters, without blanks",
         read: { isHost($0) ? $0 : nil }, show: { $0 })
-    private static let secretKind = Kind<String>(
-        "a secret must not be empty", read: { $0.isEmpty ? nil : $0 }, show: { _ in nil })
+    private static let secretKind = Kind<NetworkSecret>(
+        "a secret must not be empty", read: { $0.isEmpty ? nil : NetworkSecret($0) }, show: { _ in nil })
     private static let bindKind = Kind<BindAddress>(
         "an IPv4 or IPv6 address of this host", read: { BindAddress($0) }, show: { $0.text })
 
@@ -71,8 +73,8 @@ struct NetworkOptions: ParsableArguments {
                 otherwise: "\(ServerConfiguration.defaultPort)"),
             ServerSetting(
                 "secret", short: "-s", secret, \.secret, Self.secretKind.orNone,
-                otherwise: "drawn and printed by the first server", isSecret: true),
-            ServerSetting("secret-file", secretFile, \.secretPath, Kind.path.orNone),
+                otherwise: "drawn and printed by the first server", isSecret: true, isLive: true),
+            ServerSetting("secret-file", secretFile, \.secretPath, Kind.path.orNone, isLive: true),
             ServerSetting("bind", bind, \.bind, Self.bindKind.orNone, otherwise: "all addresses"),
             ServerSetting("weight", weight.text, \.weight, .number(0...Self.weightMax)),
         ]
@@ -99,33 +101,48 @@ struct NetworkOptions: ParsableArguments {
 /// A secret may be given itself or by a file's name: what is stronger holds, and then the other was not given.
 extension Resolution<ServerConfiguration> {
     mutating func readSecrets() {
-        readSecret("secret", \.secret, \.secretPath)
+        if let lines = readSecret("secret", \.secret, \.secretPath) {
+            if lines.count > 2 {
+                blame(["secret-file"], "secret-file: two lines at most: the secret, and another one while it changes.")
+            }
+            target.secret = NetworkSecret(lines[0], other: lines.count > 1 ? lines[1] : nil)
+        }
         if case .option = origin("secret") { target.showsSecret = true }
-        readSecret("admin-token", \.adminToken, \.adminTokenPath)
+        if let lines = readSecret("admin-token", \.adminToken, \.adminTokenPath) { target.adminToken = lines[0] }
     }
 
-    private mutating func readSecret(
-        _ name: String, _ value: WritableKeyPath<ServerConfiguration, String?>,
+    /// The lines of the file, if it is the file that holds, without empty ones at its end.
+    private mutating func readSecret<Value>(
+        _ name: String, _ value: WritableKeyPath<ServerConfiguration, Value?>,
         _ file: WritableKeyPath<ServerConfiguration, String?>
-    ) {
-        guard let path = target[keyPath: file] else { return }
+    ) -> [String]? {
+        guard let path = target[keyPath: file] else { return nil }
         let fileName = name + "-file"
         let (own, other) = (origin(name), origin(fileName))
-        if own.rank == other.rank { return blame([name, fileName], "\(name) and \(fileName): give one of them.") }
+        if own.rank == other.rank {
+            blame([name, fileName], "\(name) and \(fileName): give one of them.")
+            return nil
+        }
         if own.rank > other.rank {
             target[keyPath: file] = nil
-            return forget(fileName)
+            forget(fileName)
+            return nil
         }
         forget(name)
         target[keyPath: value] = nil
         switch TextFile.read(path, bytesMax: ConfigurationFile.bytesMax) {
-        case .failure(let failure): blame([fileName], "\(fileName): \(failure)")
+        case .failure(let failure):
+            blame([fileName], "\(fileName): \(failure)")
+            return nil
         case .success(let bytes):
-            let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
-            if line.isEmpty {
-                return blame([fileName], "\(fileName): '\(path)' begins with an empty line: put the \(name) there.")
+            let lines = bytes.split(omittingEmptySubsequences: false) { $0 == UInt8(ascii: "\n") }.map { line in
+                String(decoding: line.last == UInt8(ascii: "\r") ? line.dropLast() : line, as: UTF8.self)
             }
-            target[keyPath: value] = String(decoding: line, as: UTF8.self)
+            guard let last = lines.lastIndex(where: { !$0.isEmpty }), !lines[0].isEmpty else {
+                blame([fileName], "\(fileName): '\(path)' begins with an empty line: put the \(name) there.")
+                return nil
+            }
+            return Array(lines[...last])
         }
     }
 }

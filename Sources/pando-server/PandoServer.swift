@@ -105,8 +105,11 @@ struct PandoServer: ParsableCommand {
         if source.printConfig { return source.print(resolution, groups) }
         if source.checkConfig { return source.tellThatAllIsWell() }
         do throws(ServerFailure) {
-            let reader: Reload.Reader? = if source.path == nil { nil } else { { reload($0) } }
-            try Server.run(resolution.target, reload: reader)
+            var configuration = resolution.target
+            if let versions = source.peerVersions { configuration.peerVersions = versions.range }
+            let hasFiles = source.path != nil || configuration.secretPath != nil
+            let reader: Reload.Reader? = if hasFiles { { reload($0) } } else { nil }
+            try Server.run(configuration, reload: reader)
         } catch {
             error.tell()
             throw ExitCode(error.exitStatus)

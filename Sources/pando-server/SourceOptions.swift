@@ -17,6 +17,9 @@ struct SourceOptions: ParsableArguments {
     @Flag(help: "Print what is in force and where each value comes from, as a configuration file, and end.")
     var printConfig = false
 
+    @Option(help: .hidden)
+    var peerVersions: PeerVersions?
+
     static let variable = prefixOfVariables + "CONFIG"
 
     /// The configuration file, if there is one.
@@ -61,5 +64,16 @@ struct SourceOptions: ParsableArguments {
     func print(_ resolution: Resolution<ServerConfiguration>, _ groups: [ServerSettings]) {
         let title = "# pando-server \(Server.version): what is in force, and where each value comes from\n"
         TextFile.write(title + resolution.text(groups), to: STDOUT_FILENO)
+    }
+}
+
+/// `1-2`. Only for tests of mixed networks: as if this program were of another release.
+struct PeerVersions: ExpressibleByArgument {
+    let range: ClosedRange<UInt16>
+
+    init?(argument: String) {
+        let ends = argument.split(separator: "-", omittingEmptySubsequences: false).map { UInt16($0) }
+        guard ends.count == 2, let lowest = ends[0], let highest = ends[1], lowest <= highest else { return nil }
+        range = lowest...highest
     }
 }

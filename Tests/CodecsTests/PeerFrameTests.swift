@@ -93,8 +93,8 @@ import Testing
             guard let shorter = try? PeerFrame.decode(frame.kind, body: Array(body[..<count])) else { continue }
             #expect(shorter != frame)
         }
-        // A refusal's text is all that is left of it; all others end with their last field.
-        if frame.kind != .refusal {
+        // A refusal's text is all that is left of it, and a hello may be longer; all others end with their last field.
+        if frame.kind != .refusal, frame.kind != .hello {
             #expect(throws: FrameFault.trailingBytes(1)) { try PeerFrame.decode(frame.kind, body: body + [0x20]) }
         }
     }
@@ -107,12 +107,24 @@ import Testing
                 var mutant = body
                 mutant[index] = value
                 guard let other = try? PeerFrame.decode(frame.kind, body: mutant) else { continue }
-                // A refusal's text is cleaned; every other value has one form only.
-                if frame.kind != .refusal, PeerSamples.encoded(other)[5...] != mutant[...] {
+                // A refusal's text is cleaned, and reasons that are not known are one; every other value has one form
+                // only.
+                if frame.kind != .refusal, frame.kind != .bye, PeerSamples.encoded(other)[5...] != mutant[...] {
                     Issue.record("byte \(index) as \(value): \(other)")
                 }
             }
         }
+    }
+
+    /// What two servers say before they know each other's versions can be said by newer ones than this.
+    @Test func `a newer hello and a newer reason are understood`() throws {
+        let hello = PeerFrame.hello(versions: 3...9, nonce: PeerSamples.bytes(32))
+        let longer = Array(PeerSamples.encoded(hello)[5...]) + PeerSamples.bytes(40)
+        #expect(try PeerFrame.decode(.hello, body: longer) == hello)
+        #expect(
+            try PeerFrame.decode(.refusal, body: [77] + Array("not today".utf8))
+                == .refusal(.protocolError, text: "not today"))
+        #expect(try PeerFrame.decode(.bye, body: [77]) == .bye(.protocolError))
     }
 
     @Test func `no random bytes stop a decoder`() {
@@ -154,6 +166,11 @@ enum PeerSamples {
         isServing: true, isLeaving: false, registryDigest: digest, neighbours: [other],
         held: [StreamPosition(origin: server, seq: 9), StreamPosition(origin: other, seq: .max)],
         ended: [StreamPosition(origin: other, seq: 2)])
+    static var newer: Announcement {
+        var newer = announcement
+        newer.more = bytes(5)
+        return newer
+    }
     static var digest: RegistryDigest {
         var digest = RegistryDigest()
         digest.add(claim)
@@ -192,7 +209,7 @@ enum PeerSamples {
                 PeerFrame.Digest(origin: other, held: .max, announcement: .max),
             ]),
             .prune(server), .graft([PeerFrame.Digest(origin: other, held: 4, announcement: 5)]),
-            .announcement(announcement),
+            .announcement(announcement), .announcement(newer),
             .credit(consumed: .max), .heartbeat, .want(true), .want(false), .bye(.shutdown),
         ]
         + [

@@ -8,7 +8,7 @@ import Testing
     private static let place = StreamPosition(origin: ServerID(startStamp: 5, random: 6), seq: 7)
 
     private static let headers = [
-        RecordHeader(kind: 1), RecordHeader(kind: 1, claim: id), RecordHeader(kind: 255, dependency: place),
+        RecordHeader(kind: 1), RecordHeader(kind: 1, claim: id), RecordHeader(kind: 2, dependency: place),
         RecordHeader(kind: 1, claim: id, dependency: place),
         RecordHeader(kind: 1, claim: id, dependency: place, sending: Sending(run: .max, number: 8)),
         RecordHeader(kind: 1, claim: id, sending: Sending(run: 1, number: .max)),
@@ -44,6 +44,13 @@ import Testing
         #expect(Array(bytes[payload]) == Array("payload".utf8))
     }
 
+    @Test func `of a kind that is not known nothing but the kind is read`() throws {
+        let bytes = [5, 0, 0, 0, 200, 0xFF, 0xFF, 0xFF, 0xFF] as [UInt8]
+        let (header, payload) = try decode(bytes, 0..<bytes.count)
+        #expect(header == RecordHeader(kind: 200) && !header.isKnown)
+        #expect(payload == 5..<bytes.count)
+    }
+
     @Test func `a full header is the sender's claim and what its activity depends on`() {
         let bytes = record(RecordHeader(kind: 1, claim: Self.id, dependency: Self.place), "!")
         func long(_ value: UInt8) -> [UInt8] { [value, 0, 0, 0, 0, 0, 0, 0] }
@@ -69,9 +76,8 @@ import Testing
         }
     }
 
-    @Test func `flags that this version does not know are a fault, kinds are not`() {
-        var bytes = record(RecordHeader(kind: 200), "x")
-        #expect((try? decode(bytes, 0..<bytes.count))?.header.kind == 200)
+    @Test func `flags that this version does not know are a fault`() {
+        var bytes = record(RecordHeader(kind: 1), "x")
         bytes[5] = 8
         #expect(throws: FrameFault.invalidValue(field: "record flags", value: 8)) {
             _ = try decode(bytes, 0..<bytes.count)

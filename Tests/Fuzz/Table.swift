@@ -61,7 +61,7 @@ struct Table {
     }()
 
     init(bootstrap: PeerAddress?) {
-        var configuration = NodeConfiguration(address: Table.address, secret: Table.secret)
+        var configuration = NodeConfiguration(address: Table.address, secrets: [Table.secret])
         configuration.bootstrap = bootstrap
         configuration.limits = Table.limits
         node = Node(

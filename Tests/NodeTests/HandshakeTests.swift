@@ -26,7 +26,7 @@ import Testing
         let heard = desk.heard(over: link)
         guard case .frame(let challenge) = try #require(heard.first), heard.count == 1,
             case .send(let proof) = handshake.handle(
-                challenge, nonce: [], secret: Wires.secret, cryptography: Desk.cryptography)
+                challenge, nonce: [], secrets: [Wires.secret], cryptography: Desk.cryptography)
         else {
             Issue.record("no challenge but \(heard)")
             return
@@ -34,7 +34,7 @@ import Testing
         desk.say(proof, over: link)
         guard case .frame(let welcome) = try #require(desk.heard(over: link).first),
             case .proven(nil) = handshake.handle(
-                welcome, nonce: [], secret: Wires.secret, cryptography: Desk.cryptography)
+                welcome, nonce: [], secrets: [Wires.secret], cryptography: Desk.cryptography)
         else {
             Issue.record("no welcome")
             return
@@ -80,7 +80,7 @@ import Testing
         for index in turns.indices {
             if index == 2 { turns[2] = turns[0] }
             let result = turns[index].handle(
-                frame, nonce: nonce, secret: Wires.secret, cryptography: Desk.cryptography)
+                frame, nonce: nonce, secrets: [Wires.secret], cryptography: Desk.cryptography)
             switch (index, result) {
             case (0...1, .send(let next)): frame = next
             case (2, .proven): #expect(isProven)
@@ -95,14 +95,14 @@ import Testing
         var (dialler, _) = Handshake.dialling(nonce: nonce)
         guard
             case .send(.proof(let proof)) = dialler.handle(
-                .challenge(version: 1, nonce: nonce), nonce: [], secret: Wires.secret,
+                .challenge(version: 1, nonce: nonce), nonce: [], secrets: [Wires.secret],
                 cryptography: Desk.cryptography)
         else {
             Issue.record("no proof")
             return
         }
         let result = dialler.handle(
-            .welcome(proof), nonce: [], secret: Wires.secret, cryptography: Desk.cryptography)
+            .welcome(proof), nonce: [], secrets: [Wires.secret], cryptography: Desk.cryptography)
         guard case .refuse(.wrongSecret, .wrongSecret, _) = result else {
             Issue.record("a reflected proof passed: \(result)")
             return
@@ -113,11 +113,11 @@ import Testing
         let desk = Desk()
         let link = desk.accept()
         desk.say(Preamble.bytes, over: link)
-        desk.say(.hello(versions: 2...9, nonce: nonce), over: link)
-        #expect(
-            desk.heard(over: link) == [
-                .preamble, .frame(.refusal(.version, text: "this server speaks versions 1 to 1")),
-            ])
+        let (own, theirs) = (PeerFrame.versions, PeerFrame.versions.upperBound + 1)
+        desk.say(.hello(versions: theirs...99, nonce: nonce), over: link)
+        let text = "it speaks versions \(theirs) to 99, this server \(own.lowerBound) to \(own.upperBound)"
+        #expect(desk.heard(over: link) == [.preamble, .frame(.refusal(.version, text: text))])
+        #expect(desk.reports.last == .linkRefused(link, .version, remote: nil, text: text))
         #expect(desk.closed[link] == .versionMismatch)
     }
 
@@ -126,7 +126,7 @@ import Testing
         let link = desk.accept()
         desk.say(Preamble.bytes, over: link)
         desk.say(.hello(versions: 0...9, nonce: nonce), over: link)
-        guard case .frame(.challenge(1, _)) = desk.heard(over: link).last else {
+        guard case .frame(.challenge(PeerFrame.versions.upperBound, _)) = desk.heard(over: link).last else {
             Issue.record("no challenge")
             return
         }
@@ -208,7 +208,7 @@ import Testing
         var acceptor = Handshake.accepting()
         guard case .frame(let first) = hello.last,
             case .send(let challenge) = acceptor.handle(
-                first, nonce: nonce, secret: Wires.secret, cryptography: Desk.cryptography)
+                first, nonce: nonce, secrets: [Wires.secret], cryptography: Desk.cryptography)
         else {
             Issue.record("no hello")
             return
@@ -217,7 +217,7 @@ import Testing
         desk.say(challenge, over: dialled)
         guard case .frame(let proof) = desk.heard(over: dialled).last,
             case .proven(.some(let welcome)) = acceptor.handle(
-                proof, nonce: nonce, secret: Wires.secret, cryptography: Desk.cryptography)
+                proof, nonce: nonce, secrets: [Wires.secret], cryptography: Desk.cryptography)
         else {
             Issue.record("no proof")
             return

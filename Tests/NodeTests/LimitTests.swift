@@ -106,7 +106,11 @@ import Testing
         let desk = Desk { $0.limits.unprovenLinks = 2 }
         let idle = (0..<3).map { _ in desk.accept() }
         #expect(desk.closed == [idle[0]: .tooManyLinks])
-        #expect(desk.reports == [.ready(alone: true), .linkRefused(idle[0], .tooManyLinks)])
+        #expect(
+            desk.reports == [
+                .ready(alone: true),
+                .linkRefused(idle[0], .tooManyLinks, remote: nil, text: "too many links in their handshake"),
+            ])
         _ = desk.join(Peers.id(1), at: Peers.address(1))
         #expect(desk.closed == [idle[0]: .tooManyLinks, idle[1]: .tooManyLinks])
         #expect(desk.node.statistics.links == 1)

@@ -243,13 +243,13 @@ import Testing
         var handshake = Handshake.accepting()
         desk.say(Preamble.bytes, over: link)
         if case .send(let challenge) = handshake.handle(
-            hello, nonce: [UInt8](repeating: 3, count: 32), secret: Wires.secret, cryptography: Desk.cryptography)
+            hello, nonce: [UInt8](repeating: 3, count: 32), secrets: [Wires.secret], cryptography: Desk.cryptography)
         {
             desk.say(challenge, over: link)
         }
         guard case .frame(let proof) = desk.heard(over: link).last else { return }
         if case .proven(let welcome?) = handshake.handle(
-            proof, nonce: [], secret: Wires.secret, cryptography: Desk.cryptography)
+            proof, nonce: [], secrets: [Wires.secret], cryptography: Desk.cryptography)
         {
             desk.say(welcome, over: link)
         }

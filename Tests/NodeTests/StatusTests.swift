@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test func `a joiner is no server of clients yet`() {
-        var configuration = NodeConfiguration(address: Peers.address(1), secret: [1])
+        var configuration = NodeConfiguration(address: Peers.address(1), secrets: [[1]])
         let cryptography = Cryptography { _, message in message }
         let start = Instant(nanoseconds: 1)
         var first = Node(

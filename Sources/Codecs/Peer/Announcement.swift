@@ -32,6 +32,8 @@ public struct Announcement: Hashable, Sendable {
     public var isWhole: Bool
     /// Streams that it has forgotten, with their ends, and that others still hold: all of them is acknowledged.
     public var ended: [StreamPosition]
+    /// What a newer server says beyond that: passed on as it is.
+    public var more: [UInt8] = []
 
     /// - Parameter rank: nil for the one that a server begins with.
     public init(
@@ -67,9 +69,11 @@ public struct Announcement: Hashable, Sendable {
 
     /// The most neighbours that a server may name. Members' announcements are kept and told on, several in a frame.
     public static let neighboursMax = 4096
+    /// The most that may come of what a newer server says.
+    public static let moreBytesMax = 1024
 
     /// Bytes of the shortest announcement on the wire.
-    static let sizeMin = 16 + 8 + 8 + 4 + 4 + 4 + 8 + 1 + 16 + 4 + 4 + 4
+    static let sizeMin = 16 + 8 + 8 + 4 + 4 + 4 + 8 + 1 + 16 + 4 + 4 + 4 + 2
 
     func encode(into bytes: inout [UInt8]) {
         bytes.appendServerID(id)
@@ -85,6 +89,7 @@ public struct Announcement: Hashable, Sendable {
         for neighbour in neighbours { bytes.appendServerID(neighbour) }
         bytes.appendPositions(held)
         bytes.appendPositions(ended)
+        bytes.appendShort(more)
     }
 
     init(from reader: inout WireReader) throws(FrameFault) {
@@ -110,6 +115,7 @@ public struct Announcement: Hashable, Sendable {
         for _ in 0..<count { neighbours.append(try reader.serverID()) }
         held = try reader.positions("held")
         ended = try reader.positions("ended")
+        more = try reader.short("more of an announcement", limit: Self.moreBytesMax)
     }
 }
 

@@ -107,7 +107,10 @@ extension PeerFrame {
             let lowest: UInt16 = try reader.integer()
             let highest: UInt16 = try reader.integer()
             guard lowest <= highest else { throw .invalidValue(field: "version range", value: UInt64(lowest)) }
-            return .hello(versions: lowest...highest, nonce: try reader.fixed(Limit.nonceBytes))
+            let nonce = try reader.fixed(Limit.nonceBytes)
+            // Both ends must understand it before they know each other's versions: a newer server may say more here.
+            _ = reader.rest()
+            return .hello(versions: lowest...highest, nonce: nonce)
         case .challenge:
             let version: UInt16 = try reader.integer()
             return .challenge(version: version, nonce: try reader.fixed(Limit.nonceBytes))
@@ -162,6 +165,12 @@ extension PeerFrame {
 }
 
 extension [UInt8] {
+    /// The header of a frame whose body follows.
+    public mutating func appendHeader(of kind: PeerFrame.Kind, bodyBytes: Int) {
+        appendInteger(UInt32(bodyBytes + 1))
+        append(kind.rawValue)
+    }
+
     fileprivate mutating func appendDigests(_ digests: [PeerFrame.Digest]) {
         appendInteger(UInt32(digests.count))
         for digest in digests {
@@ -187,8 +196,8 @@ extension WireReader {
 extension PeerFrame.Refusal {
     init(from reader: inout WireReader) throws(FrameFault) {
         let raw: UInt8 = try reader.integer()
-        guard let reason = Self(rawValue: raw) else { throw .invalidValue(field: "reason", value: UInt64(raw)) }
-        self = reason
+        // A newer server may have more reasons; its text tells.
+        self = Self(rawValue: raw) ?? .protocolError
     }
 }
 

@@ -127,6 +127,10 @@ public enum PeerFrame: Hashable, Sendable {
         case heartbeat, want, bye, accounts
     }
 
+    /// The protocol's versions that this code speaks. What a version adds to frames between neighbours is said over
+    /// links of that version alone (docs/protocol.md, "Versions").
+    public static let versions: ClosedRange<UInt16> = 1...1
+
     /// Stated limits of frames.
     public enum Limit {
         /// Length and type.

@@ -67,6 +67,9 @@ public struct RecordHeader: Hashable, Sendable {
         self.sending = sending
     }
 
+    /// Whether the kind is one of `RecordKind`.
+    public var isKnown: Bool { RecordKind(rawValue: kind) != nil }
+
     /// The most that a record may hold, header included: a line of the largest `--max-line-bytes` and its header.
     public static let recordBytesMax = 16 << 20
     private static let lengthBytes = 4
@@ -116,13 +119,16 @@ public struct RecordHeader: Hashable, Sendable {
         return Int(length) + lengthBytes
     }
 
-    /// Reads the header of the record that fills `bytes[range]`; returns it with the range of its payload.
+    /// Reads the header of the record that fills `bytes[range]`; returns it with the range of its payload. Of a kind
+    /// that is not known, nothing but that is read.
     public static func decode(
         in bytes: Span<UInt8>, at range: Range<Int>
     ) throws(FrameFault) -> (header: RecordHeader, payload: Range<Int>) {
         guard range.count >= lengthBytes + 2 else { throw .truncated }
         var offset = range.lowerBound + lengthBytes
         var header = RecordHeader(kind: bytes[offset])
+        // What stands in a kind that a newer server has made up is its own business.
+        guard header.isKnown else { return (header, offset + 1..<range.upperBound) }
         let flags = bytes[offset + 1]
         offset += 2
         guard flags & ~(flagClaim | flagDependency | flagSending) == 0 else {

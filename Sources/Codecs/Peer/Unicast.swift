@@ -17,6 +17,24 @@ public struct Unicast: Hashable, Sendable {
         self.body = body
     }
 
+    /// What a server that passes it on reads of it. The rest is between source and destination, which may be newer.
+    public struct Head: Hashable, Sendable {
+        public var source: ServerID
+        public var destination: ServerID
+        public var request: UInt64
+        public var hopLimit: UInt8
+
+        /// Bytes of it, at the beginning of a frame's body; the hop limit is the last of them.
+        public static let size = 16 + 16 + 8 + 1
+
+        public init(from reader: inout WireReader) throws(FrameFault) {
+            source = try reader.serverID()
+            destination = try reader.serverID()
+            request = try reader.integer()
+            hopLimit = try reader.integer()
+        }
+    }
+
     public enum Body: Hashable, Sendable {
         /// To an arbiter: keep this name for this claim.
         case reserve(Claim)
@@ -235,10 +253,9 @@ public struct Unicast: Hashable, Sendable {
     }
 
     init(from reader: inout WireReader) throws(FrameFault) {
-        source = try reader.serverID()
-        destination = try reader.serverID()
-        request = try reader.integer()
-        hopLimit = try reader.integer()
+        let head = try Head(from: &reader)
+        (source, destination) = (head.source, head.destination)
+        (request, hopLimit) = (head.request, head.hopLimit)
         let raw: UInt8 = try reader.integer()
         guard let kind = Kind(rawValue: raw) else { throw .invalidValue(field: "unicast kind", value: UInt64(raw)) }
         body = try Self.body(kind, from: &reader)

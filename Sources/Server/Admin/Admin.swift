@@ -69,8 +69,8 @@ struct AdminAnswer {
 /// A document that comes in parts, and how far it is.
 enum AdminDocument {
     case status(StatusProgress)
-    case connections(ConnectionsProgress)
-    case users(UsersProgress)
+    case connections(ListProgress)
+    case users(ListProgress)
 }
 
 /// What the endpoint counts itself.

@@ -1,44 +1,22 @@
-/// `/connections.json`: every connection, slot by slot, and the last ones that ended. It is made while the server
-/// works, so it shows no one moment: a connection that ends meanwhile may be among both, and one that comes among none.
+/// `/connections.json`: every connection, slot by slot, and the last ones that ended. One that ends while the document
+/// is made may be among both, and one that comes among none.
 internal import Codecs
 internal import Node
 internal import Reactor
 
-/// How far a document of connections is.
-struct ConnectionsProgress {
-    fileprivate var slot = 0
-    fileprivate var hasBegun = false
-    fileprivate var hasConnections = false
-
-    fileprivate static let slotsInPart = 256
-}
-
 extension Shell {
     func connectionsPart(
-        _ progress: inout ConnectionsProgress, in reactor: borrowing Reactor
+        _ progress: inout ListProgress, in reactor: borrowing Reactor
     ) -> (bytes: [UInt8], isLast: Bool) {
-        var bytes: [UInt8] = []
-        if !progress.hasBegun {
-            progress.hasBegun = true
-            var head = JSONObject()
-            head.set("server", "\(node.id)")
-            head.set("address", "\(node.address)")
-            head.open("connections")
-            bytes = head.unfinished
-        }
-        let slots = progress.slot..<min(progress.slot + ConnectionsProgress.slotsInPart, connections.slots)
-        for slot in slots {
-            guard let id = connections.connection(at: slot) else { continue }
-            if progress.hasConnections { bytes.append(UInt8(ascii: ",")) }
-            progress.hasConnections = true
-            bytes += object(of: id, in: reactor).finished
-        }
-        progress.slot = slots.upperBound
-        guard slots.upperBound >= connections.slots else {
-            // Many slots may be free.
-            return (bytes.isEmpty ? [UInt8(ascii: "\n")] : bytes, false)
-        }
-        return (bytes + closedTail(at: instant(of: reactor)), true)
+        progress.part(
+            head: {
+                var head = JSONObject()
+                head.set("server", "\(node.id)")
+                head.set("address", "\(node.address)")
+                head.open("connections")
+                return head
+            }, count: connections.slots, entry: { connections.connection(at: $0).map { object(of: $0, in: reactor) } },
+            tail: { closedTail(at: instant(of: reactor)) })
     }
 
     private func object(of id: ConnectionID, in reactor: borrowing Reactor) -> JSONObject {

@@ -77,6 +77,9 @@ struct Metric {
         .gauge(.node, "serversKnown", "pando_servers_known", "Servers whose streams are known, living and dead."),
         .gauge(.node, "tombstones", "pando_tombstones", "Forgotten servers whose ends are remembered."),
         .gauge(.node, "links", "pando_links", "Links to neighbours that are open."),
+        .gauge(
+            .node, "linksByOtherSecret", "pando_links_by_other_secret",
+            "Of them, those that were proved by another secret than the one by which this server proves itself."),
         .gauge(.node, "sessions", "pando_sessions", "Logged-in clients."),
         .gauge(.node, "claims", "pando_claims", "Registered users."),
         .gauge(
@@ -128,6 +131,9 @@ struct Metric {
         .counter(
             .node, "recordsOutOfOrder", "pando_records_out_of_order_total", "Records that came with a gap before."),
         .counter(
+            .node, "recordsUnknown", "pando_records_unknown_total",
+            "Records of kinds that only newer servers know: kept and passed on."),
+        .counter(
             .node, "activitiesDelivered", "pando_activities_delivered_total", "Activities shown to the clients here."),
         .counter(
             .node, "dependenciesAwaited", "pando_dependencies_awaited_total",
@@ -174,6 +180,9 @@ struct Metric {
         .counter(
             .node, "creditExhausted", "pando_credit_exhausted_total",
             "Times that a link's credit was used up: what is new waits."),
+        .counter(
+            .node, "proofsByOtherSecret", "pando_link_proofs_by_other_secret_total",
+            "Links that were proved by another secret than the one by which this server proves itself."),
         .counter(.node, "framesReceived", "pando_frames_received_total", "Frames that came over links."),
         .counter(.node, "framesUnknown", "pando_frames_unknown_total", "Of them, frames of unknown kinds."),
         .counter(
@@ -181,6 +190,9 @@ struct Metric {
         .counter(
             .node, "unicastsDropped", "pando_unicasts_dropped_total",
             "Requests and answers without a next hop, or with their hop limit used up."),
+        .counter(
+            .node, "unicastsUnknown", "pando_unicasts_unknown_total",
+            "Requests and answers to this server that it cannot read: of a newer one, or broken."),
     ]
 
     private static let clients: [Metric] = [

@@ -103,8 +103,8 @@ extension Shell {
         case "/": answer(id, request, .ok, HTTPAnswer.html, Array(AdminPage.html.utf8), in: &reactor)
         case "/metrics": answer(id, request, .ok, HTTPAnswer.metrics, metrics(of: reactor), in: &reactor)
         case "/status.json": begin(id, request, .status(StatusProgress()), in: &reactor)
-        case "/users.json": begin(id, request, .users(UsersProgress()), in: &reactor)
-        case "/connections.json": begin(id, request, .connections(ConnectionsProgress()), in: &reactor)
+        case "/users.json": begin(id, request, .users(ListProgress()), in: &reactor)
+        case "/connections.json": begin(id, request, .connections(ListProgress()), in: &reactor)
         default: refuse(id, .notFound, to: request, in: &reactor)
         }
     }

@@ -156,6 +156,8 @@ extension Shell {
         if let address = link.address { object.set("address", "\(address)") }
         object.set("dialled_here", link.isDialled)
         object.set("phase", link.phase)
+        object.set("version", Int(link.version))
+        object.set("by_present_secret", link.isBySecret)
         object.set("open_ms", now.milliseconds(since: link.opened))
         object.set("heard_ms", now.milliseconds(since: link.lastHeard))
         if let time = reactor.roundTripMicroseconds(of: id) { object.set("round_trip_us", time) }

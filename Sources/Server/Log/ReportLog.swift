@@ -128,10 +128,13 @@ extension Report {
             Entry(
                 level: .info, message: "link closed by the other end",
                 metadata: .server(id, address, ["reason": "\(reason)"]))
-        case .linkRefused(let id, let refusal):
+        case .linkRefused(let id, let refusal, let remote, let text):
             Entry(
                 level: .warning, message: "link refused",
-                metadata: ["connection": "\(id.slot).\(id.generation)", "reason": "\(refusal)"])
+                metadata: [
+                    "connection": "\(id.slot).\(id.generation)", "reason": "\(refusal)", "text": "\(text)",
+                    "remote": "\(remote.map { "\($0)" } ?? "a server that dialled")",
+                ])
         default: nil
         }
     }

@@ -55,6 +55,11 @@ struct Reloaded: Sendable {
             (self.settings, tls) = (.refused(["TLS begins or ends with a new start only"]), nil)
             return
         }
+        // It is what this server was started with, or has drawn itself.
+        guard configuration.secret != nil || inForce.secret == nil else {
+            (self.settings, tls) = (.refused(["there is no secret any more: give it as before, or a new one"]), nil)
+            return
+        }
         do throws(TLSError) {
             (self.settings, tls) = (settings, try ServerTLS(configuration))
         } catch {
@@ -67,7 +72,7 @@ extension Shell {
     mutating func reload(in reactor: inout Reactor) {
         tellReloading(in: &reactor)
         guard reloading.canReload, let files = helpers.files else {
-            log.logger.notice("SIGHUP: there is nothing to reload without --config or TLS")
+            log.logger.notice("SIGHUP: there is nothing to reload without --config, --secret-file or TLS")
             reloading.note(Reloading.Outcome(at: instant(of: reactor)))
             return tellReloaded(in: &reactor)
         }
@@ -95,6 +100,10 @@ extension Shell {
             reloading.note(Reloading.Outcome(at: instant(of: reactor), changed: changed, waiting: waiting))
             log.logger = reloading.makeLogger(configuration)
             tell(changed: changed, waiting: waiting)
+            if changed.contains("secret"), let secret = configuration.secret {
+                node.changeSecrets(secret.keys, at: instant(of: reactor))
+                secret.tell(log.logger)
+            }
             if let tls = result.tls { renewTLS(tls, in: &reactor) }
         }
     }

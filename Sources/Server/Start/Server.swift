@@ -38,6 +38,7 @@ public enum Server {
             logger.warning(
                 "the secret stands in the list of processes: better give it by PANDO_SECRET or --secret-file")
         }
+        configuration.secret?.tell(logger)
         let tls = try makeTLS(configuration)
         tls.tell(configuration, logger)
         reactor.tls = tls.setup
@@ -191,7 +192,8 @@ public enum Server {
 
     private static func makeNode(_ configuration: ServerConfiguration, _ shell: ShellSettings) -> Node {
         let secret = secret(configuration, output: shell.output)
-        var settings = NodeConfiguration(address: shell.advertised, secret: Array(secret.utf8))
+        var settings = NodeConfiguration(address: shell.advertised, secrets: secret.keys)
+        settings.versions = configuration.peerVersions
         settings.bootstrap = configuration.remote
         settings.weight = configuration.weight
         settings.timing = configuration.timing
@@ -221,10 +223,10 @@ public enum Server {
     }
 
     /// The network's secret; a new one is told, on a line of its own.
-    private static func secret(_ configuration: ServerConfiguration, output: LogSink) -> String {
+    private static func secret(_ configuration: ServerConfiguration, output: LogSink) -> NetworkSecret {
         if let given = configuration.secret { return given }
         let drawn = NetworkSecret.draw()
-        output.write(Array("Secret for the system: \(drawn)\n".utf8))
+        output.write(Array("Secret for the system: \(drawn.present)\n".utf8))
         return drawn
     }
 

@@ -33,11 +33,14 @@ public struct ServerConfiguration: Sendable {
     /// Its port; nil is the default one.
     public var remotePort: UInt16?
     /// The network's secret; nil draws one, which is possible only for the first server.
-    public var secret: String?
-    /// The file that the secret was read from.
+    public var secret: NetworkSecret?
+    /// The file that it was read from.
     public var secretPath: String?
     /// The secret stands in the command line, which every user of this host can read.
     public var showsSecret = false
+
+    /// The versions of the protocol between servers that this one speaks: fewer than it could in tests.
+    public var peerVersions = PeerFrame.versions
 
     /// TLS on the links between servers; nil: if there is a certificate and an authority.
     public var linkTLS: LinkTLS?

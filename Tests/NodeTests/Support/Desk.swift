@@ -9,6 +9,8 @@ final class Desk {
         case preamble
         case frame(PeerFrame)
         case records(origin: ServerID, first: UInt64, count: Int)
+        /// A frame that this version cannot read.
+        case unread(kind: UInt8, body: [UInt8])
     }
 
     var node: Node
@@ -33,7 +35,7 @@ final class Desk {
         bootstrap: PeerAddress? = nil, wallClock: UInt64 = 1_700_000_000_000,
         cryptography: Cryptography = Desk.cryptography, change: (inout NodeConfiguration) -> Void = { _ in }
     ) {
-        var configuration = NodeConfiguration(address: Desk.address, secret: Wires.secret)
+        var configuration = NodeConfiguration(address: Desk.address, secrets: [Wires.secret])
         configuration.bootstrap = bootstrap
         configuration.timing.resumeWindow = 0
         change(&configuration)
@@ -129,6 +131,8 @@ final class Desk {
                 let frame = try? PeerFrame.decode(kind, body: Array(bytes[range.dropFirst(5)]))
             {
                 said.append(.frame(frame))
+            } else {
+                said.append(.unread(kind: header.kind, body: Array(bytes[range.dropFirst(5)])))
             }
         }
         return said
@@ -142,7 +146,7 @@ final class Desk {
         say(hello, over: link)
         guard case .frame(let challenge) = heard(over: link).last,
             case .send(let proof) = handshake.handle(
-                challenge, nonce: [], secret: secret, cryptography: Desk.cryptography)
+                challenge, nonce: [], secrets: [secret], cryptography: Desk.cryptography)
         else { return link }
         say(proof, over: link)
         return link

@@ -100,7 +100,7 @@ final class Wires {
         _ change: (inout NodeConfiguration) -> Void
     ) -> Node {
         seeds += 1
-        var configuration = NodeConfiguration(address: address(index), secret: secret)
+        var configuration = NodeConfiguration(address: address(index), secrets: [secret])
         configuration.bootstrap = bootstrap.map { address($0) }
         configuration.timing.resumeWindow = 0
         change(&configuration)

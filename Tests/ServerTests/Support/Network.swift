@@ -65,8 +65,8 @@ final class Network {
     }
 
     /// Starts a server again at its port, after it has ended; it joins through a neighbour of this index.
-    func restart(_ index: Int, through neighbour: Int) throws {
-        var own = options
+    func restart(_ index: Int, through neighbour: Int, _ own: ServerOptions? = nil) throws {
+        var own = own ?? options
         own.port = servers[index].port
         own.remotePort = servers[neighbour].port
         servers[index] = try ServerProcess(own)

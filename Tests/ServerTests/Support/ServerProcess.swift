@@ -17,6 +17,8 @@ struct ServerOptions {
     /// Short, but not so short that a busy machine looks like a dead server.
     var timers = ["--heartbeat-ms", "250", "--silence-ms", "6000", "--redial-min-ms", "50", "--redial-max-ms", "400"]
     var more: [String] = []
+    /// Where the program is, if it is another one than those that are tested.
+    var binaryDirectory: String?
     /// Open files that it may have.
     var descriptors: Int?
 
@@ -65,7 +67,9 @@ final class ServerProcess {
     init(_ options: ServerOptions = ServerOptions()) throws {
         statisticsPath = NSTemporaryDirectory() + "pando-statistics-\(UUID().uuidString).json"
         let arguments = options.arguments + ["--statistics-file", statisticsPath]
-        if let limit = options.descriptors {
+        if let directory = options.binaryDirectory {
+            program = try Program(path: directory + "/pando-server", arguments)
+        } else if let limit = options.descriptors {
             program = try Program(shell: "ulimit -n \(limit); exec \"$0\" \"$@\"", named: "pando-server", arguments)
         } else {
             program = try Program(named: "pando-server", arguments)
@@ -118,6 +122,7 @@ struct Statistics {
     var members: Int { self["members"] }
     var membersServing: Int { self["members_serving"] }
     var links: Int { self["links"] }
+    var linksByOtherSecret: Int { self["links_by_other_secret"] }
     var sessions: Int { self["sessions"] }
     var claims: Int { self["claims"] }
     var sessionsMoved: Int { self["sessions_moved"] }
