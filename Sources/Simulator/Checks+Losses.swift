@@ -25,13 +25,16 @@ extension History {
         }
     }
 
-    /// Whether another server that lived at a time had the record then.
+    /// Whether another server that lived at a time, for all that was known, had the record then.
     private func isHeld(_ record: RecordPlace, at time: UInt64, besidesBy life: Int) -> Bool {
         lives.indices.contains { other in
             other != life && lives[other].hasHeld(record) && lives[other].heldAt(record).map { $0 <= time } ?? false
-                && lives[other].end.map { $0 > time } ?? true
+                && lives[other].end.map { $0 + Self.newsPatience > time } ?? true
         }
     }
+
+    /// How long a server may not know yet that another one has died. (A guess: longer than most resets are under way.)
+    private static let newsPatience: UInt64 = 500_000_000
 
     /// A server that held a record for so long in a connected network has passed it on. (A guess: more than any way
     /// over slow links and queues takes in the worlds so far.)
@@ -96,13 +99,13 @@ extension History {
             return true
         }
         // An activity tells of the one that its server delivered last, and that one of the one before it. Nothing ties
-        // the two together if one between them was given up here; or if the last one was taken by a server that had
-        // not delivered the earlier one.
+        // the two together if one between them was given up here, or is for other servers' clients; or if the last one
+        // was taken by a server that had not delivered the earlier one.
         return (0..<number).contains { between in
             guard between != mark.number,
                 let record = activity(ActivityMark(sender: mark.sender, number: between))?.record
             else { return false }
-            if between > mark.number, !lives[life].hasHeld(record) { return true }
+            if between > mark.number, !lives[life].hasHeld(record) || !hasPublished(record, life) { return true }
             guard record.origin != early.origin, let last = origin.deliveredAt(record), last >= known, last <= late.time
             else { return false }
             return lives[record.origin].deliveredAt(early).map { $0 >= record.time } ?? true
