@@ -48,10 +48,14 @@ extension Node {
     /// cover. At the limit of sessions that are catching up it begins now, and what it misses is counted.
     mutating func begin(_ slot: Int, at floor: Floor? = nil) {
         precondition(!sessions.sessions[slot].isPresent, "a session begins once")
-        defer {
-            loadChanged()
-            openSession(slot, at: floor ?? self.floor(shown: store.delivered))
-        }
+        beginShowing(slot, at: floor)
+        loadChanged()
+        // Nobody comes back to an anonymous one.
+        guard sessions.user(of: slot).claim != nil else { return }
+        openSession(slot, at: floor ?? self.floor(shown: store.delivered))
+    }
+
+    private mutating func beginShowing(_ slot: Int, at floor: Floor?) {
         let asksPositions = asked[slot]?.positions != nil && sessions.user(of: slot).claim != nil
         guard let floor = floor ?? (asksPositions ? self.floor(shown: store.delivered) : nil) else {
             return turnLive(slot)
