@@ -13,7 +13,7 @@ import Testing
         let peer = try Peer(connectingTo: address)
         try harness.until { harness.reactor.statistics.acceptPausesNoDescriptors == 4 }
         // Pauses of 10, 20, 40 ms; a listener that spun would take thousands of turns for that.
-        #expect(harness.reactor.statistics.turns < 20)
+        #expect(harness.reactor.statistics.turns < 200)
         #expect(harness.reactor.listeners[0].pauseMilliseconds == 80)
         harness.reactor.injectedAcceptFailure = 0
         try harness.until { harness.handler.accepted.count == 1 }

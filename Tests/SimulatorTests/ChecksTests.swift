@@ -110,6 +110,8 @@ struct ChecksTests {
         history.endLife(other, at: 5 * Self.second + 1)
         #expect(Self.kinds(history) == [])
         history.lives[other].end = 5 * Self.second
+        #expect(Self.kinds(history) == [], "who leaves cannot know it yet")
+        history.lives[other].end = 4 * Self.second + 500_000_000
         #expect(Self.kinds(history) == [.notReached])
     }
 
