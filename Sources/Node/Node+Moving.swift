@@ -25,6 +25,8 @@ struct Move: Sendable {
     /// This server's number of the session; 0 if nothing is kept of it.
     var session: UInt64 = 0
     var floor: Floor?
+    /// Where the log ended when its sessions followed it no longer; nil if they did not follow it.
+    var logEnd: UInt64?
     /// This server's last record that may be of these sessions.
     var lastSeq: UInt64 = 0
 }
@@ -145,6 +147,7 @@ extension Node {
         for session in going {
             guard let slot = sessions.slot(of: session) else { continue }
             floor = floor?.union(self.floor(of: slot)) ?? self.floor(of: slot)
+            if sessions.sessions[slot].state == .live { moves[id]?.logEnd = publications.end }
             stopFeeding(slot)
             sessions.setState(.away, of: slot)
         }
@@ -245,6 +248,8 @@ extension Node {
             guard sessions.sessions[slot].state == .away else { continue }
             closeSession(slot)
             sessions.setState(.new, of: slot)
+            // What it was sent of the log until then stands before all that it is sent from now on.
+            if let end = move.logEnd { sessions.setFollowedFrom(end, of: slot) }
             begin(slot, at: move.floor)
         }
     }

@@ -213,9 +213,10 @@ extension Node {
     /// was broken by then already, and the later one is its client's: to go on from here once more would show all that
     /// the later one was shown again.
     private mutating func noteLookalike(_ slot: Int, acknowledged: UInt64?) {
-        guard sessions.sessions[slot].state == .live, sessions.number(of: slot) > 0,
-            lookalikes.count < configuration.limits.detached
-        else { return }
+        guard sessions.sessions[slot].state == .live, sessions.number(of: slot) > 0 else { return }
+        let isFull = lookalikes.count >= configuration.limits.detached
+        noteLimit("sessions that look alive", isReached: isFull)
+        guard !isFull else { return }
         lookalikes[sessions.id(of: slot)] = position(of: slot, acknowledged: acknowledged)
     }
 

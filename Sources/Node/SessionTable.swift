@@ -255,7 +255,8 @@ struct SessionTable: Sendable {
         if sessions[slot].isAnonymous { sessions[slot].origin &-= position }
     }
 
-    /// One that follows the log has become somebody else, who is owed nothing from before this position.
+    /// All that one with a name was sent up to this position of the log counts as private: it has become somebody else,
+    /// who is owed nothing from before; or it goes on from here after it did not follow for a while.
     mutating func setFollowedFrom(_ position: UInt64, of slot: Int) {
         let login = Int(sessions[slot].login)
         if login > Int(Self.anonymous) { logins[login].followedFrom = position }

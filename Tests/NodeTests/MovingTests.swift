@@ -140,6 +140,29 @@ import Testing
         #expect(wires.nodes[0].moves.isEmpty && wires.nodes[0].statistics.sessions == 1)
     }
 
+    @Test func `a session that went on here, and breaks then, is owed what it has not acknowledged`() {
+        let wires = Wires.network(2) { $0.timing.resumeWindow = 60_000 }
+        wires.drop(wires.register("ada", at: 0))
+        // The load is even.
+        let (sender, _) = (wires.anonymous(at: 0), wires.anonymous(at: 1))
+        wires.pass(milliseconds: 200)
+        let ada = wires.login("ada", at: 0)
+        wires.post("1", by: sender)
+        wires.pass(milliseconds: 200)
+        wires.hold(1, 0)
+        move(ada, to: 1, in: wires)
+        for _ in 0..<5 where wires.nodes[0].moves.all.first?.stage == .asking { wires.deliverOne(1, 0) }
+        #expect(wires.nodes[0].moves.all.first?.stage == .handingOver)
+        wires.kill(1)
+        wires.pass(milliseconds: 2000)
+        #expect(wires.nodes[0].statistics.movesFailed == 1)
+        wires.post("2", by: sender)
+        wires.cutOff(ada)
+        wires.post("3", by: sender)
+        wires.drop(ada)
+        #expect(wires.texts(wires.login("ada", at: 0)) == ["3"])
+    }
+
     @Test func `no ticket, no redirect: the session does not notice`() {
         let (wires, ada) = world()
         move(ada, to: 1, .balance, in: wires)
