@@ -49,6 +49,9 @@ public struct Chronicle: Sendable {
         public var sender: Int
         public var number: Int
         public var time: UInt64
+        public var client: Int
+        /// The server that the receiver was connected to.
+        public var server: Int
         /// Which session of the receiver: one that follows a REDIRECT stays the same.
         public var session: Int
     }
@@ -138,9 +141,9 @@ extension Chronicle {
                 let numbers = seen[reception.sender]
                 let what = "\(reception.sender)/\(reception.number) came to client \(client)"
                 if !known.insert(key(reception)).inserted {
-                    note(.repeated, reception.time, "\(what) again", in: &repeated)
+                    note(.repeated, reception.time, "\(what) again\(story(of: reception, in: list))", in: &repeated)
                 } else if let last = numbers.last, last > reception.number {
-                    let text = overtaken(reception, numbers).map { "\(what) \($0)" }
+                    let text = overtaken(reception, numbers, in: list).map { "\(what) \($0)" }
                     if let text { note(.reordered, reception.time, text, in: &reordered) }
                 }
                 seen[reception.sender].append(reception.number)
@@ -150,7 +153,7 @@ extension Chronicle {
     }
 
     /// By which later activity of its sender it must not have been overtaken; nil if it may.
-    private func overtaken(_ reception: Reception, _ numbers: [Int]) -> String? {
+    private func overtaken(_ reception: Reception, _ numbers: [Int], in list: [Reception]) -> String? {
         let sent = activities[reception.sender]
         let earlier = sent[reception.number]
         let isNamed = clientNames[reception.sender] != nil
@@ -159,7 +162,32 @@ extension Chronicle {
             return isSameLife(earlier, sent[number]) || isNamed && knew(earlier, before: sent[number])
         }
         guard let overtaker else { return nil }
-        return "after \(reception.sender)/\(overtaker): \(story(of: earlier)); the later \(story(of: sent[overtaker]))"
+        return "at server \(reception.server) after \(reception.sender)/\(overtaker): \(story(of: earlier)); the later "
+            + story(of: sent[overtaker]) + storyBetween(reception, overtaker, in: list)
+    }
+
+    /// Where and when it came before, and where the client was by turns.
+    private func story(of reception: Reception, in list: [Reception]) -> String {
+        let places = presences.filter { $0.client == reception.client }.suffix(Self.toldMax)
+            .map { "\($0.server) from \(RealNetwork.seconds($0.start))" }
+        let first = list.first { key($0) == key(reception) && $0.session == reception.session }
+        let before = first.map { "at server \($0.server) at \(RealNetwork.seconds($0.time))" } ?? "-"
+        return ", at server \(reception.server), first \(before); it was at \(places.joined(separator: ", ")); "
+            + story(of: activities[reception.sender][reception.number])
+    }
+
+    /// What the sender sent last before the later activity, and when each came to the client in that session: only what
+    /// ties the two together orders them.
+    private func storyBetween(_ reception: Reception, _ overtaker: Int, in list: [Reception]) -> String {
+        let between = (reception.number + 1..<overtaker).suffix(Self.toldMax)
+        return between.map { number in
+            let came = list.first {
+                $0.session == reception.session && $0.sender == reception.sender && $0.number == number
+            }
+            let when = came.map { "came at \(RealNetwork.seconds($0.time))" } ?? "never came"
+            let activity = activities[reception.sender][number]
+            return "; \(reception.sender)/\(number) \(when), \(story(of: activity))"
+        }.joined()
     }
 
     private func hasDied(_ server: Int, from start: UInt64, to end: UInt64) -> Bool {

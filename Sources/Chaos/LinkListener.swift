@@ -125,11 +125,11 @@ struct LinkListener {
     ) {
         guard let kind = PeerFrame.Kind(rawValue: kind) else { return }
         if kind == .records { return takeRecords(stream, frame, holds) }
-        guard [.have, .level, .graft, .announcement].contains(kind) else { return }
+        guard [.have, .haveSince, .level, .graft, .announcement].contains(kind) else { return }
         let body = Array(stream.partial[frame].dropFirst(PeerFrame.Limit.headerBytes))
         guard let decoded = try? PeerFrame.decode(kind, body: body) else { return }
         switch decoded {
-        case .have(let entries), .graft(let entries):
+        case .have(let entries), .haveSince(let entries), .graft(let entries):
             for entry in entries { acknowledged(entry.origin, entry.held, by: stream.life, holds) }
         // A vector in LEVEL or in an announcement may be one that a joiner took over: no proof.
         default: break

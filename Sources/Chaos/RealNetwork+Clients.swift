@@ -41,10 +41,16 @@ extension RealNetwork {
         let dial = { () -> Int32 in
             let fd = ces_tcp_socket(4)
             guard fd >= 0 else { return fd }
+            // Servers know an anonymous client that they have sent elsewhere by its address: each has its own, which it
+            // keeps wherever it goes.
             var address = ces_address()
-            _ = ces_parse_ip(slot.host, &address)
-            address.port = slot.port
-            let result = ces_connect(fd, &address)
+            _ = ces_parse_ip("127.1.\(client.index / 250).\(client.index % 250 + 1)", &address)
+            var result = ces_bind(fd, &address)
+            if result == 0 {
+                _ = ces_parse_ip(slot.host, &address)
+                address.port = slot.port
+                result = ces_connect(fd, &address)
+            }
             if result == 0 || result == -EINPROGRESS { return fd }
             ces_close(fd)
             return result
@@ -195,7 +201,9 @@ extension RealNetwork {
         let time = now
         delays.append(time - activity.sentAt)
         history.receptions[client.index].append(
-            Chronicle.Reception(sender: mark.sender, number: mark.number, time: time, session: client.session))
+            Chronicle.Reception(
+                sender: mark.sender, number: mark.number, time: time, client: client.index, server: client.server,
+                session: client.session))
     }
 
     private func registered(_ client: Client, _ isGranted: Bool, _ info: String) {
