@@ -48,7 +48,9 @@ static void say(char *text, size_t text_size, const char *what, const char *why)
 
 /// The reason of the first error in the queue.
 static const char *reason(void) {
-    const char *found = ERR_reason_error_string(ERR_peek_error());
+    unsigned long error = ERR_peek_error();
+    // Of what the system says OpenSSL has no words of its own: a file that is not there.
+    const char *found = ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error)) : ERR_reason_error_string(error);
     return found == NULL ? "no reason given" : found;
 }
 

@@ -65,7 +65,7 @@ static csq_result ask(csq_file *file, const char *text, int *number, char *word,
     return result;
 }
 
-static csq_result check(csq_file *file) {
+static csq_result check(csq_file *file, int *is_new) {
     int application = 0, version = 0, tables = 0, ignored = 0;
     char word[200] = "";
     csq_result result = ask(file, "PRAGMA application_id", &application, NULL, 0);
@@ -74,6 +74,7 @@ static csq_result check(csq_file *file) {
     if (result != CSQ_OK) return result;
     if (application != APPLICATION && (application != 0 || tables != 0))
         return say(file, CSQ_CORRUPT, "it is a database of another program");
+    *is_new = tables == 0;
     if (version > VERSION) return say(file, CSQ_NEWER, "it was written by a later version");
     result = ask(file, "PRAGMA quick_check(1)", &ignored, word, sizeof word);
     if (result == CSQ_OK && strcmp(word, "ok") != 0) return say(file, CSQ_CORRUPT, word);
@@ -83,14 +84,16 @@ static csq_result check(csq_file *file) {
 static csq_result set_up(csq_file *file) {
     // Before anything is read: the lock is kept, and the log needs no shared memory.
     csq_result result = run(file, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON");
-    if (result == CSQ_OK) result = check(file);
+    int is_new = 1;
+    if (result == CSQ_OK) result = check(file, &is_new);
     // A commit appends to the log and waits for the disk.
     if (result == CSQ_OK) result = run(file, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-    if (result == CSQ_OK)
+    // What is there is left alone: on a disk that is full a server can still read what it knew.
+    if (result == CSQ_OK && is_new)
         result = run(
             file,
             "BEGIN IMMEDIATE; PRAGMA application_id = 1885433444; PRAGMA user_version = 1;"
-            "CREATE TABLE IF NOT EXISTS state (kind INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
+            "CREATE TABLE state (kind INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
             " PRIMARY KEY (kind, key)) WITHOUT ROWID; COMMIT");
     if (result == CSQ_OK) result = prepare(file, "INSERT OR REPLACE INTO state VALUES (?, ?, ?)", &file->put);
     if (result == CSQ_OK) result = prepare(file, "DELETE FROM state WHERE kind = ? AND key = ?", &file->remove);

@@ -27,7 +27,7 @@ struct Connection {
             let context = try TLSContext(client: endpoint.authority)
             return try TLSSession(dialling: endpoint.host, context, isLink: false)
         } catch {
-            throw Failure(what: "TLS cannot be set up: \(error)", advice: "is --tls-ca a file of certificates (PEM)?")
+            throw Failure(what: "TLS cannot be set up: \(error)", advice: "--tls-ca names a file of certificates (PEM)")
         }
     }
 
@@ -112,7 +112,8 @@ struct Connection {
             case .ended, .failed:
                 throw Failure(
                     what: "\(endpoint.url): TLS: \(session.failure ?? "it ends")",
-                    advice: "name the authority of its certificate with --tls-ca, and the server by a name in it")
+                    advice: "name the authority of its certificate with --tls-ca, and the server by a name in it; or, "
+                        + "if it does not speak TLS, say http://")
             }
         }
     }

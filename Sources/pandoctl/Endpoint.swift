@@ -89,25 +89,28 @@ struct Endpoint: Sendable {
         let body = Array(answer[(length + end.count)...])
         switch status {
         case 200: return body
-        case 400..<600 where isChange && status != 401:
-            throw Failure(
-                what: "\(url) refuses",
-                advice: String(decoding: body.prefix(200), as: UTF8.self).split(separator: "\n").first.map(String.init)
-                    ?? "look into the log of that server")
+        case 401:
+            throw Failure(what: "\(url) wants \(token == nil ? "a token" : "another token")", advice: Self.tokenAdvice)
+        case 404 where isChange: throw refusal(body, "'pandoctl users' lists those that there are")
+        case 409 where isChange: throw refusal(body, "choose another one, or change its secret by 'user set-secret'")
+        case 400..<600 where isChange: throw refusal(body, "nothing was changed")
         case 503: return body
-        case 401: throw Failure(what: "\(url) wants a token", advice: Self.tokenAdvice)
         case 403: throw Failure(what: "\(url) answers under TLS only", advice: "say https:// in --admin")
         case 404: throw notOurs("there is nothing at \(path)")
         default:
-            throw Failure(
-                what: "\(url) refuses: \(status) \(words.count > 2 ? words[2] : "")",
-                advice: String(decoding: body.prefix(200), as: UTF8.self).split(separator: "\n").first.map(String.init)
-                    ?? "look into the log of that server")
+            throw refusal(body, "is it a pando-server that answers \(status) \(words.count > 2 ? words[2] : "")?")
         }
     }
 
-    static let tokenAdvice =
-        "name its file with --token-file or PANDO_ADMIN_TOKEN_FILE, or give it in PANDO_ADMIN_TOKEN"
+    /// In the words of the server.
+    private func refusal(_ body: [UInt8], _ advice: String) -> Failure {
+        let line = String(decoding: body.prefix(200), as: UTF8.self).split(separator: "\n").first ?? ""
+        return Failure(what: "\(url) refuses: \(line.last == "." ? line.dropLast() : line)", advice: advice)
+    }
+
+    private static let tokenAdvice =
+        "it is the first line of the server's --admin-token-file: name that file with --token-file or "
+        + "PANDO_ADMIN_TOKEN_FILE, or give the token in PANDO_ADMIN_TOKEN"
 
     func notOurs(_ what: String) -> Failure {
         Failure(what: what, advice: "is \(url) the admin endpoint (--admin) of a pando-server?")

@@ -39,9 +39,14 @@ enum Events {
 
     private static func members(_ old: Report, _ new: Report) -> [Event] {
         var events: [Event] = []
+        let gone = old.present.filter { member in !new.present.contains { $0.id == member.id } }
         for member in new.present {
             guard let before = old.present.first(where: { $0.id == member.id }) else {
-                events.append(Event(what: "joined", subject: member.address, detail: member.state))
+                // Where one takes the place of another, that is one thing.
+                let isSuccessor = gone.contains { $0.address == member.address }
+                events.append(
+                    Event(what: isSuccessor ? "started again" : "joined", subject: member.address, detail: member.state)
+                )
                 continue
             }
             if before.state != member.state, !member.isOwn {
@@ -49,7 +54,7 @@ enum Events {
                 events.append(Event(what: isBack ? "reachable again" : member.state, subject: member.address))
             }
         }
-        for member in old.present where !new.present.contains(where: { $0.id == member.id }) {
+        for member in gone where !new.present.contains(where: { $0.address == member.address }) {
             events.append(Event(what: "gone", subject: member.address))
         }
         return events

@@ -12,19 +12,19 @@ struct Pandoctl: ParsableCommand {
             passes between other servers it does not see.
 
             EXAMPLES
-              pandoctl status                         the server on this host, its links, what is near a limit
-              pandoctl servers --admin red:3790       all servers, and what waits for whom
+              pandoctl status                       the server on this host, its links
+              pandoctl servers --admin red:3790     all servers, what waits for whom
               pandoctl graph --format svg > pando.svg
-              pandoctl top                            rates, until ctrl-C
-              pandoctl events --json >> events.log    what happens, as it happens
-              pandoctl user kick mallory              ends the sessions of a user, everywhere (with the token)
-              pandoctl check || wake-somebody         for monitoring: 0 well, 1 warning, 2 critical, 3 unknown
+              pandoctl top                          rates, until ctrl-C
+              pandoctl events --json >> events.log  what happens, as it happens
+              pandoctl user kick mallory            ends a user's sessions, everywhere
+              pandoctl check || wake-somebody       for monitoring
 
             EXIT STATUS
               0 it is as asked; 1 no answer, or a refusal: the line on standard error says what to do; 64 wrong usage. \
-            check has statuses of its own.
+            check says by its status how bad it is: 0 well, 1 warning, 2 critical, 3 unknown.
             """,
-        version: "0.1.0",
+        version: "0.2.0",
         subcommands: [
             StatusCommand.self, ServersCommand.self, ClientsCommand.self, GraphCommand.self, TopCommand.self,
             EventsCommand.self, CheckCommand.self, UsersCommand.self, UserCommand.self, ReloadCommand.self,

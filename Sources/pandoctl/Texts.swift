@@ -74,6 +74,7 @@ enum Clients {
     }
 
     private static func openLines(_ json: JSONTree) -> [String] {
+        guard !open(json).isEmpty else { return ["no clients"] }
         var table = Table(
             ("client", .left), ("address", .left), ("state", .left), ("unsent", .right), ("tls", .left))
         for client in open(json) {
@@ -87,6 +88,7 @@ enum Clients {
     }
 
     private static func closedLines(_ json: JSONTree) -> [String] {
+        guard !closed(json).isEmpty else { return ["no client has left"] }
         var table = Table(("client", .left), ("address", .left), ("ago", .right), ("reason", .left))
         for client in closed(json) {
             table.add(

@@ -74,12 +74,17 @@ import Testing
         let next = Sample.with([
             "members": .array([Sample.members[0], Sample.members[1], another]), "links": .array([Sample.link("b")]),
         ])
-        #expect(texts(dead, next) == ["joined: c:1 (joining)", "gone: c:1", "the network is whole"])
+        #expect(texts(dead, next) == ["started again: c:1 (joining)", "the network is whole"])
         another = another.with("serving", true)
         let serving = Sample.with([
             "members": .array([Sample.members[0], Sample.members[1], another]), "links": .array([Sample.link("b")]),
         ])
         #expect(texts(next, serving) == ["serving: c:1"])
+        let two = Sample.with([
+            "members": .array(Array(Sample.members[..<2])), "links": .array([Sample.link("b")]),
+        ])
+        #expect(texts(two, serving) == ["joined: c:1 (serving)"])
+        #expect(texts(serving, two) == ["gone: c:1"])
     }
 
     @Test func `the server itself starts again, leaves, reads its settings again`() {

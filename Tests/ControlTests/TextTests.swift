@@ -48,6 +48,9 @@ import Testing
             Clients.lines(document, areClosed: true) == [
                 "CLIENT  ADDRESS  AGO  REASON", "carol            4 s  logout",
             ])
+        let nobody: JSONTree = ["connections": [["connection": "1.1", "role": "link", "address": "x"]], "closed": []]
+        #expect(Clients.lines(nobody, areClosed: false) == ["no clients"])
+        #expect(Clients.lines(nobody, areClosed: true) == ["no client has left"])
     }
 
     @Test(arguments: [

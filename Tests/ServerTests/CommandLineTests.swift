@@ -34,6 +34,17 @@ extension LightTests {
             ] { #expect(text.contains(option), "--help does not mention \(option)") }
         }
 
+        /// Releases are named by it: the change log begins with the one that is to come, or has just come.
+        @Test func `programs say of which release they are`() throws {
+            let log = try String(contentsOfFile: sourceRoot + "/CHANGELOG.md", encoding: .utf8)
+            let version = try #require(log.firstMatch(of: #/\n## ([0-9]+\.[0-9]+\.[0-9]+)/#)).1
+            for name in ["pando-server", "pandoctl"] {
+                let program = try Program(named: name, ["--version"])
+                #expect(try program.waitForExit() == .code(0))
+                #expect(program.outputLines == [String(version)])
+            }
+        }
+
         @Test func theReadyLineTellsWhereItIs() throws {
             try withServer { server in
                 #expect(server.ready.address == "127.0.0.1")

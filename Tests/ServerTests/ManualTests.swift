@@ -103,6 +103,34 @@ extension LightTests {
             if page != "README.md" { #expect(said.contains("bob heard all, once, in order")) }
         }
 
+        /// What the README begins with. In a network of its own, as the commands above, with processes of its own.
+        @Test(.enabled(if: getuid() == 0)) func `three servers to try, of which one is killed and comes back`() throws {
+            let program = try Program(
+                path: "/usr/bin/env",
+                [
+                    "-C", sourceRoot, "PANDO_BIN_DIR=\(Program.binaryDirectory)", "PANDO_RESTART_SECONDS=1", "unshare",
+                    "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "bash", "-ec",
+                    """
+                    ip link set lo up
+                    said=$(mktemp)
+                    trap 'cat $said; rm $said' EXIT
+                    until_said() { until grep "$1" $said; do kill -0 $run; sleep 0.1; done; }
+                    scripts/run > $said 2>&1 & run=$!
+                    until_said 'kill -9'
+                    for name in alice bob carol; do test $(grep -c "  $name  *hears" $said) = 3; done
+                    curl -sSf $(grep -o 'http://127.0.0.1:3790/$' $said) | grep -q '<!doctype html>'
+                    $(grep -m 1 -o 'kill -9 [0-9]*' $said)
+                    until_said 'server 3 is back'
+                    kill $run
+                    wait $run || test $? = 143
+                    ! pgrep pando
+                    """,
+                ])
+            defer { program.kill9() }
+            let status = try program.waitForExit(seconds: 60)
+            #expect(status == .code(0), "\(program.outputLines)\n\(program.errorLines)")
+        }
+
         @Test func `the manual pages say what the programs say, and can be set`() throws {
             let check = try Program(path: sourceRoot + "/scripts/manuals", [Program.binaryDirectory, "--check"])
             defer { check.kill9() }

@@ -120,6 +120,28 @@ extension LightTests {
             }
         }
 
+        /// The folder is in a small file system of its own, which is full before the server starts.
+        @Test(.enabled(if: getuid() == 0))
+        func `a disk that is full already keeps nobody from starting, with those whom it knew`() throws {
+            try withFolder { folder in
+                try withServer(options(folder)) { try TestClient(port: $0.port).register("ada", "s") }
+                let room = folder + "/full"
+                try FileManager.default.createDirectory(atPath: room, withIntermediateDirectories: false)
+                let program = try Program(
+                    shell: """
+                        exec unshare --mount sh -ec 'mount -t tmpfs -o size=64k none \(room)
+                        cp \(folder)/pando* \(room)
+                        head -c 1M /dev/zero > \(room)/rest || exec "$0" "$@"' "$0" "$@"
+                        """, named: "pando-server", options(room).arguments)
+                defer { program.kill9() }
+                let line = try program.outputLine(seconds: 20, "the ready line") { $0.contains(" ready on ") }
+                let port = try #require(ReadyLine(line)).port
+                try TestClient(port: port).login("ada", "s")
+                try TestClient(port: port).register("eve", "s")
+                _ = try program.errorLine(seconds: 20, "the failure") { $0.contains("the state cannot be written") }
+            }
+        }
+
         @Test func `without a folder it says that nothing is kept`() throws {
             try withServer { server in
                 _ = try server.program.errorLine(seconds: 20, "the line") { $0.contains("kept in memory only") }

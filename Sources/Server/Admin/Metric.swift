@@ -237,7 +237,9 @@ struct Metric {
     ]
 
     private static let survivors: [Metric] = [
-        .gauge(.node, "sessionsCatchingUp", "pando_sessions_catching_up", "Sessions that are fed from a floor."),
+        .gauge(
+            .node, "sessionsCatchingUp", "pando_sessions_catching_up",
+            "Sessions that are fed one by one: from a floor, or with exact positions."),
         .gauge(
             .node, "sessionsHeld", "pando_sessions_held",
             "Named sessions whose connection broke, and whose floor is kept."),

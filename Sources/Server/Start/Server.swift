@@ -8,7 +8,7 @@ internal import TLS
 
 /// A server process.
 public enum Server {
-    public static let version = "0.1.0"
+    public static let version = "0.2.0"
 
     /// Runs a server until it is told to end or cannot go on. To be called on the main thread, once.
     ///
