@@ -6,6 +6,8 @@ struct Feed: Sendable {
     var session: SessionID
     /// By stream index: up to where the session was shown the records, or need not be.
     var shown: [UInt64]
+    /// By stream index: up to where what it is owed was no longer held, and was left out.
+    var missed: [UInt64]
     /// What its floor says of streams that are unknown here.
     var unknown: [StreamPosition]
     /// The driver has lines of it that are not sent yet: nothing more is given to it before they are.
@@ -34,6 +36,7 @@ struct FeedTable: Sendable {
         for place in feeds.indices {
             while feeds[place].shown.count <= index {
                 feeds[place].shown.append(0)
+                feeds[place].missed.append(0)
                 feeds[place].told?.append(0)
             }
             feeds[place].shown[index] = seq
@@ -47,6 +50,7 @@ struct FeedTable: Sendable {
     mutating func end(_ index: Int) {
         for place in feeds.indices {
             feeds[place].shown[index] = 0
+            feeds[place].missed[index] = 0
             feeds[place].told?[index] = 0
         }
     }

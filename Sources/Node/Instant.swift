@@ -14,6 +14,16 @@ public struct Instant: Hashable, Comparable, Sendable {
         return Instant(nanoseconds: overflow || carry ? .max : sum)
     }
 
+    /// The instant so much earlier; the beginning of time at the earliest.
+    func subtracting(microseconds: UInt64) -> Instant {
+        Instant(nanoseconds: nanoseconds - min(nanoseconds, microseconds * 1000))
+    }
+
+    /// Whole microseconds since `earlier`; 0 if it is not earlier.
+    func microseconds(since earlier: Instant) -> UInt64 {
+        nanoseconds > earlier.nanoseconds ? (nanoseconds - earlier.nanoseconds) / 1000 : 0
+    }
+
     /// Whole milliseconds since `earlier`; 0 if it is not earlier.
     public func milliseconds(since earlier: Instant) -> UInt64 {
         nanoseconds > earlier.nanoseconds ? (nanoseconds - earlier.nanoseconds) / 1_000_000 : 0

@@ -35,6 +35,11 @@ struct Link: Sendable {
         /// What was held when the edge was grafted last: what comes up to it was sent before.
         var askedHeld: UInt64 = 0
         var askedAnnouncement: UInt64 = 0
+        /// How often the other end would have been the first to bring something new, less twice the times that it would
+        /// not have been.
+        var lead = 0
+        /// How often it was grafted for that.
+        var trials = 0
         /// The other end has told that it gave up what comes next here, up to this seq; 0 if it has not.
         var gap: UInt64 = 0
     }
@@ -101,6 +106,8 @@ struct Link: Sendable {
     var isByOtherSecret: Bool { handshake.isProven && handshake.secret != 0 }
     /// To be replaced by a link that is proved by the present secret.
     var isOutdated: Bool { isByOtherSecret && isIntroduced && dial != nil }
+    /// The other end understands digests that tell ages.
+    var takesAges: Bool { version >= 2 }
     var owesState: Bool { nextClaim != nil || !changedClaims.isEmpty }
     /// Past the introduction: the neighbour is known.
     var isIntroduced: Bool { phase == .levelling || phase == .open }

@@ -34,9 +34,10 @@ struct Member: Sendable {
     var parent: LinkID?
     /// What a digest told of and is waited for: a graft timer runs.
     var awaited: Awaited?
-    /// How often a digest was here before what it told of, less twice the times that none was: if it grows, there is a
-    /// faster way than the parent.
-    var timesOvertaken = 0
+    /// When what is known of it changed last.
+    var arrivals = Arrivals()
+    /// A link that has proved to be a faster way than the parent.
+    var fasterWay: LinkID?
 
     /// Some neighbour has given up what comes next of its stream, and others are asked: since when nothing of it has
     /// come. Which neighbours, and how much, is told by their edges.

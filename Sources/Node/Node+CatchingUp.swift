@@ -68,8 +68,8 @@ extension Node {
             return turnLive(slot)
         }
         var feed = Feed(
-            session: sessions.id(of: slot), shown: [UInt64](repeating: 0, count: servers.capacity), unknown: [],
-            since: now)
+            session: sessions.id(of: slot), shown: [UInt64](repeating: 0, count: servers.capacity),
+            missed: [UInt64](repeating: 0, count: servers.capacity), unknown: [], since: now)
         for position in floor.positions {
             if let index = servers.index(of: position.origin) {
                 feed.shown[index] = position.seq
@@ -127,10 +127,13 @@ extension Node {
             isProgress = false
             for stream in servers.indices
             where feed(stream, to: index, until: end, isReached: isReached) { isProgress = true }
-            // Only a faulty peer's dependencies point in a circle: order yields to reach.
-            if !isProgress, isReached, let stream = servers.indices.first(where: { lacks($0, index) }) {
-                isProgress = feed(
-                    stream, to: index, until: outbox.bytes.count + 1, isReached: true, heedsDependencies: false)
+            // What follows something that is no longer held comes when nothing else is left: nobody knows what that
+            // followed. Dependencies in a circle are a faulty peer's: order yields to reach.
+            for order in [FeedOrder.owed, .none] where !isProgress && (order == .owed || isReached) {
+                for stream in servers.indices where !isProgress && lacks(stream, index) {
+                    isProgress = feed(
+                        stream, to: index, until: outbox.bytes.count + 1, isReached: isReached, in: order)
+                }
             }
         }
         if outbox.bytes.count > start {
@@ -195,11 +198,19 @@ extension Node {
                 }
     }
 
-    /// Feeds records of one stream, up to one whose sender's activity before it, from elsewhere, is still owed. A
-    /// numbered one may be a repetition of what the session was shown elsewhere, and waits until that is here. Returns
-    /// whether there was one.
+    /// After which others a record is fed.
+    private enum FeedOrder {
+        case none
+        /// After its sender's activity before it, from elsewhere, if that is still owed.
+        case owed
+        /// The same, and not yet if the session was owed that and it is no longer held.
+        case owedOrMissed
+    }
+
+    /// Feeds records of one stream, up to one that has to wait. A numbered one may be a repetition of what the session
+    /// was shown elsewhere, and waits until that is here. Returns whether there was one.
     private mutating func feed(
-        _ stream: Int, to index: Int, until end: Int, isReached: Bool, heedsDependencies: Bool = true
+        _ stream: Int, to index: Int, until end: Int, isReached: Bool, in order: FeedOrder = .owedOrMissed
     ) -> Bool {
         let first = feeding.feeds[index].shown[stream]
         while lacks(stream, index), outbox.bytes.count < end {
@@ -213,7 +224,7 @@ extension Node {
                 preconditionFailure("a record's header was decoded before it was stored")
             }
             if header.kind == RecordKind.activity.rawValue {
-                if heedsDependencies, let dependency = header.dependency, isOwed(dependency, index) { break }
+                if let dependency = header.dependency, waits(for: dependency, index, in: order) { break }
                 if header.sending != nil, !isReached { break }
                 if !isRepeated(header, seq, of: stream, index) { feed(bytes[payload], of: stream, seq, to: index) }
             }
@@ -233,9 +244,10 @@ extension Node {
         fedLines.change(slot, otherwise: FedLines()) { $0.append(line.count, stream: stream, seq: seq) }
     }
 
-    /// Whether the session will still be fed this record.
-    private func isOwed(_ position: StreamPosition, _ index: Int) -> Bool {
-        guard let stream = servers.index(of: position.origin) else { return false }
+    /// Whether what follows this record has to wait.
+    private func waits(for position: StreamPosition, _ index: Int, in order: FeedOrder) -> Bool {
+        guard order != .none, let stream = servers.index(of: position.origin) else { return false }
+        if order == .owedOrMissed, position.seq <= feeding.feeds[index].missed[stream] { return true }
         return feeding.feeds[index].shown[stream] < position.seq && position.seq <= store.streams[stream].delivered
     }
 
@@ -243,6 +255,7 @@ extension Node {
     private mutating func missed(_ stream: Int, from seq: UInt64, _ index: Int) {
         let last = min(store.streams[stream].oldest - 1, store.streams[stream].delivered)
         feeding.feeds[index].shown[stream] = last
+        feeding.feeds[index].missed[stream] = last
         // Of a stream that was unknown where the floor was made, what was before this server heard of it is a baseline.
         let shown = seq > 1 ? seq - 1 : store.streams[stream].baseline
         missed(StreamPosition(origin: servers[stream], seq: shown), through: last)
@@ -256,16 +269,17 @@ extension Node {
             .floorGap(StreamPosition(origin: position.origin, seq: last), records: last - position.seq))
     }
 
-    /// Whether all that a floor does not cover, and that is delivered here, is held as well.
+    /// Whether all that a floor does not cover, and that is delivered here, is held as well. Of a stream that it does
+    /// not name nothing was shown, and what was in it before this server heard of it is a baseline.
     func canFeed(from floor: Floor) -> Bool {
-        floor.positions.allSatisfy { position in
-            // What is before a stream's first record here is a baseline for who knew of none.
-            guard position.seq > 0 else { return true }
-            guard let stream = servers.index(of: position.origin) else {
-                return tombstones[position.origin].map { $0.held <= position.seq } ?? true
-            }
-            return position.seq >= store.streams[stream].oldest - 1
+        let areUnknownOver = floor.positions.allSatisfy { position in
+            servers.index(of: position.origin) != nil
+                || tombstones[position.origin].map { $0.held <= position.seq } ?? true
         }
+        return areUnknownOver
+            && servers.indices.allSatisfy { stream in
+                store.streams[stream].oldest - 1 <= max(floor[servers[stream]], store.streams[stream].baseline)
+            }
     }
 
     // MARK: Ends of floors

@@ -28,6 +28,8 @@ extension Node {
         public fileprivate(set) var states: [StreamState] = []
         /// Room in the store of records and in the table of servers: without it something has to be given up.
         public fileprivate(set) var spareBytes = 0
+        /// More is held than may be held for sessions that are to come back.
+        public fileprivate(set) var isCrowded = false
         public fileprivate(set) var spareServers = 0
         fileprivate var revision: UInt64 = 0
 
@@ -41,6 +43,7 @@ extension Node {
     /// copy the node first.
     public mutating func changes(since seen: inout SeenStreams) -> [StreamChange] {
         seen.spareBytes = configuration.limits.storeBytes - store.byteCount
+        seen.isCrowded = store.byteCount > configuration.limits.storeBytes / Self.resumeShare
         seen.spareServers = configuration.limits.members - servers.count
         guard seen.revision != store.revision || seen.states.count < servers.capacity else { return [] }
         seen.revision = store.revision
@@ -255,7 +258,9 @@ extension Node {
                 continue
             }
             broken.unless(links[index].isOpen, "\(name) is an open link")
-            broken.unless(links[index].edges[origin].receives, "\(name) was not pruned")
+            let isReplaced = links.contains { $0.isOpen && $0.edges[origin].isAsked }
+            broken.unless(
+                links[index].edges[origin].receives || isReplaced, "\(name) was not pruned but for another")
         }
     }
 
@@ -307,6 +312,7 @@ extension Node {
         broken.unless(servers.count <= limits.members, "members keep their bound: \(servers.count)")
         broken.unless(reservations.count <= limits.reservations, "reservations keep their bound")
         broken.unless(requests.count <= limits.requests, "requests keep their bound: \(requests.count)")
+        broken.unless(waitingLogins.count <= limits.requests, "and those who wait to make one")
         broken.unless(hashJobs.count <= limits.hashJobs, "hashes keep their bound: \(hashJobs.count)")
         broken.unless(tickets.unusedCount <= limits.tickets, "tickets keep their bound: \(tickets.unusedCount)")
         broken.unless(links.count(where: \.isIntroduced) <= limits.links, "links keep their bound")

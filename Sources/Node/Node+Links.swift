@@ -222,7 +222,7 @@ extension Node {
             for announcement in unreachable { receive(announcement, link: index, as: .toldUnreachable) }
         case .stateEnd: serve(alone: false)
         case .gap(let position): receiveGap(position, link: index)
-        case .have(let digests): onIHave(digests, link: index)
+        case .have(let digests), .haveSince(let digests): onIHave(digests, link: index)
         case .prune(let origin): onPrune(origin, link: index)
         case .graft(let wishes): onGraft(wishes, link: index)
         case .announcement(let announcement): receive(announcement, link: index, as: .pushed)

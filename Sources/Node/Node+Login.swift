@@ -49,6 +49,8 @@ struct SessionJob: Sendable {
     var suspects: [SessionID] = []
     var places: [Whereabouts.Place] = []
     var place: Whereabouts.Place?
+    /// There was no room to ask for one of them, and the job has waited for some.
+    var hasWaited = false
 }
 
 /// LOGIN: who is it, is it them, and should they be here?

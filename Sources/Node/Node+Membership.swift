@@ -35,6 +35,7 @@ extension Node {
             held: takeVector(isWhole: isWhole), isWhole: isWhole, ended: takeEndedToTell(),
             isDraining: isDraining)
         members[Self.ownIndex].announcement = own
+        noteNews(of: Self.ownIndex)
         counters.announcementsSent += 1
         broadcast(own, of: Self.ownIndex, as: .pushed, besides: nil)
     }
@@ -100,6 +101,7 @@ extension Node {
         if arrival == .pushed { notePush(announcement, of: origin, isNew: isNew, link: index) }
         guard isNew, members[origin].status != .departed || arrival != .toldUnreachable else { return }
         members[origin].announcement = announcement.brief
+        noteNews(of: origin)
         members[origin].refusedUntil = nil
         let hasRisen = announcement.rank > members[origin].rank
         members[origin].rank = max(members[origin].rank, announcement.rank)
@@ -131,6 +133,7 @@ extension Node {
         let isAnswer = members[origin].announcement != nil && announcement.rank > members[origin].rank
         if isAnswer { outbox.report(.addressConflict(announcement.id, announcement.address)) }
         members[origin].announcement = announcement.brief
+        noteNews(of: origin)
         members[origin].refusedUntil = nil
         members[origin].address = announcement.address
         members[origin].rank = max(members[origin].rank, announcement.rank)

@@ -107,6 +107,7 @@ extension Node {
     /// A stream has a new record or was stepped over some: deliver, push on, tell by digest.
     mutating func held(_ index: Int) {
         if advanced.last != index { advanced.append(index) }
+        noteNews(of: index)
         // A server holds what arose at it: nobody need tell it.
         queues[index].acknowledge(index, through: store.streams[index].held)
         if members[index].gapSince != nil { closeGaps(in: index) }
@@ -488,8 +489,9 @@ extension Node {
         let isRoomy = !isUrgent && store.byteCount <= configuration.limits.storeBytes / Self.retainedShare
         let retention =
             isAlone ? Self.aloneRetention : Self.retainedIntervals * configuration.timing.announceInterval
-        var age = max(isRoomy ? retention : 0, isUrgent ? 0 : configuration.timing.resumeWindow)
-        let floors = isUrgent ? [] : leastFloors()
+        let isHasty = isUrgent || configuration.defect == .releasedBelowFloor
+        var age = max(isRoomy && !isHasty ? retention : 0, isHasty ? 0 : configuration.timing.resumeWindow)
+        let floors = isHasty ? [] : leastFloors()
         releaseStable(olderThan: age, floors)
         // Where the window does not fit, a shorter one is kept rather than none.
         while age > 0, store.byteCount > configuration.limits.storeBytes / Self.resumeShare {

@@ -113,13 +113,42 @@ extension Node {
             let place = job.places.removeFirst()
             job.place = place
             jobs[id] = job
-            let isReachable = servers.index(of: place.server).map { members[$0].status == .reachable } ?? false
-            if isReachable, requests.count < configuration.limits.requests {
-                return request(.takeFloor(claim, number: place.number), of: place.server, for: id)
+            if isReachable(place.server) {
+                if requests.count < configuration.limits.requests {
+                    return request(.takeFloor(claim, number: place.number), of: place.server, for: id)
+                }
+                if waitsForRequest(id) { return }
             }
             if let floor = lastFloor(of: place, claim) { return resume(id, at: floor) }
         }
         resume(id, at: nil)
+    }
+
+    private func isReachable(_ server: ServerID) -> Bool {
+        servers.index(of: server).map { members[$0].status == .reachable } ?? false
+    }
+
+    /// The server of an older session can be asked, but not now: a guess would show much again. As many may wait as may
+    /// ask, and no longer than for an answer. Returns whether this one may.
+    private mutating func waitsForRequest(_ id: UInt64) -> Bool {
+        let isFull = waitingLogins.count >= configuration.limits.requests
+        noteLimit("logins that wait to ask for an older session", isReached: isFull)
+        guard !isFull, jobs[id]?.hasWaited == false else { return false }
+        jobs[id]?.hasWaited = true
+        waitingLogins.append((id, now))
+        return true
+    }
+
+    /// Asks for those that wait, as far as there is room. (As long as there is none, requests wait, and wake this up.)
+    mutating func askForWaiting() {
+        while let first = waitingLogins.first {
+            let isDue = now.milliseconds(since: first.since) >= configuration.timing.requestTimeout
+            guard isDue || requests.count < configuration.limits.requests else { return }
+            waitingLogins.removeFirst()
+            guard let place = jobs[first.job]?.place else { continue }
+            jobs[first.job]?.places.insert(place, at: 0)
+            resumeNext(first.job)
+        }
     }
 
     private mutating func resume(_ id: UInt64, at floor: Floor?) {

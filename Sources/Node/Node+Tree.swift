@@ -12,8 +12,9 @@ import Codecs
 /// it and does the same: the part that was cut off is where all links started, so whatever enters it reaches all of it,
 /// and what comes twice prunes it again. Digests and a timer are behind that, for ways that fail without a word.
 ///
-/// Invariants: a parent is never pruned. Parents make no circle: each server of one would have the newest that it ever
-/// got from the next one, which had it earlier. (An announcement is the newest if all records before it are held.)
+/// Invariants: a parent is never pruned, but for another that was grafted in its place. Parents make no circle: each
+/// server of one would have the newest that it ever got from the next one, which had it earlier. (An announcement is
+/// the newest if all records before it are held.)
 extension Node {
     // MARK: Pushed to us
 
@@ -50,6 +51,7 @@ extension Node {
     }
 
     /// A copy prunes the link, unless it was sent before the link's last graft: what was asked for is still to come.
+    /// If the parent was pruned, who brings anything takes its place.
     private mutating func noteCopy(of origin: Int, wasUnderWay: Bool, link index: Int) {
         let isCareless = configuration.defect == .parentPruned
         guard let parent = members[origin].parent, links[index].edges[origin].receives,
@@ -59,10 +61,16 @@ extension Node {
             counters.prunesWithheld += 1
             return
         }
+        if isLeft(parent, origin) { return adopt(origin, link: index) }
         prune(origin, link: index)
     }
 
-    /// What is new of the origin is not to come over this link any more. It must not be the parent.
+    /// Whether the parent was pruned for another way, over which nothing has come yet.
+    private func isLeft(_ parent: LinkID, _ origin: Int) -> Bool {
+        linkIndex(parent).map { !links[$0].edges[origin].receives } ?? false
+    }
+
+    /// What is new of the origin is not to come over this link any more.
     mutating func prune(_ origin: Int, link index: Int) {
         links[index].edges[origin].receives = false
         links[index].edges[origin].isAsked = false
@@ -75,6 +83,12 @@ extension Node {
         links[index].edges[origin].pushes = false
         // Nothing was lost for the neighbour, but its digest may be behind.
         markDirty(origin, link: index)
+        // A link that is on no way away from the origin is on no way towards it, but to its child.
+        let edge = links[index].edges[origin]
+        guard edge.receives, !edge.isAsked, let parent = members[origin].parent, parent != links[index].id else {
+            return
+        }
+        prune(origin, link: index)
     }
 
     /// Whether what is new of the origin is pushed over the link. The parent has it, or gets it where we would.
@@ -121,7 +135,11 @@ extension Node {
             if let newer = members[origin].announcement, newer.number > wish.announcement {
                 push(newer, of: origin, link: index)
             }
-            if members[origin].parent == id { lost.append(origin) }
+            // Or the two have just chosen each other.
+            let isChosen = links[index].edges[origin].isAsked
+            if let parent = members[origin].parent, parent == id || isChosen && isLeft(parent, origin) {
+                lost.append(origin)
+            }
         }
         counters.graftsByParent += UInt64(lost.count)
         loseWay(to: lost, besides: id)
@@ -133,9 +151,12 @@ extension Node {
         send(.gap(StreamPosition(origin: wish.origin, seq: tombstone.held)), link: index)
     }
 
-    /// The link is gone: so is the way to every origin of which it was the parent.
+    /// The link is gone: so is the way to every origin of which it was the parent, or may have been about to be.
     mutating func replaceParent(lost id: LinkID) {
-        loseWay(to: members.indices.filter { members[$0].parent == id }, besides: id)
+        let lost = members.indices.filter { origin in
+            members[origin].parent.map { $0 == id || isLeft($0, origin) } ?? false
+        }
+        loseWay(to: lost, besides: id)
         for origin in members.indices { settleGap(in: origin) }
     }
 
@@ -206,12 +227,15 @@ extension Node {
             guard held > edge.toldHeld || number > max(edge.toldAnnouncement, edge.announcement) else { continue }
             links[index].edges[origin].toldHeld = held
             links[index].edges[origin].toldAnnouncement = number
-            digests.append(PeerFrame.Digest(origin: servers[origin], held: held, announcement: number))
+            let age = now.microseconds(since: members[origin].arrivals.last)
+            digests.append(
+                PeerFrame.Digest(
+                    origin: servers[origin], held: held, announcement: number, age: UInt32(clamping: age)))
         }
         links[index].dirty.removeAll(keepingCapacity: true)
         guard !digests.isEmpty else { return }
         counters.digestsSent += 1
-        send(.have(digests), link: index)
+        send(links[index].takesAges ? .haveSince(digests) : .have(digests), link: index)
     }
 
     mutating func onIHave(_ digests: [PeerFrame.Digest], link index: Int) {
@@ -220,13 +244,16 @@ extension Node {
             guard digest.held < 1 << 63, let origin = streamIndex(of: digest.origin, through: digest.held) else {
                 continue
             }
+            let known = version(of: origin, by: index)
             queues[server].acknowledge(origin, through: digest.held)
             let edge = links[index].edges[origin]
             links[index].edges[origin].announcement = max(edge.announcement, digest.announcement)
-            if origin == Self.ownIndex {
+            guard origin != Self.ownIndex else {
                 confirmClaims()
-            } else if isMissing(digest.held, digest.announcement, of: origin), members[origin].awaited?.hasCome != false
-            {
+                continue
+            }
+            if version(of: origin, by: index) - known == 1 { compare(digest, of: origin, link: index) }
+            if isMissing(digest.held, digest.announcement, of: origin), members[origin].awaited?.hasCome != false {
                 wait(for: digest, of: origin, link: index, since: now)
             }
         }
@@ -257,40 +284,15 @@ extension Node {
 
     /// Something new of the origin has come, and its announcement of this number is known.
     private mutating func noteArrival(of origin: Int, announcement: UInt64, link index: Int) {
-        guard let awaited = members[origin].awaited, !awaited.hasCome else {
-            guard !wasTold(announcement, of: origin, besides: index) else { return }
-            members[origin].timesOvertaken = max(0, members[origin].timesOvertaken - 2)
-            return
+        if let awaited = members[origin].awaited, !awaited.hasCome,
+            awaited.digest.held <= store.streams[origin].held, awaited.digest.announcement <= announcement
+        {
+            members[origin].awaited?.hasCome = true
+            treeLag.note(now.milliseconds(since: awaited.since))
         }
-        guard awaited.digest.held <= store.streams[origin].held, awaited.digest.announcement <= announcement else {
-            return
+        if let id = members[origin].fasterWay, let index = linkIndex(id) {
+            improve(origin, by: index, announcement: announcement)
         }
-        members[origin].awaited?.hasCome = true
-        treeLag.note(now.milliseconds(since: awaited.since))
-        members[origin].timesOvertaken += 1
-        if members[origin].timesOvertaken == configuration.limits.overtakes { improve(origin, by: awaited.link) }
-    }
-
-    /// Whether the lazy link that told what was waited for last has told of this as well, in a later digest: of many
-    /// records one digest may tell, and only the first of them are waited for.
-    private func wasTold(_ announcement: UInt64, of origin: Int, besides index: Int) -> Bool {
-        guard let teller = members[origin].awaited.flatMap({ linkIndex($0.link) }), teller != index else {
-            return false
-        }
-        return known(origin, by: teller) >= store.streams[origin].held
-            && links[teller].edges[origin].announcement >= announcement
-    }
-
-    /// A tree is formed by the first copies that pass, and then the overlay changes, or ways become slow. What the
-    /// digests of a lazy link tell comes earlier than the record much more often than not: that link is grafted, and
-    /// the next copies decide as they did at first. (Plumtree compares hops; what counts here is time.)
-    private mutating func improve(_ origin: Int, by id: LinkID) {
-        members[origin].timesOvertaken = 0
-        guard let index = linkIndex(id), links[index].isOpen, !links[index].edges[origin].receives,
-            !hasGap(in: origin, link: index)
-        else { return }
-        counters.treeImprovements += 1
-        graft([origin], link: index)
     }
 
     /// What a digest told of has not come by itself: ask the neighbour that has most of it.

@@ -132,6 +132,8 @@ public struct Node: Sendable {
     /// Claims by which users are logged in here and which this server has not got yet: they were looked up.
     var unrecordedLogins: [[UInt8]: Claim] = [:]
     var requests: [UInt64: Request] = [:]
+    /// Logins whose older session is to be asked for when there is room for another request, the first in front.
+    var waitingLogins: [(job: UInt64, since: Instant)] = []
     var nextRequest: UInt64 = 0
     var tickets = Tickets()
     var loadClock: UInt64 = 0
@@ -340,6 +342,7 @@ public struct Node: Sendable {
         feedSessions()
         if overlayIsDirty { updateOverlay() }
         settleNewcomers()
+        askForWaiting()
         pushRecords()
         if phase == .leaving { closeLevelLinks(besidesOwing: true) }
         advanced.removeAll(keepingCapacity: true)

@@ -33,6 +33,8 @@ public enum NodeDefect: String, Sendable, CaseIterable {
     case floorOfAnother
     /// A ticket is good for any number of logins until it expires.
     case floorUsedTwice
+    /// What everybody has is forgotten although a session that is detached may be owed it.
+    case releasedBelowFloor
     /// A session is moved to a server that has one fewer, and so back again.
     case movesBackAndForth
     /// What a moved client says at once is not held back until its words at the other server have come.

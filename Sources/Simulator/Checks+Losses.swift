@@ -28,13 +28,16 @@ extension History {
     /// Whether another server that lived at a time, for all that was known, had the record then.
     private func isHeld(_ record: RecordPlace, at time: UInt64, besidesBy life: Int) -> Bool {
         lives.indices.contains { other in
-            other != life && lives[other].hasHeld(record) && lives[other].heldAt(record).map { $0 <= time } ?? false
-                && lives[other].end.map { $0 + Self.newsPatience > time } ?? true
+            let patience = lives[other].fellSilent ? silenceNoticed : Self.newsPatience
+            return other != life && lives[other].hasHeld(record)
+                && lives[other].heldAt(record).map { $0 <= time } ?? false
+                && lives[other].end.map { $0 + patience > time } ?? true
         }
     }
 
-    /// How long a server may not know yet that another one has died. (A guess: longer than most resets are under way.)
-    private static let newsPatience: UInt64 = 500_000_000
+    /// How long a server may not know yet that another one's process has died. (A guess: longer than most resets are
+    /// under way.)
+    static let newsPatience: UInt64 = 500_000_000
 
     /// A server that held a record for so long in a connected network has passed it on. (A guess: more than any way
     /// over slow links and queues takes in the worlds so far.)
@@ -176,6 +179,22 @@ extension Checks {
                     text:
                         "server \(history.lives[life].server) took life \(departure.life), of server \(other.server), "
                         + "for \(departure.cause)")
+            }
+        }
+    }
+
+    /// P8: what has come within the window of resuming is held as long as there is room.
+    func needlessReleases(in history: History) -> [Violation] {
+        history.lives.flatMap { life in
+            life.unfed.compactMap { span in
+                guard let came = span.came, !span.wasFull, span.time < came + history.resumeWindow / 10 * 9 else {
+                    return nil
+                }
+                return Violation(
+                    kind: .releasedNeedlessly, seed: history.seed, time: span.time,
+                    text:
+                        "server \(life.server) held records \(span.seqs) of life \(span.origin) no more, of which the "
+                        + "last had come at \(Trace.stamp(came)), with room for them")
             }
         }
     }

@@ -36,7 +36,6 @@ extension Checks {
             var askedAt: UInt64 = 0
             for visit in history.visits[client] {
                 if !visit.isRedirected { (atLogin, sentAt) = (0, nil) }
-                if sentAt != nil, history.hasStarted(visit, since: askedAt) { sentAt = nil }
                 guard let end = visit.end, end.how == .redirected else { continue }
                 func note(_ text: String) {
                     found.append(
@@ -48,13 +47,15 @@ extension Checks {
                 if atLogin > Self.redirectsMax { note("for the \(atLogin). time at one login") }
                 // By the time that the client hears of it the server may have started again.
                 let sent = history.sentOn[client]?.last { $0.place == nil && $0.time <= end.time }?.time ?? end.time
+                if history.hasStarted(visit.server, since: askedAt, before: sent) { sentAt = nil }
                 let wasDraining = history.wasDraining(visit.server, sent)
                 if let sentAt, end.time < sentAt + history.restTime, !wasDraining {
                     note("as another one had done at \(Trace.stamp(sentAt))")
                 }
                 sentAt = wasDraining ? nil : sent
-                // The ticket of who is sent on at its login was given after it came.
-                askedAt = visit.presence == nil ? visit.start : sent
+                // The ticket of who is sent on at its login was given after it came; that of others by a server that
+                // may have died since, which was not known yet.
+                askedAt = visit.presence == nil ? visit.start : sent - min(sent, History.newsPatience)
             }
             return found
         }
@@ -82,9 +83,9 @@ extension History {
         return !areTied(earlier, to: reception.visit, of: reception.client, for: mark)
     }
 
-    /// Whether the server of a visit has started since a time: what had been told to its earlier life is lost.
-    func hasStarted(_ visit: Visit, since time: UInt64) -> Bool {
-        life(of: visit).map { lives[$0].start >= time } ?? false
+    /// Whether a server has started between two times: what had been told to its earlier life is lost.
+    func hasStarted(_ server: Int, since earlier: UInt64, before later: UInt64) -> Bool {
+        lives.contains { $0.server == server && earlier <= $0.start && $0.start < later }
     }
 
     /// Whether the server was emptying itself, which takes no account of when a client was moved last.

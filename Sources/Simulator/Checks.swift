@@ -22,6 +22,7 @@ public struct Checks: Sendable {
         found += limited(expulsions(in: history))
         found += limited(departures(in: history))
         found += limited(needlessLosses(in: history))
+        found += limited(needlessReleases(in: history))
         found += limited(needlessGaps(in: history))
         found += limited(redirects(in: history))
         return found

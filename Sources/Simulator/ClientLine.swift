@@ -127,10 +127,6 @@ struct ServerLineReader {
     private struct Key: Hashable {
         var line: [UInt8]
 
-        func hash(into hasher: inout Hasher) {
-            var digest: UInt64 = 0
-            for byte in line { digest = (digest ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-            hasher.combine(digest)
-        }
+        func hash(into hasher: inout Hasher) { unsafe line.withUnsafeBytes { unsafe hasher.combine(bytes: $0) } }
     }
 }

@@ -1,5 +1,5 @@
 /// Which end of a connection.
-enum Side: Hashable {
+enum Side: Int {
     case dialler
     case acceptor
 
@@ -37,7 +37,7 @@ enum Delivery: Equatable {
     case reset
 }
 
-/// Two pipes, one towards each side.
+/// Who are connected, and how. What is under way between them is in two pipes (`Network.pipes`).
 struct Connection {
     var dialler: Party
     var acceptor: Party
@@ -45,34 +45,8 @@ struct Connection {
     var delay: UInt64
     /// The number of its path in the network.
     var path: Int
-    // Two fields and no array: an arrival changes one in place.
-    private var towardsDialler = Pipe()
-    private var towardsAcceptor = Pipe()
-
-    init(dialler: Party, acceptor: Party, delay: UInt64, path: Int) {
-        self.dialler = dialler
-        self.acceptor = acceptor
-        self.delay = delay
-        self.path = path
-    }
-
-    /// Both ends have closed, and nothing is under way.
-    var isOver: Bool {
-        towardsDialler.isClosed && towardsAcceptor.isClosed && towardsDialler.isEmpty && towardsAcceptor.isEmpty
-    }
 
     func party(_ side: Side) -> Party { side == .dialler ? dialler : acceptor }
-
-    /// The pipe that ends at `side`.
-    subscript(towards side: Side) -> Pipe {
-        // A look at one field copies no pipe.
-        _read {
-            if side == .dialler { yield towardsDialler } else { yield towardsAcceptor }
-        }
-        _modify {
-            if side == .dialler { yield &towardsDialler } else { yield &towardsAcceptor }
-        }
-    }
 }
 
 /// One direction of a connection: a queue of deliveries. An arrival event says only that *a* delivery arrives; which

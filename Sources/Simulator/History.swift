@@ -50,6 +50,8 @@ public struct History: Sendable {
     public var wholeTimes: [UInt64] = []
     /// A member that was heard of later than this, in nanoseconds before, has not departed in silence.
     public var departureAfter: UInt64 = 0
+    /// Within so many nanoseconds a server that has fallen silent is out of reach for the others.
+    public var silenceNoticed: UInt64 = 0
     /// Receptions that broke a rule. A broken rule is usually broken a thousand times: only the first are kept.
     public private(set) var faultyReceptions: [FaultyReception] = []
     public private(set) var faultyCount = 0
@@ -306,8 +308,10 @@ extension History {
         return lives.count - 1
     }
 
-    mutating func endLife(_ number: Int, at time: UInt64) {
-        if lives[number].end == nil { lives[number].end = time }
+    mutating func endLife(_ number: Int, at time: UInt64, inSilence: Bool = false) {
+        guard lives[number].end == nil else { return }
+        lives[number].end = time
+        lives[number].fellSilent = inSilence
     }
 
     /// An activity has become a record of a life's stream.

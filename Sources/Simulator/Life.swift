@@ -7,6 +7,8 @@ public struct Life: Sendable {
     public var wallClock: UInt64 = 0
     /// When it was killed; nil if it lives at the end.
     public var end: UInt64?
+    /// Its machine went off: nobody was told of its end.
+    public var fellSilent = false
     /// When it had moved all its clients elsewhere and passed on all that it held, and said goodbye.
     public var leftAt: UInt64?
     /// What it handed to clients, in order.
@@ -16,7 +18,7 @@ public struct Life: Sendable {
     /// Reports that records were given up here because the store was full.
     public private(set) var givenUp: [LostSpan] = []
     /// What it could not feed to a session that was owed it, as it said, and held no longer.
-    private var unfed: [LostSpan] = []
+    public private(set) var unfed: [LostSpan] = []
     /// Reports that other lives were over, or were given up.
     public private(set) var departures: [Departure] = []
     /// Its table of what is over was full.
@@ -40,6 +42,8 @@ public struct Life: Sendable {
         public var time: UInt64
         /// The bound was reached that forces something to be given up.
         public var wasFull = false
+        /// When the last of them came.
+        public var came: UInt64?
         /// The life of a neighbour that had had some of it for long; nil if there was none.
         public var holder: Int?
     }
@@ -99,8 +103,12 @@ extension Life {
         givenUp.append(LostSpan(origin: origin, seqs: seqs, time: time, wasFull: wasFull))
     }
 
-    mutating func noteUnfed(of origin: Int, _ seqs: ClosedRange<UInt64>, at time: UInt64) {
-        unfed.append(LostSpan(origin: origin, seqs: seqs, time: time, wasFull: false))
+    /// Not fed although owed: since the last of them came, the server may have had no room to keep it.
+    mutating func noteUnfed(of origin: Int, _ seqs: ClosedRange<UInt64>, crowdedAt: UInt64 = 0, at time: UInt64) {
+        let last = History.RecordPlace(origin: origin, seq: seqs.upperBound, time: time)
+        let came = hasHeld(last) ? heldAt(last) : nil
+        unfed.append(
+            LostSpan(origin: origin, seqs: seqs, time: time, wasFull: came.map { $0 <= crowdedAt } ?? true, came: came))
     }
 
     mutating func noteDeparture(of life: Int, cause: String, at time: UInt64) {

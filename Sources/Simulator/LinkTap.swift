@@ -196,7 +196,9 @@ public struct FrameTally: Sendable, Hashable {
     }
 
     /// Messages that say what is held.
-    public var digests: UInt64 { counts[Int(PeerFrame.Kind.have.rawValue)] }
+    public var digests: UInt64 {
+        counts[Int(PeerFrame.Kind.have.rawValue)] + counts[Int(PeerFrame.Kind.haveSince.rawValue)]
+    }
 
     /// Each type that occurred with its count and its bytes, in the order of the protocol.
     public var byKind: [(name: String, count: UInt64, bytes: UInt64)] {

@@ -5,6 +5,8 @@ struct Network {
     private let options: WorldOptions
     private var random: SplitMix64
     private(set) var connections: [Connection] = []
+    /// By end: what is under way to it. It is apart from the connections so that no look at one of them copies it.
+    private var pipes: [Pipe] = []
     private(set) var dials: [Dial] = []
     /// The first path is that of all who have none of their own.
     private var paths: [PathQuality]
@@ -110,12 +112,13 @@ struct Network {
             return nil
         }
         let pair = Pair(dial.dialler, target)
-        var connection = Connection(
-            dialler: dial.dialler, acceptor: target, delay: dial.delay, path: pathNumbers[pair] ?? 0)
+        connections.append(
+            Connection(dialler: dial.dialler, acceptor: target, delay: dial.delay, path: pathNumbers[pair] ?? 0))
         // The dialler hears of the connection before it hears a byte on it.
-        connection[towards: .dialler].lastArrival = now + dial.delay
-        if case .client = dial.dialler { connection[towards: .dialler].receipts = Receipts() }
-        connections.append(connection)
+        var towardsDialler = Pipe()
+        towardsDialler.lastArrival = now + dial.delay
+        if case .client = dial.dialler { towardsDialler.receipts = Receipts() }
+        pipes += [towardsDialler, Pipe()]
         remember(connections.count - 1, of: pair)
         dials[index].outcome = .connected(connections.count - 1)
         return connections.count - 1
@@ -124,7 +127,7 @@ struct Network {
     private mutating func remember(_ index: Int, of pair: Pair) {
         guard case .server = pair.first, case .server = pair.second else { return }
         var indices = links[pair] ?? []
-        indices.removeAll { connections[$0].isOver }
+        indices.removeAll { isOver($0) }
         indices.append(index)
         links[pair] = indices
     }
@@ -135,8 +138,8 @@ struct Network {
     mutating func send(
         _ bytes: [UInt8], on connection: Int, from side: Side, at now: UInt64, in queue: inout EventQueue
     ) {
-        guard !bytes.isEmpty, !connections[connection][towards: side.other].isShut else { return }
-        connections[connection][towards: side.other].receipts?.noteWritten(bytes.count, at: now)
+        guard !bytes.isEmpty, !pipes[Self.end(connection, side.other)].isShut else { return }
+        pipes[Self.end(connection, side.other)].receipts?.noteWritten(bytes.count, at: now)
         var start = 0
         while bytes.count - start > 1, random.chance(permille: options.splitPermille) {
             let cut = start + 1 + random.below(bytes.count - start - 1)
@@ -149,21 +152,21 @@ struct Network {
 
     /// The end at `side` writes no more.
     mutating func shutDown(_ connection: Int, from side: Side, at now: UInt64, in queue: inout EventQueue) {
-        guard !connections[connection][towards: side.other].isShut else { return }
+        guard !pipes[Self.end(connection, side.other)].isShut else { return }
         deliver(.end, on: connection, to: side.other, at: now, in: &queue)
-        connections[connection][towards: side.other].isShut = true
+        pipes[Self.end(connection, side.other)].isShut = true
     }
 
     /// The end at `side` neither writes nor reads any more. What it wrote before still arrives.
     mutating func close(_ connection: Int, from side: Side, at now: UInt64, in queue: inout EventQueue) {
         shutDown(connection, from: side, at: now, in: &queue)
-        connections[connection][towards: side].isClosed = true
+        pipes[Self.end(connection, side)].isClosed = true
     }
 
     /// The end at `side` is gone without a word: nothing of it arrives any more, nothing is answered.
     mutating func vanish(_ connection: Int, from side: Side) {
-        connections[connection][towards: side.other].isShut = true
-        connections[connection][towards: side].isClosed = true
+        pipes[Self.end(connection, side.other)].isShut = true
+        pipes[Self.end(connection, side)].isClosed = true
     }
 
     private mutating func deliver(
@@ -173,15 +176,15 @@ struct Network {
         let path = paths[connections[connection].path]
         var arrival = now
         if let rate = path.bytesPerSecond, case .bytes(let bytes) = delivery {
-            arrival = max(now, connections[connection][towards: side].lineFree)
+            arrival = max(now, pipes[Self.end(connection, side)].lineFree)
             arrival += UInt64(bytes.count) * 1_000_000_000 / max(1, rate)
-            connections[connection][towards: side].lineFree = arrival
+            pipes[Self.end(connection, side)].lineFree = arrival
         }
         arrival += delay + delay * random.below(path.jitterPermille + 1) / 1000
         if path.lossPermille > 0 { arrival += retransmissions(path) }
-        arrival = max(connections[connection][towards: side].lastArrival, arrival)
-        connections[connection][towards: side].append(delivery)
-        connections[connection][towards: side].lastArrival = arrival
+        arrival = max(pipes[Self.end(connection, side)].lastArrival, arrival)
+        pipes[Self.end(connection, side)].append(delivery)
+        pipes[Self.end(connection, side)].lastArrival = arrival
         queue.plan(.arrival(connection: connection, side: side), at: arrival)
     }
 
@@ -198,27 +201,45 @@ struct Network {
         return delay
     }
 
+    /// The place of an end in `pipes`.
+    private static func end(_ index: Int, _ side: Side) -> Int { 2 * index + side.rawValue }
+
+    /// Both ends have closed, and nothing is under way.
+    private func isOver(_ index: Int) -> Bool {
+        [Side.dialler, .acceptor].allSatisfy {
+            pipes[Self.end(index, $0)].isClosed && pipes[Self.end(index, $0)].isEmpty
+        }
+    }
+
+    /// Nobody has closed it.
+    func isHeldOpen(_ index: Int) -> Bool {
+        [Side.dialler, .acceptor].allSatisfy {
+            !pipes[Self.end(index, $0)].isShut && !pipes[Self.end(index, $0)].isClosed
+        }
+    }
+
     // MARK: Arriving
 
     /// What an arrival event brings to its end; nil if it is lost, stalled, or nobody is there to read it.
     mutating func arrive(_ index: Int, at side: Side, at now: UInt64, in queue: inout EventQueue) -> Delivery? {
-        guard !connections[index][towards: side].isEmpty else { return nil }
-        if isCut(from: connections[index].party(side.other), to: connections[index].party(side))
-            || isFull(index, side)
-        {
-            connections[index][towards: side].stall(at: now)
+        guard !pipes[Self.end(index, side)].isEmpty else { return nil }
+        // Asked here first, since each call of a method that changes nothing copies the network.
+        let isCut =
+            !cuts.isEmpty && isCut(from: connections[index].party(side.other), to: connections[index].party(side))
+        if isCut || isFull(index, side) {
+            pipes[Self.end(index, side)].stall(at: now)
             return nil
         }
-        guard let delivery = connections[index][towards: side].popFirst() else { return nil }
-        guard connections[index][towards: side].isClosed else {
+        guard let delivery = pipes[Self.end(index, side)].popFirst() else { return nil }
+        guard pipes[Self.end(index, side)].isClosed else {
             if case .bytes(let bytes) = delivery {
-                connections[index][towards: side].receipts?.noteCome(bytes.count, at: now)
+                pipes[Self.end(index, side)].receipts?.noteCome(bytes.count, at: now)
             }
             return delivery
         }
         if silent.contains(connections[index].party(side)) { return nil }
         // As TCP does: bytes for nobody are answered by a reset.
-        if case .bytes = delivery, !connections[index][towards: side.other].isClosed {
+        if case .bytes = delivery, !pipes[Self.end(index, side.other)].isClosed {
             deliver(.reset, on: index, to: side.other, at: now, in: &queue)
         }
         return nil
@@ -229,12 +250,12 @@ struct Network {
     private mutating func isFull(_ index: Int, _ side: Side) -> Bool {
         guard !frozen.isEmpty else { return false }
         let reader = connections[index].party(side)
-        guard frozen.contains(reader), case .bytes(let bytes) = connections[index][towards: side].first else {
+        guard frozen.contains(reader), case .bytes(let bytes) = pipes[Self.end(index, side)].first else {
             return false
         }
         guard case .server = reader else { return true }
-        guard connections[index][towards: side].unread + bytes.count <= options.socketBufferBytes else { return true }
-        connections[index][towards: side].unread += bytes.count
+        guard pipes[Self.end(index, side)].unread + bytes.count <= options.socketBufferBytes else { return true }
+        pipes[Self.end(index, side)].unread += bytes.count
         return false
     }
 
@@ -242,11 +263,11 @@ struct Network {
     private mutating func release(
         _ index: Int, to side: Side, after wait: UInt64, at now: UInt64, in queue: inout EventQueue
     ) {
-        let stalled = connections[index][towards: side].stalled
+        let stalled = pipes[Self.end(index, side)].stalled
         guard stalled > 0 else { return }
-        connections[index][towards: side].stalled = 0
-        let arrival = max(connections[index][towards: side].lastArrival, now + connections[index].delay + wait)
-        connections[index][towards: side].lastArrival = arrival
+        pipes[Self.end(index, side)].stalled = 0
+        let arrival = max(pipes[Self.end(index, side)].lastArrival, now + connections[index].delay + wait)
+        pipes[Self.end(index, side)].lastArrival = arrival
         for _ in 0..<stalled { queue.plan(.arrival(connection: index, side: side), at: arrival) }
     }
 
@@ -254,13 +275,13 @@ struct Network {
     func acknowledged(
         _ connection: Int, by side: Side, at now: UInt64
     ) -> (bytes: UInt64, unacknowledgedSince: UInt64?) {
-        connections[connection][towards: side].receipts?
+        pipes[Self.end(connection, side)].receipts?
             .acknowledged(delay: connections[connection].delay, at: now) ?? (0, nil)
     }
 
     /// Nothing is under way on it.
     func isQuiet(_ connection: Int) -> Bool {
-        connections[connection][towards: .dialler].isEmpty && connections[connection][towards: .acceptor].isEmpty
+        pipes[Self.end(connection, .dialler)].isEmpty && pipes[Self.end(connection, .acceptor)].isEmpty
     }
 
     // MARK: Faults
@@ -285,8 +306,8 @@ struct Network {
         guard cuts.remove(Way(source: source, target: target)) != nil else { return }
         for index in links[Pair(.server(source), .server(target))] ?? [] {
             let side = connections[index].dialler == .server(target) ? Side.dialler : .acceptor
-            guard connections[index][towards: side].stalled > 0 else { continue }
-            let cutFor = now - connections[index][towards: side].stalledSince
+            guard pipes[Self.end(index, side)].stalled > 0 else { continue }
+            let cutFor = now - pipes[Self.end(index, side)].stalledSince
             release(index, to: side, after: random.below(min(cutFor, Self.pauseMax) + 1), at: now, in: &queue)
         }
     }
@@ -303,11 +324,11 @@ struct Network {
     }
 
     mutating func breakConnection(_ index: Int, at now: UInt64, in queue: inout EventQueue) {
-        for side in [Side.dialler, .acceptor] where !connections[index][towards: side].isClosed {
-            connections[index][towards: side].wipe()
-            connections[index][towards: side].receipts?.brokenAt = now
+        for side in [Side.dialler, .acceptor] where !pipes[Self.end(index, side)].isClosed {
+            pipes[Self.end(index, side)].wipe()
+            pipes[Self.end(index, side)].receipts?.brokenAt = now
             deliver(.reset, on: index, to: side, at: now, in: &queue)
-            connections[index][towards: side].isShut = true
+            pipes[Self.end(index, side)].isShut = true
         }
     }
 
@@ -324,7 +345,7 @@ struct Network {
         guard frozen.remove(party) != nil else { return }
         for index in connections.indices {
             for side in [Side.dialler, .acceptor] where connections[index].party(side) == party {
-                connections[index][towards: side].unread = 0
+                pipes[Self.end(index, side)].unread = 0
                 release(index, to: side, after: 0, at: now, in: &queue)
             }
         }

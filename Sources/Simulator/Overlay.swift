@@ -76,12 +76,11 @@ struct Overlay: Equatable {
 extension World {
     /// Connections between living servers that both ends hold open.
     var overlay: Overlay {
-        let links = network.connections.compactMap { connection -> Overlay.Link? in
+        let links = network.connections.indices.compactMap { index -> Overlay.Link? in
+            let connection = network.connections[index]
             guard case .server(let one) = connection.dialler, case .server(let other) = connection.acceptor,
                 servers[one].isUp, servers[other].isUp,
-                ![Side.dialler, .acceptor].contains(where: {
-                    connection[towards: $0].isShut || connection[towards: $0].isClosed
-                })
+                network.isHeldOpen(index)
             else { return nil }
             return Overlay.Link(first: min(one, other), second: max(one, other), delay: connection.delay)
         }

@@ -273,7 +273,7 @@ final class RandomRun {
         let before = world.frames
         world.run(milliseconds: 3 * draw.options.timing.announceInterval)
         let frames = world.frames.since(before)
-        let quiet = ["heartbeat", "announcement", "have", "credit", "graft", "prune"]
+        let quiet = ["heartbeat", "announcement", "have", "haveSince", "credit", "graft", "prune"]
         let loud = frames.byKind.filter { !quiet.contains($0.name) }
         if !loud.isEmpty {
             let text = loud.map { "\($0.name) \($0.count)" }.joined(separator: ", ")

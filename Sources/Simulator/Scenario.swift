@@ -20,8 +20,8 @@ public struct Scenario: Sendable {
     public var rate = 20.0
     /// How long the traffic lasts that is measured.
     public var seconds = 20.0
-    /// Traffic before it: the trees find their form.
-    public var warmUpSeconds = 5.0
+    /// Traffic before it: the trees find their form, and each improvement costs some copies.
+    public var warmUpSeconds = 60.0
     /// What happens while it flows; times count from its beginning.
     public var timeline = Timeline()
     public var settleSeconds = 10.0

@@ -137,7 +137,7 @@ extension World {
             guard let digest = digests.first(where: { isOrigin($0.origin) }) else { return }
             story?.note(
                 "s\(server) grafts s\(peer) for the origin, holding \(digest.held)", of: "tree \(way)", at: now)
-        case .have(let digests):
+        case .have(let digests), .haveSince(let digests):
             guard digests.contains(where: { isOrigin($0.origin) && $0.held >= seq }) else { return }
             story?.noteOnce("s\(server) tells s\(peer) that it holds it", of: "have \(way)", at: now)
         case .level(let level):

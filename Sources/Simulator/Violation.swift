@@ -30,6 +30,8 @@ public struct Violation: Sendable, CustomStringConvertible {
         case sessionMiscounted
         /// P8: records were given up although the store had room.
         case givenUpNeedlessly
+        /// P8: what a session is owed was not held any more although it had come within the window, and there was room.
+        case releasedNeedlessly
         /// P1: records were stepped over although a server that could be reached still held some.
         case skippedNeedlessly
         /// A living server was taken to be gone for good.

@@ -163,7 +163,9 @@ extension History {
             return .unnoticed
         }
         guard end.how == .broke else { return .exact }
-        return .repeating(since: end.time - min(end.time, 2 * visits[client][earlier - 1].roundTrip))
+        // A client that has just gone on reading may have got what was handed out long before.
+        let unacknowledged = end.time - min(end.time, 2 * visits[client][earlier - 1].roundTrip)
+        return .repeating(since: stalls.contains { unacknowledged <= $0 && $0 <= end.time } ? 0 : unacknowledged)
     }
 
     /// Whether a server can have told, from what a client did not acknowledge, that its machine is off: until then the

@@ -212,7 +212,7 @@ extension SimulatedServer {
     /// Everything that the process knew is gone.
     func die(_ death: World.Death, in world: World) {
         isUp = false
-        world.history.endLife(witness.life, at: world.now)
+        world.history.endLife(witness.life, at: world.now, inSilence: death == .machine)
         for slot in sockets.indices {
             guard let socket = sockets[slot] else { continue }
             if let node = core?.node { noteMove(of: slot, by: node, in: world) }

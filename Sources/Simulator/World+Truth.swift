@@ -13,6 +13,8 @@ struct Witness {
     fileprivate var origins: [Int?] = []
     /// Its store, or its table of servers, had reached its bound when it was looked at.
     fileprivate var wasFull = false
+    /// When it last held so much that it need not have kept it for sessions that are to come back; 0: never.
+    fileprivate var crowdedAt: UInt64 = 0
     /// The registry's digest when it was inspected last.
     fileprivate var registryDigest: RegistryDigest?
 }
@@ -33,6 +35,7 @@ extension SimulatedServer {
         let changes = node.changes(since: &witness.streams)
         // What the turn still adds at its end may fill it, and what it made room for may not have come.
         witness.wasFull = witness.streams.spareBytes < 2048 || witness.streams.spareServers <= 1
+        if witness.streams.isCrowded || witness.wasFull { witness.crowdedAt = world.now }
         for change in changes { note(change, of: &node, in: world) }
     }
 
@@ -83,7 +86,7 @@ extension SimulatedServer {
             let seqs = position.seq - records + 1...position.seq
             // That everybody has had it is no excuse for who still holds it.
             guard core?.node.firstRecord(of: position.origin, in: seqs) == nil else { return }
-            world.history.lives[witness.life].noteUnfed(of: origin, seqs, at: world.now)
+            world.history.lives[witness.life].noteUnfed(of: origin, seqs, crowdedAt: witness.crowdedAt, at: world.now)
         case .limitReached("tombstones"): world.history.lives[witness.life].hasOverflown = true
         case .memberDeparted(let id, _, let cause):
             guard let life = world.lifeOf[id] else { return }

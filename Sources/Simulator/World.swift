@@ -58,6 +58,7 @@ public final class World {
         random = SplitMix64(seed: options.seed, purpose: 2)
         let departure = options.timing.departure * 1_000_000
         history.departureAfter = departure - min(departure, silenceNoticed)
+        history.silenceNoticed = silenceNoticed
         history.ticketTime = options.timing.ticket * 1_000_000
         history.resumeWindow = options.timing.resumeWindow * 1_000_000
         history.announcedWithin = 2 * (options.timing.checkpoint + options.timing.announceInterval) * 1_000_000

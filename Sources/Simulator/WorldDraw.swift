@@ -86,7 +86,7 @@ struct WorldDraw {
         options = WorldOptions(seed: seed)
         options.timing = Self.timing(size, &random)
         // A world is short: its trees improve sooner.
-        options.limits.overtakes = 8
+        options.limits.overtakes = 3
         drawNetwork(&random)
         drawBounds(&random)
         drawDeparture(&random)

@@ -50,8 +50,13 @@ struct NetworkOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Seconds of virtual time that are measured, after a warm-up of five. (default: 20)", valueName: "number"))
+            "Seconds of virtual time that are measured, after the warm-up. (default: 20)", valueName: "number"))
     var seconds: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "Seconds of traffic before that, in which the trees find their form. (default: 60)", valueName: "number"))
+    var warmUp: Double?
 
     @Option(
         help: ArgumentHelp(
@@ -84,7 +89,7 @@ struct NetworkOptions: ParsableArguments {
         if servers == nil, let option = faults ? clients.map({ _ in "--clients" }) : options.first {
             throw ValidationError("\(option) describes a network of one's own: give --servers as well.")
         }
-        if faults, rate != nil || topology != nil || latency != nil || join {
+        if faults, rate != nil || topology != nil || latency != nil || warmUp != nil || join {
             throw ValidationError("--faults: the seed draws the rate, the topology, the latency and who joins late.")
         }
         if !faults, strain != nil || !fault.isEmpty {
@@ -97,6 +102,7 @@ struct NetworkOptions: ParsableArguments {
         if let seconds, seconds <= 0 || seconds > 86_400 {
             throw ValidationError("--seconds is more than 0, up to 86400.")
         }
+        if let warmUp, !(0...86_400).contains(warmUp) { throw ValidationError("--warm-up is 0 to 86400.") }
     }
 
     /// As they were given.
@@ -106,6 +112,7 @@ struct NetworkOptions: ParsableArguments {
         if let clients { words += ["--clients", "\(clients)"] }
         if let rate { words += ["--rate", Text.number(rate)] }
         if let seconds { words += ["--seconds", Text.number(seconds)] }
+        if let warmUp { words += ["--warm-up", Text.number(warmUp)] }
         if let topology { words += ["--topology", topology.rawValue] }
         if let latency { words += ["--latency", latency.defaultValueDescription] }
         if join { words.append("--join") }
@@ -133,6 +140,7 @@ struct NetworkOptions: ParsableArguments {
         if let clients { scenario.clientsPerServer = clients }
         if let rate { scenario.rate = rate }
         if let seconds { scenario.seconds = seconds }
+        if let warmUp { scenario.warmUpSeconds = warmUp }
         if let topology { scenario.topology = topology }
         if let latency { scenario.world.latencyMilliseconds = latency.range }
         if join { scenario.letJoin() }

@@ -48,7 +48,7 @@ struct ScenarioReader {
         for entry in timeline { try readEntry(entry, into: &scenario) }
         scenario.seconds = try file.number("seconds", in: 0.001...86_400) ?? scenario.timeline.endSeconds + 10
         // Trees are torn and mended in such a run: copies are counted, and no fault.
-        if !timeline.isEmpty { scenario.redundancyMax = .infinity }
+        if !timeline.isEmpty { (scenario.redundancyMax, scenario.warmUpSeconds) = (.infinity, 5) }
         if let node = file.take("expect") { try readExpectations(node, into: &scenario) }
         try file.end()
         return scenario

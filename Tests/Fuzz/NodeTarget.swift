@@ -159,7 +159,7 @@ struct NodeTarget {
         let own = table.node.id
         switch choices.number(24) {
         case 0: return .gap(choices.position(own: own))
-        case 1: return .have(digests())
+        case 1: return choices.number(2) == 0 ? .have(digests()) : .haveSince(digests())
         case 2: return .prune(choices.server(own: own))
         case 3: return .graft(digests())
         case 4, 5: return .announcement(announcement())

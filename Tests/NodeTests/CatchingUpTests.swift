@@ -35,20 +35,21 @@ import Testing
         #expect(wires.reports[0].contains(.floorGap(StreamPosition(origin: origins[0], seq: 5), records: 2)))
     }
 
-    @Test func `a session that is owed what another server holds no more does not go there`() throws {
+    @Test(arguments: [0, 1])
+    func `a session that is owed what another server holds no more does not go there`(shown: Int) throws {
         let wires = Wires.network(2) { $0.limits.feedBytes = 1 }
         let origin = wires.nodes[0].id
         let sender = wires.anonymous(at: 0)
         for text in ["a", "b", "c"] { wires.post(text, by: sender) }
         wires.takesFed = false
-        let client = resume(at: 1, Floor([StreamPosition(origin: origin, seq: 1)]), in: wires)
+        let client = resume(at: 1, Floor([StreamPosition(origin: origin, seq: UInt64(shown))]), in: wires)
         wires.nodes[0].store.release(0, through: 3)
         wires.takesFed = true
         let slot = try #require(wires.nodes[1].sessions.slot(of: wires.clients[client].id))
         wires.nodes[1].move([slot], wires.nodes[1].ticketHolder(slot), to: origin, .drain)
         wires.settle()
         #expect(wires.nodes[1].statistics.movesFailed == 1)
-        #expect(wires.texts(client) == ["b", "c"])
+        #expect(wires.texts(client) == Array(["a", "b", "c"].dropFirst(shown)))
     }
 
     @Test func `the floor of a live session is what was delivered here`() {
@@ -153,6 +154,32 @@ import Testing
         }
         desk.settle()
         #expect(desk.fed[client] == [#"{"text":"x"}"#, #"{"text":"first"}"#, #"{"text":"second"}"#])
+    }
+
+    /// What one activity follows by way of another is not known any more when that one is gone.
+    @Test func `an activity whose forerunner is gone is fed when nothing else is left`() {
+        let desk = Desk()
+        let claim = ClaimID(stamp: 1, origin: Peers.id(1), counter: 1)
+        let (one, two, three) = (Peers.id(1), Peers.id(2), Peers.id(3))
+        // The streams with the lower indices have the later activities.
+        let link = desk.join(three, at: Peers.address(3))
+        desk.say(Peers.records(three, from: 1, ["x"]), over: link)
+        desk.say(Peers.records(two, from: 1, ["y"]), over: link)
+        desk.say(Peers.records(one, from: 1, ["first"], claim: claim), over: link)
+        desk.say(
+            Peers.records(two, from: 2, ["second"], claim: claim, dependency: StreamPosition(origin: one, seq: 1)),
+            over: link)
+        desk.say(
+            Peers.records(three, from: 2, ["third"], claim: claim, dependency: StreamPosition(origin: two, seq: 2)),
+            over: link)
+        if let stream = desk.node.servers.index(of: two) { desk.node.store.release(stream, through: 2) }
+        let client = desk.connect()
+        if let slot = desk.node.sessions.slot(of: client) {
+            desk.node.sessions.setUser(SessionTable.anonymous, of: slot)
+            desk.node.begin(slot, at: Floor())
+        }
+        desk.settle()
+        #expect(desk.fed[client] == ["x", "first", "third"].map { ##"{"text":"\##($0)"}"## })
     }
 
     @Test func `what a session is owed and is not held any more is a stated gap`() {

@@ -42,7 +42,7 @@ import Testing
             [first, second].map { link in
                 desk.heard(over: link).filter { said in
                     switch said {
-                    case .frame(.have), .frame(.heartbeat), .frame(.announcement): false
+                    case .frame(.have), .frame(.haveSince), .frame(.heartbeat), .frame(.announcement): false
                     default: true
                     }
                 }

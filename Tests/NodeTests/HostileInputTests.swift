@@ -105,6 +105,7 @@ import Testing
         let link = desk.join(Peers.id(1), at: Peers.address(1), holding: entries)
         let digests = ids.map { PeerFrame.Digest(origin: $0, held: .max, announcement: .max) }
         desk.say(.have(digests), over: link)
+        desk.say(.haveSince(digests), over: link)
         desk.say(.graft(digests), over: link)
         let held = ids.map { StreamPosition(origin: $0, seq: 9) }
         desk.say(.announcement(Peers.announcement(1, of: 1, held: held)), over: link)

@@ -251,6 +251,28 @@ import Testing
         #expect(wires.texts(wires.login("ada", at: 1)) == ["a"])
     }
 
+    @Test(arguments: [true, false])
+    func `who cannot ask for its place yet waits for others, as many as may ask and as long`(isAnswered: Bool) {
+        let wires = network(2) { $0.limits.requests = 1 }
+        let sender = wires.anonymous(at: 1)
+        _ = wires.anonymous(at: 0)
+        wires.pass(milliseconds: 200)
+        let names = ["ada", "bob", "eve"]
+        for name in names.dropFirst() { wires.drop(wires.register(name, at: 0)) }
+        for name in names { wires.drop(wires.login(name, at: 0)) }
+        wires.pass(milliseconds: 200)
+        wires.post("a", by: sender)
+        wires.hold(0, 1)
+        let clients = names.map { wires.login($0, at: 1) }
+        #expect(wires.nodes[1].requests.count == 1 && wires.nodes[1].waitingLogins.count == 1)
+        #expect(wires.nodes[1].statistics.floorsGuessed == 1, "no more may wait")
+        #expect(wires.reports[1].contains(.limitReached("logins that wait to ask for an older session")))
+        if isAnswered { wires.release(0, 1) } else { wires.pass(milliseconds: 4000) }
+        #expect(clients.map { wires.texts($0) } == [["a"], ["a"], ["a"]])
+        #expect(wires.nodes[1].waitingLogins.isEmpty)
+        #expect(wires.nodes[1].statistics.floorsGuessed == (isAnswered ? 1 : 3))
+    }
+
     @Test func `if the server is dead the session goes on from what it last told`() {
         let wires = network(3)
         let sender = wires.anonymous(at: 1)

@@ -104,7 +104,13 @@ import Testing
         #expect(desk.node.statistics.repairs == 2)
     }
 
-    /// Digests that are here before the record, time after time, show a faster way: its next copies decide.
+    private static func digest(_ held: UInt64, age: UInt32 = 0) -> PeerFrame {
+        .haveSince([PeerFrame.Digest(origin: Peers.id(7), held: held, announcement: 0, age: age)])
+    }
+
+    private static func isGraft(_ said: Desk.Said) -> Bool { if case .frame(.graft) = said { true } else { false } }
+
+    /// Digests that are here before the record, time after time, show a faster way.
     @Test func `a lazy link that is earlier again and again is grafted, and takes the parent's place`() {
         let desk = Desk { $0.limits.overtakes = 3 }
         let slow = desk.join(Peers.id(1), at: Peers.address(1))
@@ -112,38 +118,96 @@ import Testing
         let origin = Peers.id(7)
         var seq: UInt64 = 1
         for link in [slow, fast] { desk.say(Peers.records(origin, from: 1, ["a"]), over: link) }
-        _ = desk.heard(over: fast)
-        func record(isTold: Bool) -> [Desk.Said] {
+        desk.say(.prune(origin), over: fast)
+        for link in [slow, fast] { _ = desk.heard(over: link) }
+        func record(isToldBefore: Bool) -> [Desk.Said] {
             seq += 1
-            if isTold { desk.say(.have([PeerFrame.Digest(origin: origin, held: seq, announcement: 0)]), over: fast) }
+            if isToldBefore { desk.say(Self.digest(seq), over: fast) }
             desk.say(Peers.records(origin, from: seq, ["a"]), over: slow)
-            return desk.heard(over: fast).filter { if case .frame(.graft) = $0 { true } else { false } }
+            if !isToldBefore { desk.say(Self.digest(seq), over: fast) }
+            return desk.heard(over: fast).filter(Self.isGraft)
         }
         // Twice is not enough, and once not counts like twice.
-        for isTold in [true, true, false, true, true] { #expect(record(isTold: isTold) == []) }
+        for isToldBefore in [true, true, false, true, true] { #expect(record(isToldBefore: isToldBefore) == []) }
         let wish = PeerFrame.Digest(origin: origin, held: 7, announcement: 0)
-        #expect(record(isTold: true) == [.frame(.graft([wish]))])
+        #expect(record(isToldBefore: true) == [.frame(.graft([wish]))])
         #expect(desk.node.statistics.treeImprovements == 1 && desk.node.statistics.repairs == 0)
-        _ = desk.heard(over: slow)
-        desk.say(Peers.records(origin, from: 8, ["b"]), over: fast)
-        desk.say(Peers.records(origin, from: 8, ["b"]), over: slow)
-        #expect(desk.heard(over: slow).contains(.frame(.prune(origin))))
+        // So that nothing comes twice but what is under way: and that prunes nobody.
+        #expect(desk.heard(over: slow) == [.frame(.prune(origin))])
+        desk.say(.prune(origin), over: slow)
+        for link in [slow, fast] { desk.say(Peers.records(origin, from: 8, ["b"]), over: link) }
+        #expect([slow, fast].map { desk.heard(over: $0) } == [[], []])
         // The other way is the slower one now, and stays what it is.
-        seq = 8
-        desk.say(.have([PeerFrame.Digest(origin: origin, held: 9, announcement: 0)]), over: fast)
         desk.say(Peers.records(origin, from: 9, ["c"]), over: fast)
+        desk.say(Self.digest(9), over: slow)
         #expect(desk.node.statistics.treeImprovements == 1)
+        desk.end(fast)
+        #expect(desk.heard(over: slow).contains(where: Self.isGraft))
     }
 
-    /// Where records are frequent a digest tells of many, and the first of them are waited for when it comes.
-    @Test func `what a later digest told of does not count against its link`() {
+    /// A desk with a parent that has just been left for another way, over which nothing has come yet.
+    private func between() -> (desk: Desk, left: LinkID, chosen: LinkID, other: LinkID) {
+        let desk = Desk { $0.limits.overtakes = 1 }
+        let links = [1, 2, 3].map { desk.join(Peers.id(UInt64($0)), at: Peers.address($0)) }
+        for link in links { desk.say(Peers.records(Peers.id(7), from: 1, ["a"]), over: link) }
+        desk.say(Self.digest(2), over: links[1])
+        desk.say(Peers.records(Peers.id(7), from: 2, ["b"]), over: links[0])
+        #expect(desk.node.statistics.treeImprovements == 1)
+        for link in links { _ = desk.heard(over: link) }
+        return (desk, links[0], links[1], links[2])
+    }
+
+    private static let wish = PeerFrame.Digest(origin: Peers.id(7), held: 2, announcement: 0)
+
+    @Test func `the way is lost if the chosen one goes before it has brought anything`() {
+        let (desk, left, chosen, other) = between()
+        desk.end(chosen)
+        for link in [left, other] { #expect(desk.heard(over: link).contains(.frame(.graft([Self.wish])))) }
+        #expect(desk.node.brokenInvariants() == [])
+    }
+
+    @Test func `two that choose each other have lost the way`() {
+        let (desk, left, chosen, other) = between()
+        desk.say(.graft([Self.wish]), over: other)
+        #expect(!desk.heard(over: left).contains(where: Self.isGraft))
+        desk.say(.graft([Self.wish]), over: chosen)
+        for link in [left, other] { #expect(desk.heard(over: link).contains(.frame(.graft([Self.wish])))) }
+        #expect(desk.node.brokenInvariants() == [])
+    }
+
+    @Test func `a neighbour of version 1 is told no ages`() {
+        let desk = Desk()
+        let link = desk.join(Peers.id(1), at: Peers.address(1))
+        let older = desk.join(Peers.id(2), at: Peers.address(2), versions: 1...1)
+        for link in [link, older] { desk.say(.prune(Peers.id(1)), over: link) }
+        desk.say(Peers.records(Peers.id(1), from: 1, ["a"]), over: link)
+        _ = desk.heard(over: older)
+        desk.pass(milliseconds: 10)
+        #expect(
+            desk.heard(over: older) == [.frame(.have([.init(origin: Peers.id(1), held: 1, announcement: 0)]))])
+    }
+
+    /// Digests are gathered: what one has waited for is no time that the record would have needed.
+    @Test(arguments: [(age: 8_999, isFaster: false), (age: 9_001, isFaster: true)] as [(UInt32, Bool)])
+    func `a digest is as early as what it tells would have come`(age: UInt32, isFaster: Bool) {
+        let desk = Desk { $0.limits.overtakes = 1 }
+        let slow = desk.join(Peers.id(1), at: Peers.address(1))
+        let fast = desk.join(Peers.id(2), at: Peers.address(2))
+        for link in [slow, fast] { desk.say(Peers.records(Peers.id(7), from: 1, ["a"]), over: link) }
+        desk.say(Peers.records(Peers.id(7), from: 2, ["b"]), over: slow)
+        desk.pass(milliseconds: 9)
+        desk.say(Self.digest(2, age: age), over: fast)
+        desk.say(Peers.records(Peers.id(7), from: 3, ["c"]), over: slow)
+        #expect(desk.node.statistics.treeImprovements == (isFaster ? 1 : 0))
+    }
+
+    /// Which of several a digest can tell the age of depends on when they came: that would be no fair comparison.
+    @Test func `a digest that tells of several is not compared`() {
         let desk = Desk { $0.limits.overtakes = 4 }
         let slow = desk.join(Peers.id(1), at: Peers.address(1))
         let fast = desk.join(Peers.id(2), at: Peers.address(2))
         let origin = Peers.id(7)
-        func tell(_ held: UInt64) {
-            desk.say(.have([PeerFrame.Digest(origin: origin, held: held, announcement: 0)]), over: fast)
-        }
+        func tell(_ held: UInt64) { desk.say(Self.digest(held), over: fast) }
         func record(_ seq: UInt64) { desk.say(Peers.records(origin, from: seq, ["a"]), over: slow) }
         record(1)
         desk.say(Peers.records(origin, from: 1, ["a"]), over: fast)
@@ -154,10 +218,56 @@ import Testing
         tell(4)
         tell(32)
         for seq in 4...32 as ClosedRange<UInt64> { record(seq) }
-        #expect(desk.node.statistics.treeImprovements == 0)
-        tell(33)
+        tell(34)
         record(33)
+        record(34)
+        #expect(desk.node.statistics.treeImprovements == 0)
+        tell(35)
+        record(35)
         #expect(desk.node.statistics.treeImprovements == 1)
+    }
+
+    /// Each is as fast as the other: they change places, ever more seldom.
+    @Test func `each time that a link is grafted wants four times as much as the last`() {
+        let desk = Desk { $0.limits.overtakes = 1 }
+        let links = [1, 2].map { desk.join(Peers.id(UInt64($0)), at: Peers.address($0)) }
+        for link in links { desk.say(Peers.records(Peers.id(7), from: 1, ["a"]), over: link) }
+        var (seq, parent): (UInt64, Int) = (1, 0)
+        /// How often the other one is first before it is grafted.
+        func change() -> Int {
+            let before = desk.node.statistics.treeImprovements
+            for count in 1...100 {
+                seq += 1
+                desk.say(Self.digest(seq), over: links[1 - parent])
+                desk.say(Peers.records(Peers.id(7), from: seq, ["a"]), over: links[parent])
+                guard desk.node.statistics.treeImprovements > before else { continue }
+                parent = 1 - parent
+                seq += 1
+                desk.say(Peers.records(Peers.id(7), from: seq, ["a"]), over: links[parent])
+                return count
+            }
+            return 0
+        }
+        // The first digest after a change tells of two records, and is not compared.
+        #expect((0..<6).map { _ in change() } == [1, 2, 5, 5, 17, 17])
+        #expect(desk.node.statistics.recordsDuplicate == 1)
+    }
+
+    /// Who is pruned and has another parent knows that the link is on no way.
+    @Test func `a prune is answered by one, but by nobody's child and not to the parent`() {
+        let desk = Desk()
+        let parent = desk.join(Peers.id(1), at: Peers.address(1))
+        let other = desk.join(Peers.id(2), at: Peers.address(2))
+        func prunes(over link: LinkID) -> Int {
+            desk.heard(over: link).filter { $0 == .frame(.prune(Peers.id(7))) }.count
+        }
+        desk.say(.prune(Peers.id(7)), over: other)
+        #expect(prunes(over: other) == 0)
+        desk.say(Peers.records(Peers.id(7), from: 1, ["a"]), over: parent)
+        desk.say(.prune(Peers.id(7)), over: parent)
+        #expect(prunes(over: parent) == 0)
+        for _ in 0..<2 { desk.say(.prune(Peers.id(7)), over: other) }
+        #expect(prunes(over: other) == 1)
     }
 
     @Test func `who has given up what comes next is no faster way`() {
@@ -243,8 +353,8 @@ import Testing
         _ = desk.heard(over: parent)
         desk.say(Peers.records(origin, from: 2, ["b"]), over: pruned)
         desk.pass(milliseconds: 10)
-        let told = PeerFrame.Digest(origin: origin, held: 2, announcement: 0)
-        #expect(desk.heard(over: parent) == [.frame(.have([told]))])
+        let told = PeerFrame.Digest(origin: origin, held: 2, announcement: 0, age: 10_000)
+        #expect(desk.heard(over: parent) == [.frame(.haveSince([told]))])
         // The parent has lost its way, and gets it after all.
         desk.say(.graft([PeerFrame.Digest(origin: origin, held: 1, announcement: 0)]), over: parent)
         #expect(desk.heard(over: parent) == [.records(origin: origin, first: 2, count: 1)])

@@ -371,6 +371,17 @@ struct ChecksTests {
         #expect(Self.kinds(history) == [])
     }
 
+    @Test func `what came within the window is held for sessions that come back, if there is room`() {
+        for (since, crowdedAt, isWrong) in [(3, 0, true), (3, 6, false), (11, 0, false)] as [(UInt64, UInt64, Bool)] {
+            var history = Self.history()
+            history.resumeWindow = 10 * Self.second
+            history.lives[1].noteStream(0, held: 2, delivered: 2, stored: 1...2, at: 5 * Self.second)
+            history.lives[1].noteUnfed(
+                of: 0, 1...2, crowdedAt: crowdedAt * Self.second, at: (5 + since) * Self.second)
+            #expect(Self.kinds(history) == (isWrong ? [.releasedNeedlessly] : []))
+        }
+    }
+
     @Test func `records that are stepped over are held by nobody near`() {
         var history = Self.history()
         history.lives[1].noteGap(of: 0, 3...3, at: 9 * Self.second)

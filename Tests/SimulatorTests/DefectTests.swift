@@ -57,6 +57,8 @@ import Testing
         Hunt(
             defect: .floorOfAnother, seeds: [1, 2, 4, 8, 10, 11, 12], kinds: [.lostOnTheWay, .shownOld, .repeated],
             faults: [.churn, .drain]),
+        // 51 of 60.
+        Hunt(defect: .releasedBelowFloor, seeds: [3, 4, 5], kinds: [.releasedNeedlessly], faults: [.churn]),
         // 48 of 150.
         Hunt(defect: .backlogPublishedAtOnce, seeds: [3, 4, 6], kinds: [.readersOverrun]),
     ]

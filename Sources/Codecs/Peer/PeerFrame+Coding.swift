@@ -49,6 +49,7 @@ extension PeerFrame {
         case .stateEnd: .stateEnd
         case .gap: .gap
         case .have: .have
+        case .haveSince: .haveSince
         case .prune: .prune
         case .graft: .graft
         case .announcement: .announcement
@@ -87,6 +88,7 @@ extension PeerFrame {
         case .gap(let position):
             bytes.appendServerID(position.origin)
             bytes.appendInteger(position.seq)
+        case .haveSince(let digests): bytes.appendDigests(digests, withAges: true)
         case .have(let digests), .graft(let digests): bytes.appendDigests(digests)
         case .prune(let origin): bytes.appendServerID(origin)
         case .announcement(let announcement): announcement.encode(into: &bytes)
@@ -137,6 +139,7 @@ extension PeerFrame {
             let origin = try reader.serverID()
             return .gap(StreamPosition(origin: origin, seq: try reader.integer()))
         case .have: return .have(try reader.digests("digests"))
+        case .haveSince: return .haveSince(try reader.digests("digests", withAges: true))
         case .prune: return .prune(try reader.serverID())
         case .graft: return .graft(try reader.digests("grafts"))
         case .announcement: return .announcement(try Announcement(from: &reader))
@@ -171,23 +174,28 @@ extension [UInt8] {
         append(kind.rawValue)
     }
 
-    fileprivate mutating func appendDigests(_ digests: [PeerFrame.Digest]) {
+    fileprivate mutating func appendDigests(_ digests: [PeerFrame.Digest], withAges: Bool = false) {
         appendInteger(UInt32(digests.count))
         for digest in digests {
             appendServerID(digest.origin)
             appendInteger(digest.held)
             appendInteger(digest.announcement)
+            if withAges { appendInteger(digest.age) }
         }
     }
 }
 
 extension WireReader {
-    fileprivate mutating func digests(_ field: String) throws(FrameFault) -> [PeerFrame.Digest] {
+    fileprivate mutating func digests(
+        _ field: String, withAges: Bool = false
+    ) throws(FrameFault) -> [PeerFrame.Digest] {
         var digests: [PeerFrame.Digest] = []
-        for _ in 0..<(try count(field, entrySize: 32)) {
+        for _ in 0..<(try count(field, entrySize: withAges ? 36 : 32)) {
             let origin = try serverID()
             let held: UInt64 = try integer()
-            digests.append(PeerFrame.Digest(origin: origin, held: held, announcement: try integer()))
+            let announcement: UInt64 = try integer()
+            let age: UInt32 = withAges ? try integer() : 0
+            digests.append(PeerFrame.Digest(origin: origin, held: held, announcement: announcement, age: age))
         }
         return digests
     }

@@ -34,6 +34,8 @@ public enum PeerFrame: Hashable, Sendable {
     case bye(Refusal)
     /// State beside claims: accounts whose secret was changed, or that were removed.
     case accounts([Account])
+    /// HAVE with ages, for who speaks version 2.
+    case haveSince([Digest])
 
     /// Why a link is refused or closed in order.
     public enum Refusal: UInt8, Hashable, Sendable, CaseIterable {
@@ -110,11 +112,14 @@ public enum PeerFrame: Hashable, Sendable {
         public var origin: ServerID
         public var held: UInt64
         public var announcement: UInt64
+        /// For how long the sender has had that, in microseconds. Only HAVE_SINCE tells it.
+        public var age: UInt32
 
-        public init(origin: ServerID, held: UInt64, announcement: UInt64) {
+        public init(origin: ServerID, held: UInt64, announcement: UInt64, age: UInt32 = 0) {
             self.origin = origin
             self.held = held
             self.announcement = announcement
+            self.age = age
         }
     }
 
@@ -124,12 +129,12 @@ public enum PeerFrame: Hashable, Sendable {
         case challenge, proof, welcome, refusal
         case introduction = 16
         case level, claims, members, stateEnd, records, gap, have, prune, graft, announcement, unicast, credit
-        case heartbeat, want, bye, accounts
+        case heartbeat, want, bye, accounts, haveSince
     }
 
     /// The protocol's versions that this code speaks. What a version adds to frames between neighbours is said over
     /// links of that version alone (docs/protocol.md, "Versions").
-    public static let versions: ClosedRange<UInt16> = 1...1
+    public static let versions: ClosedRange<UInt16> = 1...2
 
     /// Stated limits of frames.
     public enum Limit {

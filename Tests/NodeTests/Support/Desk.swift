@@ -139,9 +139,12 @@ final class Desk {
     }
 
     /// A link over which another server has proved itself, as the dialler.
-    func prove(secret: [UInt8] = Wires.secret) -> LinkID {
+    func prove(
+        secret: [UInt8] = Wires.secret, versions: ClosedRange<UInt16> = PeerFrame.versions
+    ) -> LinkID {
         let link = accept()
-        var (handshake, hello) = Handshake.dialling(nonce: [UInt8](repeating: 7, count: 32))
+        var (handshake, hello) = Handshake.dialling(
+            nonce: [UInt8](repeating: 7, count: 32), versions: versions)
         say(Preamble.bytes, over: link)
         say(hello, over: link)
         guard case .frame(let challenge) = heard(over: link).last,
@@ -154,9 +157,10 @@ final class Desk {
 
     /// A link to another server that is level and open.
     func join(
-        _ peer: ServerID, at address: PeerAddress, holding entries: [PeerFrame.Level.Entry] = []
+        _ peer: ServerID, at address: PeerAddress, holding entries: [PeerFrame.Level.Entry] = [],
+        versions: ClosedRange<UInt16> = PeerFrame.versions
     ) -> LinkID {
-        let link = prove()
+        let link = prove(versions: versions)
         say(
             .introduction(
                 PeerFrame.Introduction(
