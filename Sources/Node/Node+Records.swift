@@ -276,7 +276,9 @@ extension Node {
     private mutating func forgive(_ index: Int) {
         guard let position = store.streams[index].waitsFor else { return }
         store.stopWaiting(index)
-        if let origin = servers.index(of: position.origin) {
+        if isHeld(position), let origin = servers.index(of: position.origin) {
+            store.setStuck(origin)
+        } else if let origin = servers.index(of: position.origin) {
             store.setMissed(origin)
         } else {
             // At the limit they are waited for anew.
@@ -293,7 +295,9 @@ extension Node {
                 || tombstones[position.origin].map { position.seq <= $0.held } ?? false
         }
         let stream = store.streams[index]
-        if stream.missedAfter == stream.held { return true }
+        let isForgiven =
+            position.seq > stream.held ? stream.missedAfter == stream.held : stream.stuckAfter == stream.delivered
+        if isForgiven { return true }
         return (configuration.defect == .heldCountedAsDelivered ? stream.held : stream.delivered) >= position.seq
     }
 
@@ -309,16 +313,26 @@ extension Node {
     /// forgotten; order yields to reach.
     static let dependencyPatience: UInt64 = 10_000
 
+    /// The same if that one is here, and its own stream waits: that ends, and order is kept, unless a faulty peer's
+    /// dependencies make a circle or a long row.
+    static let heldDependencyPatience = 3 * dependencyPatience
+
+    private func isHeld(_ position: StreamPosition) -> Bool {
+        servers.index(of: position.origin).map { position.seq <= store.streams[$0].held } ?? false
+    }
+
     mutating func expireDependencies() {
         // What is late because there is no leave to publish it is not lost: it comes, and in order.
         guard postponed.isEmpty else {
             return timers.set(.dependency, at: now.adding(milliseconds: Self.dependencyPatience / 10))
         }
         // One that expires may free others.
-        for index in waiting where store.streams[index].waitsFor != nil {
+        for index in waiting {
+            guard let position = store.streams[index].waitsFor else { continue }
             let since = store.streams[index].waitsSince
-            guard now.milliseconds(since: since) >= Self.dependencyPatience else {
-                timers.set(.dependency, at: since.adding(milliseconds: Self.dependencyPatience))
+            let patience = isHeld(position) ? Self.heldDependencyPatience : Self.dependencyPatience
+            guard now.milliseconds(since: since) >= patience else {
+                timers.set(.dependency, at: since.adding(milliseconds: patience))
                 continue
             }
             counters.dependenciesExpired += 1

@@ -46,7 +46,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var dependenciesAwaited: UInt64 = 0
     /// Times that a stream stood still because the readers were behind.
     public var deliveriesPostponed: UInt64 = 0
-    /// Records delivered although what their sender sent before, elsewhere, had not come in ten seconds.
+    /// Records delivered although what their sender sent before, elsewhere, had not come in ten seconds, or was not
+    /// delivered in thirty.
     public var dependenciesExpired: UInt64 = 0
     /// Records given up at the store's bound, and records stepped over because a peer had given them up.
     public var recordsGivenUp: UInt64 = 0

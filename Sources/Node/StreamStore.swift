@@ -24,8 +24,10 @@ struct StreamStore: Sendable {
         var waitsSince = Instant(nanoseconds: 0)
         /// The last claim among the records that were given up: whoever is told of the gap needs the state as well.
         var givenUpClaim: UInt64 = 0
-        /// What is beyond this was waited for in vain, as long as no more is held.
+        /// What is not held, beyond this, was waited for in vain, as long as no more is held.
         var missedAfter: UInt64?
+        /// What is held, beyond this, was waited for in vain, as long as no more is delivered.
+        var stuckAfter: UInt64?
 
         /// The lowest seq still held; `held` + 1 if none is.
         var oldest: UInt64 { segments.first?.first ?? held + 1 }
@@ -137,6 +139,9 @@ struct StreamStore: Sendable {
 
     /// What comes after what is held of this stream was waited for in vain.
     mutating func setMissed(_ index: Int) { streams[index].missedAfter = streams[index].held }
+
+    /// The delivery of what is held of this stream was waited for in vain.
+    mutating func setStuck(_ index: Int) { streams[index].stuckAfter = streams[index].delivered }
 
     // MARK: Reading
 

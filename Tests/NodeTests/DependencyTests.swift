@@ -67,6 +67,46 @@ import Testing
         #expect(desk.node.waiting.isEmpty)
     }
 
+    /// Stream 1 waits for what never comes, and stream 3 for something that is in stream 1.
+    @Test func `what is here is waited for as long as its own stream waits`() {
+        let (desk, first, second) = listening()
+        desk.say(Peers.records(Peers.id(3), from: 1, ["last"], claim: claim, dependency: earlier), over: first)
+        desk.pass(milliseconds: 499)
+        for link in [first, second] { desk.say(.heartbeat, over: link) }
+        desk.say(
+            Peers.records(
+                Peers.id(1), from: 1, ["early"], claim: claim, dependency: StreamPosition(origin: Peers.id(4), seq: 9))
+                + Peers.records(Peers.id(1), from: 2, ["late"]), over: first)
+        // At ten seconds stream 3 has waited for long enough for something that is not here, but this is.
+        for _ in 0..<20 {
+            #expect(texts(desk) == [])
+            desk.pass(milliseconds: 499)
+            for link in [first, second] { desk.say(.heartbeat, over: link) }
+        }
+        desk.pass(milliseconds: 100)
+        #expect(texts(desk) == ["early", "late", "last"])
+        #expect(desk.node.statistics.dependenciesExpired == 1)
+    }
+
+    /// What a faulty peer may send: each of two streams waits for the other.
+    @Test func `a circle is broken after thirty seconds`() {
+        let (desk, first, second) = listening()
+        desk.say(
+            Peers.records(
+                Peers.id(1), from: 1, ["a", "b"], claim: claim, dependency: StreamPosition(origin: Peers.id(2), seq: 1)),
+            over: first)
+        desk.say(later("c", "d"), over: second)
+        for _ in 0..<60 {
+            #expect(texts(desk) == [])
+            desk.pass(milliseconds: 499)
+            for link in [first, second] { desk.say(.heartbeat, over: link) }
+        }
+        desk.pass(milliseconds: 100)
+        #expect(texts(desk) == ["a", "b", "c", "d"])
+        #expect(desk.node.statistics.dependenciesExpired == 1)
+        #expect(desk.node.waiting.isEmpty)
+    }
+
     @Test func `a stream that is freed by another's expiry is not counted as expired`() {
         let (desk, first, second) = listening()
         desk.say(later("one"), over: second)

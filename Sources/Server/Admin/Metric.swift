@@ -143,7 +143,8 @@ struct Metric {
             "Times that a stream stood still because the readers were behind."),
         .counter(
             .node, "dependenciesExpired", "pando_dependencies_expired_total",
-            "Records delivered although what they waited for had not come in ten seconds."),
+            "Records delivered although what they waited for had not come in ten seconds, "
+                + "or was not delivered in thirty."),
         .counter(
             .node, "recordsGivenUp", "pando_records_given_up_total", "Records given up at the store's bound: lost."),
         .counter(
