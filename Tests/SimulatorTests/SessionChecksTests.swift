@@ -91,7 +91,7 @@ struct SessionChecksTests {
 
     @Test func `what is no longer held where it is to be fed is a stated gap`() {
         var history = Story(second: [2]).history
-        history.lives[1].noteUnfed(of: 1, 2...2, at: 6 * Self.second)
+        history.lives[1].noteUnfed(of: 1, 2...2, crowdedAt: 6 * Self.second, at: 6 * Self.second)
         #expect(Checks().violations(in: history).isEmpty)
     }
 
@@ -161,7 +161,7 @@ struct SessionChecksTests {
     @Test func `what ties two activities and is no longer held ties them no more where they are fed`() {
         var history = Story(second: [2, 0]).history
         #expect(Checks().violations(in: history).map(\.kind) == [.lostOnTheWay, .reordered])
-        history.lives[1].noteUnfed(of: 1, 2...2, at: 6 * Self.second)
+        history.lives[1].noteUnfed(of: 1, 2...2, crowdedAt: 6 * Self.second, at: 6 * Self.second)
         #expect(Checks().violations(in: history).map(\.kind) == [.reordered], "it followed the log")
         history.noteFed(ActivityMark(sender: 0, number: 0), on: 1, at: 6 * Self.second)
         #expect(Checks().violations(in: history).isEmpty)
