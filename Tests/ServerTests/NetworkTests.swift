@@ -38,8 +38,10 @@ extension HeavyTests {
                     return received >= (count - 1) * each * senders.count
                 }
                 let after = try totals(network)
-                #expect(after.received - before.received == (count - 1) * each * senders.count)
-                #expect(after.duplicate - before.duplicate == 0)
+                let duplicate = after.duplicate - before.duplicate
+                #expect(after.received - before.received - duplicate == (count - 1) * each * senders.count)
+                // On a busy machine a way may become slow at any time; leaving it costs what is under way.
+                #expect(duplicate == 0 || after.improvements > before.improvements && duplicate < each / 2)
                 #expect(swarm.violations == [])
             }
         }
@@ -56,8 +58,10 @@ extension HeavyTests {
             throw HarnessError("the trees do not settle: duplicates in every round")
         }
 
-        private func totals(_ network: Network) throws -> (received: Int, duplicate: Int) {
-            try network.statistics().reduce((0, 0)) { ($0.0 + $1.recordsReceived, $0.1 + $1.recordsDuplicate) }
+        private func totals(_ network: Network) throws -> (received: Int, duplicate: Int, improvements: Int) {
+            try network.statistics().reduce((0, 0, 0)) {
+                ($0.0 + $1.recordsReceived, $0.1 + $1.recordsDuplicate, $0.2 + $1.treeImprovements)
+            }
         }
 
         @Test func aLateJoinerTakesPartAtOnce() throws {

@@ -113,6 +113,8 @@ struct ChecksTests {
         #expect(Self.kinds(history) == [], "who leaves cannot know it yet")
         history.lives[other].end = 4 * Self.second + 500_000_000
         #expect(Self.kinds(history) == [.notReached])
+        history.lives[0].noteGivenUp(of: 0, 3...3, wasFull: true, at: 3 * Self.second)
+        #expect(Self.kinds(history) == [], "it has said that it gave it up")
     }
 
     @Test func whoIsFedIsNotOwedWhatIsSaidToBeGone() {

@@ -129,6 +129,7 @@ struct Statistics {
     var recordsSent: Int { self["records_sent"] }
     var recordsReceived: Int { self["records_received"] }
     var recordsDuplicate: Int { self["records_duplicate"] }
+    var treeImprovements: Int { self["tree_improvements"] }
     var registryDigest: String? { json["registry_digest"]?.string }
 
     /// What tells where clients were sent, for the text of a failure.
