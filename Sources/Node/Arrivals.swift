@@ -18,8 +18,8 @@ struct Arrivals: Sendable {
         instants[0] = now
     }
 
-    /// Whether the version had not come at an instant. What came so long ago that it is not remembered had.
-    func isBefore(_ version: UInt64, at instant: Instant) -> Bool {
+    /// Whether the version had not come yet at an instant. What came so long ago that it is not remembered had.
+    func wasMissing(_ version: UInt64, at instant: Instant) -> Bool {
         guard version <= versions[0] else { return true }
         var place = 0
         while place < 3, versions[place + 1] >= version { place += 1 }

@@ -6,8 +6,8 @@ struct Feed: Sendable {
     var session: SessionID
     /// By stream index: up to where the session was shown the records, or need not be.
     var shown: [UInt64]
-    /// By stream index: up to where what it is owed was no longer held, and was left out.
-    var missed: [UInt64]
+    /// By stream index: what it was owed and was no longer held, so that it was left out.
+    var missed: [Missed]
     /// What its floor says of streams that are unknown here.
     var unknown: [StreamPosition]
     /// The driver has lines of it that are not sent yet: nothing more is given to it before they are.
@@ -17,6 +17,19 @@ struct Feed: Sendable {
     var since: Instant
     /// The client has asked to be told where it is: it is fed for as long as it is here. What it was told last.
     var told: [UInt64]?
+
+    /// Records from one after `after` up to `through`; or some of them, if there were several such gaps.
+    struct Missed: Sendable {
+        var after: UInt64 = 0
+        var through: UInt64 = 0
+
+        func contains(_ seq: UInt64) -> Bool { after < seq && seq <= through }
+
+        mutating func add(after: UInt64, through: UInt64) {
+            if self.through == 0 { self.after = after }
+            self.through = through
+        }
+    }
 }
 
 /// The sessions that are catching up, the one that began first in front.
@@ -36,7 +49,7 @@ struct FeedTable: Sendable {
         for place in feeds.indices {
             while feeds[place].shown.count <= index {
                 feeds[place].shown.append(0)
-                feeds[place].missed.append(0)
+                feeds[place].missed.append(Feed.Missed())
                 feeds[place].told?.append(0)
             }
             feeds[place].shown[index] = seq
@@ -50,7 +63,7 @@ struct FeedTable: Sendable {
     mutating func end(_ index: Int) {
         for place in feeds.indices {
             feeds[place].shown[index] = 0
-            feeds[place].missed[index] = 0
+            feeds[place].missed[index] = Feed.Missed()
             feeds[place].told?[index] = 0
         }
     }

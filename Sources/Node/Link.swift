@@ -30,7 +30,7 @@ struct Link: Sendable {
         var lackedSince: UInt64?
         /// The highest announcement that a digest told of.
         var toldAnnouncement: UInt64 = 0
-        /// A graft of this edge is not answered yet.
+        /// It was grafted, and no record after what was held then has come: the answer may be under way.
         var isAsked = false
         /// What was held when the edge was grafted last: what comes up to it was sent before.
         var askedHeld: UInt64 = 0

@@ -38,6 +38,9 @@ struct Member: Sendable {
     var arrivals = Arrivals()
     /// A link that has proved to be a faster way than the parent.
     var fasterWay: LinkID?
+    /// A link that was grafted because of that, and the parent pruned. Until something comes over it the parent remains
+    /// the parent, but brings nothing more.
+    var chosen: LinkID?
 
     /// Some neighbour has given up what comes next of its stream, and others are asked: since when nothing of it has
     /// come. Which neighbours, and how much, is told by their edges.

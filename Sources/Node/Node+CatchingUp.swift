@@ -69,7 +69,7 @@ extension Node {
         }
         var feed = Feed(
             session: sessions.id(of: slot), shown: [UInt64](repeating: 0, count: servers.capacity),
-            missed: [UInt64](repeating: 0, count: servers.capacity), unknown: [], since: now)
+            missed: [Feed.Missed](repeating: Feed.Missed(), count: servers.capacity), unknown: [], since: now)
         for position in floor.positions {
             if let index = servers.index(of: position.origin) {
                 feed.shown[index] = position.seq
@@ -247,7 +247,7 @@ extension Node {
     /// Whether what follows this record has to wait.
     private func waits(for position: StreamPosition, _ index: Int, in order: FeedOrder) -> Bool {
         guard order != .none, let stream = servers.index(of: position.origin) else { return false }
-        if order == .owedOrMissed, position.seq <= feeding.feeds[index].missed[stream] { return true }
+        if order == .owedOrMissed, feeding.feeds[index].missed[stream].contains(position.seq) { return true }
         return feeding.feeds[index].shown[stream] < position.seq && position.seq <= store.streams[stream].delivered
     }
 
@@ -255,9 +255,9 @@ extension Node {
     private mutating func missed(_ stream: Int, from seq: UInt64, _ index: Int) {
         let last = min(store.streams[stream].oldest - 1, store.streams[stream].delivered)
         feeding.feeds[index].shown[stream] = last
-        feeding.feeds[index].missed[stream] = last
         // Of a stream that was unknown where the floor was made, what was before this server heard of it is a baseline.
         let shown = seq > 1 ? seq - 1 : store.streams[stream].baseline
+        if last > shown { feeding.feeds[index].missed[stream].add(after: shown, through: last) }
         missed(StreamPosition(origin: servers[stream], seq: shown), through: last)
     }
 
@@ -278,7 +278,8 @@ extension Node {
         }
         return areUnknownOver
             && servers.indices.allSatisfy { stream in
-                store.streams[stream].oldest - 1 <= max(floor[servers[stream]], store.streams[stream].baseline)
+                let shown = floor[servers[stream]]
+                return store.streams[stream].oldest - 1 <= (shown > 0 ? shown : store.streams[stream].baseline)
             }
     }
 

@@ -36,7 +36,7 @@ extension Node {
     /// told of the earlier it came: then each way would seem to be faster than it is, and trees would never settle.
     mutating func compare(_ digest: PeerFrame.Digest, of origin: Int, link index: Int) {
         guard let parent = members[origin].parent, parent != links[index].id else { return }
-        let wasFirst = members[origin].arrivals.isBefore(
+        let wasFirst = members[origin].arrivals.wasMissing(
             Self.version(held: digest.held, announcement: digest.announcement),
             at: now.subtracting(microseconds: UInt64(digest.age)))
         let lead = links[index].edges[origin].lead
@@ -55,21 +55,30 @@ extension Node {
 
     /// Takes the way that has proved to be faster instead of the parent, at a moment when all is here that it has told:
     /// what comes twice is what has come to it since.
-    mutating func improve(_ origin: Int, by index: Int, announcement: UInt64) {
-        guard let parent = members[origin].parent.flatMap({ linkIndex($0) }), parent != index,
-            links[parent].edges[origin].receives, links[index].isOpen, members[origin].gapSince == nil,
+    mutating func takeFasterWay(to origin: Int) {
+        guard let way = members[origin].fasterWay else { return }
+        guard let index = linkIndex(way), links[index].isOpen, members[origin].chosen == nil,
+            let parent = members[origin].parent.flatMap({ linkIndex($0) }), parent != index,
+            links[parent].edges[origin].receives, members[origin].gapSince == nil,
             links[index].edges[origin].lead >= leadWanted(of: origin, link: index)
         else {
             members[origin].fasterWay = nil
             return
         }
-        let here = Self.version(held: store.streams[origin].held, announcement: announcement)
+        let here = Self.version(held: store.streams[origin].held, announcement: members[origin].announcementNumber)
         guard version(of: origin, by: index) <= here else { return }
         members[origin].fasterWay = nil
         links[index].edges[origin].trials = min(Self.trialsMax, links[index].edges[origin].trials + 1)
         links[index].edges[origin].lead = 0
         counters.treeImprovements += 1
         graft([origin], link: index)
+        members[origin].chosen = links[index].id
         prune(origin, link: parent)
+    }
+
+    /// Another way has been found, or that one is lost.
+    mutating func endChoice(of origin: Int) {
+        members[origin].chosen = nil
+        members[origin].fasterWay = nil
     }
 }

@@ -258,7 +258,7 @@ extension Node {
                 continue
             }
             broken.unless(links[index].isOpen, "\(name) is an open link")
-            let isReplaced = links.contains { $0.isOpen && $0.edges[origin].isAsked }
+            let isReplaced = members[origin].chosen.flatMap { linkIndex($0) }.map { links[$0].isOpen } ?? false
             broken.unless(
                 links[index].edges[origin].receives || isReplaced, "\(name) was not pruned but for another")
         }

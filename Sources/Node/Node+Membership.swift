@@ -102,6 +102,7 @@ extension Node {
         guard isNew, members[origin].status != .departed || arrival != .toldUnreachable else { return }
         members[origin].announcement = announcement.brief
         noteNews(of: origin)
+        if arrival == .pushed { takeFasterWay(to: origin) }
         members[origin].refusedUntil = nil
         let hasRisen = announcement.rank > members[origin].rank
         members[origin].rank = max(members[origin].rank, announcement.rank)

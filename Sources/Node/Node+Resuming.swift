@@ -144,7 +144,7 @@ extension Node {
         while let first = waitingLogins.first {
             let isDue = now.milliseconds(since: first.since) >= configuration.timing.requestTimeout
             guard isDue || requests.count < configuration.limits.requests else { return }
-            waitingLogins.removeFirst()
+            _ = waitingLogins.removeFirst()
             guard let place = jobs[first.job]?.place else { continue }
             jobs[first.job]?.places.insert(place, at: 0)
             resumeNext(first.job)

@@ -24,7 +24,8 @@ extension Node {
         if !wasUnderWay { links[index].edges[origin].isAsked = false }
         guard isNew else { return noteCopy(of: origin, wasUnderWay: wasUnderWay, link: index) }
         adopt(origin, link: index)
-        noteArrival(of: origin, announcement: members[origin].announcementNumber, link: index)
+        endWait(for: origin, announcement: members[origin].announcementNumber)
+        takeFasterWay(to: origin)
     }
 
     /// The same of an announcement.
@@ -37,7 +38,7 @@ extension Node {
         let held = store.streams[origin].held
         // Who lacks a record is no way to its origin, and would not be pushed it if it were the parent.
         if before == held, known(origin, by: index) >= held { adopt(origin, link: index) }
-        noteArrival(of: origin, announcement: announcement.number, link: index)
+        endWait(for: origin, announcement: announcement.number)
     }
 
     /// The newest came over this link. What was under way when it was pruned does not make it the parent: nothing more
@@ -48,10 +49,13 @@ extension Node {
         // What the former parent was not told because it was the parent.
         if let former = members[origin].parent.flatMap({ linkIndex($0) }) { links[former].hasBacklog = true }
         members[origin].parent = id
+        endChoice(of: origin)
+        // They were faster than another.
+        for index in links.indices where links[index].isIntroduced { links[index].edges[origin].lead = 0 }
     }
 
-    /// A copy prunes the link, unless it was sent before the link's last graft: what was asked for is still to come.
-    /// If the parent was pruned, who brings anything takes its place.
+    /// A copy prunes the link, unless it was sent before the link's last graft: what was asked for is still to come. One
+    /// over the link that was chosen instead of the parent makes it the parent.
     private mutating func noteCopy(of origin: Int, wasUnderWay: Bool, link index: Int) {
         let isCareless = configuration.defect == .parentPruned
         guard let parent = members[origin].parent, links[index].edges[origin].receives,
@@ -61,19 +65,15 @@ extension Node {
             counters.prunesWithheld += 1
             return
         }
-        if isLeft(parent, origin) { return adopt(origin, link: index) }
+        if members[origin].chosen == links[index].id { return adopt(origin, link: index) }
         prune(origin, link: index)
-    }
-
-    /// Whether the parent was pruned for another way, over which nothing has come yet.
-    private func isLeft(_ parent: LinkID, _ origin: Int) -> Bool {
-        linkIndex(parent).map { !links[$0].edges[origin].receives } ?? false
     }
 
     /// What is new of the origin is not to come over this link any more.
     mutating func prune(_ origin: Int, link index: Int) {
         links[index].edges[origin].receives = false
         links[index].edges[origin].isAsked = false
+        if members[origin].chosen == links[index].id { endChoice(of: origin) }
         counters.prunesSent += 1
         send(.prune(servers[origin]), link: index)
     }
@@ -136,10 +136,7 @@ extension Node {
                 push(newer, of: origin, link: index)
             }
             // Or the two have just chosen each other.
-            let isChosen = links[index].edges[origin].isAsked
-            if let parent = members[origin].parent, parent == id || isChosen && isLeft(parent, origin) {
-                lost.append(origin)
-            }
+            if members[origin].parent == id || members[origin].chosen == id { lost.append(origin) }
         }
         counters.graftsByParent += UInt64(lost.count)
         loseWay(to: lost, besides: id)
@@ -151,18 +148,19 @@ extension Node {
         send(.gap(StreamPosition(origin: wish.origin, seq: tombstone.held)), link: index)
     }
 
-    /// The link is gone: so is the way to every origin of which it was the parent, or may have been about to be.
+    /// The link is gone: so is the way to every origin of which it was the parent, or chosen to be.
     mutating func replaceParent(lost id: LinkID) {
-        let lost = members.indices.filter { origin in
-            members[origin].parent.map { $0 == id || isLeft($0, origin) } ?? false
-        }
+        let lost = members.indices.filter { members[$0].parent == id || members[$0].chosen == id }
         loseWay(to: lost, besides: id)
         for origin in members.indices { settleGap(in: origin) }
     }
 
     private mutating func loseWay(to origins: [Int], besides lost: LinkID) {
         guard !origins.isEmpty else { return }
-        for origin in origins { members[origin].parent = nil }
+        for origin in origins {
+            members[origin].parent = nil
+            endChoice(of: origin)
+        }
         for index in links.indices where links[index].isOpen && links[index].id != lost {
             graft(origins, link: index)
         }
@@ -254,7 +252,7 @@ extension Node {
             }
             if version(of: origin, by: index) - known == 1 { compare(digest, of: origin, link: index) }
             if isMissing(digest.held, digest.announcement, of: origin), members[origin].awaited?.hasCome != false {
-                wait(for: digest, of: origin, link: index, since: now)
+                wait(for: digest, of: origin, since: now)
             }
         }
     }
@@ -277,22 +275,18 @@ extension Node {
 
     static let patienceMax: UInt64 = 2000
 
-    private mutating func wait(for digest: PeerFrame.Digest, of origin: Int, link index: Int, since: Instant) {
-        members[origin].awaited = Awaited(digest: digest, link: links[index].id, since: since, asked: now)
+    private mutating func wait(for digest: PeerFrame.Digest, of origin: Int, since: Instant) {
+        members[origin].awaited = Awaited(digest: digest, since: since, asked: now)
         timers.set(.graft(origin), at: now.adding(milliseconds: patience))
     }
 
     /// Something new of the origin has come, and its announcement of this number is known.
-    private mutating func noteArrival(of origin: Int, announcement: UInt64, link index: Int) {
-        if let awaited = members[origin].awaited, !awaited.hasCome,
+    private mutating func endWait(for origin: Int, announcement: UInt64) {
+        guard let awaited = members[origin].awaited, !awaited.hasCome,
             awaited.digest.held <= store.streams[origin].held, awaited.digest.announcement <= announcement
-        {
-            members[origin].awaited?.hasCome = true
-            treeLag.note(now.milliseconds(since: awaited.since))
-        }
-        if let id = members[origin].fasterWay, let index = linkIndex(id) {
-            improve(origin, by: index, announcement: announcement)
-        }
+        else { return }
+        members[origin].awaited?.hasCome = true
+        treeLag.note(now.milliseconds(since: awaited.since))
     }
 
     /// What a digest told of has not come by itself: ask the neighbour that has most of it.
@@ -312,11 +306,11 @@ extension Node {
             announcement: links[best].edges[origin].announcement)
         // What was waited for has come; what a later digest told of gets its own time.
         guard isMissing(awaited.digest.held, awaited.digest.announcement, of: origin) else {
-            return wait(for: newest, of: origin, link: best, since: now)
+            return wait(for: newest, of: origin, since: now)
         }
         counters.repairs += 1
         graft([origin], link: best)
         // Should that link fail as well, ask again.
-        wait(for: newest, of: origin, link: best, since: awaited.since)
+        wait(for: newest, of: origin, since: awaited.since)
     }
 }

@@ -1,4 +1,5 @@
 public import Codecs
+import DequeModule
 
 /// One server of the network, as a pure state machine: inputs come with the instant at which they happened, outputs
 /// are gathered in `outbox`. It reads no clock, opens no socket and draws no random number but from its own seeded
@@ -133,7 +134,7 @@ public struct Node: Sendable {
     var unrecordedLogins: [[UInt8]: Claim] = [:]
     var requests: [UInt64: Request] = [:]
     /// Logins whose older session is to be asked for when there is room for another request, the first in front.
-    var waitingLogins: [(job: UInt64, since: Instant)] = []
+    var waitingLogins: Deque<(job: UInt64, since: Instant)> = []
     var nextRequest: UInt64 = 0
     var tickets = Tickets()
     var loadClock: UInt64 = 0

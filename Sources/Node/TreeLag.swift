@@ -3,8 +3,6 @@ import Codecs
 /// Something of an origin that a digest told of before it came.
 struct Awaited: Sendable {
     var digest: PeerFrame.Digest
-    /// The link that told it.
-    var link: LinkID
     /// When it was told of, and when the present wait for it began.
     var since: Instant
     var asked: Instant

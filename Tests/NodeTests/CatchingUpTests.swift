@@ -35,8 +35,11 @@ import Testing
         #expect(wires.reports[0].contains(.floorGap(StreamPosition(origin: origins[0], seq: 5), records: 2)))
     }
 
-    @Test(arguments: [0, 1])
-    func `a session that is owed what another server holds no more does not go there`(shown: Int) throws {
+    /// Nor to one that heard of the stream only after that, and owes it to nobody who comes without a floor.
+    @Test(arguments: [(0, false), (1, false), (1, true)])
+    func `a session that is owed what another server holds no more does not go there`(
+        shown: Int, isLate: Bool
+    ) throws {
         let wires = Wires.network(2) { $0.limits.feedBytes = 1 }
         let origin = wires.nodes[0].id
         let sender = wires.anonymous(at: 0)
@@ -44,6 +47,7 @@ import Testing
         wires.takesFed = false
         let client = resume(at: 1, Floor([StreamPosition(origin: origin, seq: UInt64(shown))]), in: wires)
         wires.nodes[0].store.release(0, through: 3)
+        if isLate { wires.nodes[0].store.noteBaseline(0, 3) }
         wires.takesFed = true
         let slot = try #require(wires.nodes[1].sessions.slot(of: wires.clients[client].id))
         wires.nodes[1].move([slot], wires.nodes[1].ticketHolder(slot), to: origin, .drain)

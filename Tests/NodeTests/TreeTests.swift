@@ -166,6 +166,38 @@ import Testing
         #expect(desk.node.brokenInvariants() == [])
     }
 
+    /// Who brings a copy may have got it by way of this server.
+    @Test func `until the chosen one brings something, a copy makes nobody else the parent`() {
+        let (desk, left, chosen, other) = between()
+        // A new link is eager.
+        desk.end(other)
+        let back = desk.join(Peers.id(3), at: Peers.address(3))
+        let origin = desk.node.servers.index(of: Peers.id(7)) ?? -1
+        // What was under way when it was pruned.
+        desk.say(Peers.records(Peers.id(7), from: 3, ["c"]), over: left)
+        #expect(desk.node.members[origin].parent == left)
+        desk.say(Peers.records(Peers.id(7), from: 3, ["c"]), over: back)
+        #expect(desk.heard(over: back).contains(.frame(.prune(Peers.id(7)))))
+        #expect(desk.node.members[origin].parent == left)
+        desk.say(Peers.records(Peers.id(7), from: 3, ["c"]), over: chosen)
+        #expect(desk.node.members[origin].parent == chosen)
+        #expect(!desk.heard(over: chosen).contains(.frame(.prune(Peers.id(7)))))
+        #expect(desk.node.brokenInvariants() == [])
+    }
+
+    /// A silent server has a tree as well, and its announcement need not come twice for it.
+    @Test func `a way that was faster for announcements is asked for the next one`() {
+        let desk = Desk { $0.limits.overtakes = 1 }
+        let links = [1, 2].map { desk.join(Peers.id(UInt64($0)), at: Peers.address($0)) }
+        for link in links { desk.say(.announcement(Peers.announcement(1, of: 7)), over: link) }
+        desk.say(.haveSince([PeerFrame.Digest(origin: Peers.id(7), held: 0, announcement: 2)]), over: links[1])
+        for link in links { _ = desk.heard(over: link) }
+        desk.say(.announcement(Peers.announcement(2, of: 7)), over: links[0])
+        let wish = PeerFrame.Digest(origin: Peers.id(7), held: 0, announcement: 2)
+        #expect(desk.heard(over: links[1]).filter(Self.isGraft) == [.frame(.graft([wish]))])
+        #expect(desk.heard(over: links[0]).contains(.frame(.prune(Peers.id(7)))))
+    }
+
     @Test func `two that choose each other have lost the way`() {
         let (desk, left, chosen, other) = between()
         desk.say(.graft([Self.wish]), over: other)
