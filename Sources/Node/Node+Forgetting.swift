@@ -199,6 +199,9 @@ extension Node {
         return endedToTell
     }
 
+    /// So many times as long is waited while what is held of the stream is not shown yet.
+    private static let behindIntervals: UInt64 = 4
+
     /// Another server has forgotten this stream, which it had up to `end`: its origin is gone. (If its tombstone is
     /// gone as well, it tells no more than what it was told; then what it acknowledged before counts.) What is missing
     /// here before the end may still come from somebody else; if it has not after an announce interval, it is given up.
@@ -219,7 +222,8 @@ extension Node {
             }
             return
         }
-        guard now.milliseconds(since: told.since) >= configuration.timing.announceInterval else { return }
+        let patience = (isBehind(index) ? Self.behindIntervals : 1) * configuration.timing.announceInterval
+        guard now.milliseconds(since: told.since) >= patience else { return }
         stepOver(index, through: end)
     }
 

@@ -60,18 +60,22 @@ extension Node {
             members[origin].gapSince = nil
             return
         }
-        if mayFillGap(in: origin, toldBy: least) {
-            let due = since.adding(milliseconds: configuration.timing.gapPatience)
-            guard now >= due else { return timers.set(.gap(origin), at: due) }
-            // While the readers here are behind, little is read from the other neighbours either.
-            let isLate = now >= since.adding(milliseconds: Self.gapExtensions * configuration.timing.gapPatience)
-            guard postponed.isEmpty || isLate else {
-                return timers.set(.gap(origin), at: now.adding(milliseconds: configuration.timing.gapPatience))
-            }
+        let due = since.adding(milliseconds: configuration.timing.gapPatience)
+        if mayFillGap(in: origin, toldBy: least), now < due { return timers.set(.gap(origin), at: due) }
+        // While the readers here are behind, little is read from the other neighbours either.
+        let isLate = now >= since.adding(milliseconds: Self.gapExtensions * configuration.timing.gapPatience)
+        guard !isBehind(origin) || isLate else {
+            return timers.set(.gap(origin), at: now.adding(milliseconds: configuration.timing.gapPatience))
         }
         stepOver(origin, through: links[least].edges[origin].gap)
         // Another one may have told a longer gap.
         settleGap(in: origin)
+    }
+
+    /// What is held of the stream is to be shown before it is stepped over: at once that might be more than readers can
+    /// take.
+    func isBehind(_ origin: Int) -> Bool {
+        !postponed.isEmpty || store.streams[origin].delivered < store.streams[origin].held
     }
 
     /// More of the stream is held: who has told a gap that is closed by it is asked for what follows.

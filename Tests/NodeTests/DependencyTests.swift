@@ -220,9 +220,30 @@ import Testing
                     return bytes
                 }(),
             over: first)
+        // A share a turn, whatever comes after it.
+        #expect(texts(desk).count < 20)
+        for _ in 0..<20 { desk.settle() }
         #expect(texts(desk) == (1...50).map { "a\($0)" })
-        #expect(!desk.node.hasPostponedDeliveries)
+        #expect(desk.node.statistics.recordsSkipped == 0)
+        desk.pass(milliseconds: 1000)
         #expect(desk.node.statistics.recordsSkipped == 10)
+    }
+
+    @Test func `what waits behind a gap for ten seconds is published at once, and the gap is stepped over`() {
+        let (desk, first, second) = listening()
+        desk.say(
+            Peers.records(
+                Peers.id(2), from: 1, ["a"], claim: claim, dependency: StreamPosition(origin: Peers.id(5), seq: 3))
+                + Peers.records(Peers.id(2), from: 2, ["b"]), over: second)
+        desk.say(.gap(StreamPosition(origin: Peers.id(2), seq: 9)), over: second)
+        for _ in 0..<20 {
+            #expect(texts(desk) == [])
+            desk.pass(milliseconds: 499)
+            for link in [first, second] { desk.say(.heartbeat, over: link) }
+        }
+        desk.pass(milliseconds: 1000)
+        #expect(texts(desk) == ["a", "b"])
+        #expect(desk.node.statistics.recordsSkipped == 7)
     }
 
     @Test func `a line larger than the share is published by itself`() {
