@@ -264,7 +264,8 @@ extension Node {
     /// What a session is owed after a position will not come.
     private mutating func missed(_ position: StreamPosition, through last: UInt64) {
         guard last > position.seq else { return }
-        counters.recordsMissed += last - position.seq
+        // A faulty peer may tell of ends whose sum is beyond 64 bits.
+        counters.recordsMissed &+= last - position.seq
         outbox.report(
             .floorGap(StreamPosition(origin: position.origin, seq: last), records: last - position.seq))
     }
