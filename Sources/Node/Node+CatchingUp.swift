@@ -11,7 +11,7 @@ extension Node {
     // MARK: Floors
 
     /// What a session has been shown when everything has arrived that it was sent so far.
-    func floor(of slot: Int) -> Floor {
+    mutating func floor(of slot: Int) -> Floor {
         let id = sessions.id(of: slot)
         if sessions.sessions[slot].state == .away, let floor = sessions.move(of: slot).flatMap({ moves[$0]?.floor }) {
             return floor
@@ -23,7 +23,7 @@ extension Node {
     }
 
     /// The floor of who was shown so much of each stream.
-    func floor(shown: [UInt64], unknown: [StreamPosition] = []) -> Floor {
+    mutating func floor(shown: [UInt64], unknown: [StreamPosition] = []) -> Floor {
         let known = servers.indices.map { StreamPosition(origin: servers[$0], seq: shown[$0]) }
         // Where it is used a stream may not be forgotten yet that is here, or be over at a later record: then a gap was
         // stated here, and is not to be stated again there.
@@ -31,7 +31,33 @@ extension Node {
             StreamPosition(
                 origin: position.origin, seq: max(position.seq, tombstones[position.origin]?.held ?? position.seq))
         }
-        return Floor(known + unknown + forgotten)
+        return limited(known + unknown + forgotten)
+    }
+
+    /// What either of two floors covers.
+    mutating func union(_ one: Floor, _ other: Floor) -> Floor { limited(one.positions + other.positions) }
+
+    /// A floor of these positions. If they are more than it may hold, those of streams that are unknown here go: what a
+    /// session was shown of them may come again.
+    private mutating func limited(_ positions: [StreamPosition]) -> Floor {
+        let (floor, leftOut) = Floor.limited(positions) { servers.index(of: $0) != nil }
+        counters.positionsLeftOut += UInt64(leftOut)
+        return floor
+    }
+
+    /// What counts of what a client says of itself. It may name any servers, and its floor is told to all others: of
+    /// those that are unknown here the last to start count, which are the least likely to be over.
+    mutating func admitted(_ floor: Floor) -> Floor {
+        let unknown = floor.positions.count { servers.index(of: $0.origin) == nil }
+        var surplus = unknown - configuration.limits.unknownPositions
+        guard surplus > 0 else { return floor }
+        counters.positionsLeftOut += UInt64(surplus)
+        return Floor(
+            floor.positions.filter { position in
+                guard surplus > 0, servers.index(of: position.origin) == nil else { return true }
+                surplus -= 1
+                return false
+            })
     }
 
     /// Forgotten streams that are named in floors: who has still got them forgets them within some announce intervals.
@@ -48,24 +74,27 @@ extension Node {
     /// cover. At the limit of sessions that are catching up it begins now, and what it misses is counted.
     mutating func begin(_ slot: Int, at floor: Floor? = nil) {
         precondition(!sessions.sessions[slot].isPresent, "a session begins once")
-        beginShowing(slot, at: floor)
+        let start = beginShowing(slot, at: floor)
         loadChanged()
         // Nobody comes back to an anonymous one.
         guard sessions.user(of: slot).claim != nil else { return }
-        openSession(slot, at: floor ?? self.floor(shown: store.delivered))
+        openSession(slot, at: start ?? self.floor(shown: store.delivered))
     }
 
-    private mutating func beginShowing(_ slot: Int, at floor: Floor?) {
+    /// Returns the floor at which it begins; nil: now.
+    private mutating func beginShowing(_ slot: Int, at floor: Floor?) -> Floor? {
         let asksPositions = asked[slot]?.positions != nil && sessions.user(of: slot).claim != nil
         guard let floor = floor ?? (asksPositions ? self.floor(shown: store.delivered) : nil) else {
-            return turnLive(slot)
+            turnLive(slot)
+            return nil
         }
         counters.floorsUsed += 1
         let isFull = feeding.count >= configuration.limits.catchingUp
         noteLimit("sessions that are catching up", isReached: isFull)
         guard !isFull else {
             counters.floorsRefused += 1
-            return turnLive(slot)
+            turnLive(slot)
+            return nil
         }
         var feed = Feed(
             session: sessions.id(of: slot), shown: [UInt64](repeating: 0, count: servers.capacity),
@@ -88,6 +117,7 @@ extension Node {
             feeding.feeds.append(feed)
         }
         if self.feed(feeding.count - 1) { feeding.feeds.removeLast() }
+        return floor
     }
 
     private mutating func turnLive(_ slot: Int) {

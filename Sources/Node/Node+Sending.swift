@@ -6,6 +6,8 @@ import Codecs
 extension Node {
     /// What the client of a session asks for beyond the protocol.
     mutating func ask(_ extensions: ClientExtensions, _ slot: Int) {
+        var extensions = extensions
+        extensions.positions = extensions.positions.map { admitted($0) }
         asked[slot] = extensions.isEmpty ? nil : extensions
         unacknowledged[slot] = nil
     }

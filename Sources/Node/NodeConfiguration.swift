@@ -129,6 +129,9 @@ public struct NodeConfiguration: Sendable {
         public var tickets = 4096
         /// Sessions that are catching up at a time.
         public var catchingUp = 4096
+        /// Positions that count of those that a client says of servers unknown here. (A guess: more servers than can
+        /// start, and be heard of by a client, before they are heard of here; their streams may be over as well.)
+        public var unknownPositions = 256
         /// Runs of clients that number their activities, of which the last number is known.
         public var runs = 65_536
         /// Numbered activities of a session that are not acknowledged, each with a place of its own.
