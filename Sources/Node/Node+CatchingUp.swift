@@ -71,27 +71,46 @@ extension Node {
     // MARK: Beginning
 
     /// The session, which has had its LOGIN_SUCCESS, gets everything from now on, or everything that a floor does not
-    /// cover. At the limit of sessions that are catching up it begins now, and what it misses is counted.
+    /// cover. At the limit of sessions that are catching up it begins now: what it misses comes no more.
     mutating func begin(_ slot: Int, at floor: Floor? = nil) {
         precondition(!sessions.sessions[slot].isPresent, "a session begins once")
-        let start = beginShowing(slot, at: floor)
+        let said = takePositions(slot)
+        if said != nil { beginTelling(slot) }
+        // Who knows where it is knows it better than its old server.
+        let start = beginShowing(slot, at: said.flatMap { $0.positions.isEmpty ? nil : $0 } ?? floor)
         loadChanged()
         // Nobody comes back to an anonymous one.
         guard sessions.user(of: slot).claim != nil else { return }
         openSession(slot, at: start ?? self.floor(shown: store.delivered))
     }
 
+    /// What the client has said of where it is, if it asks for positions: it is true when its session begins.
+    private mutating func takePositions(_ slot: Int) -> Floor? {
+        guard sessions.user(of: slot).claim != nil, let said = asked[slot]?.positions else { return nil }
+        asked[slot]?.positions = nil
+        return said
+    }
+
+    /// The client asks to be told where it is. Who is told is fed for as long as it is here, so those are counted apart
+    /// from all others: else there would be no room left for who catches up. Who is told nothing from the beginning
+    /// knows that it is not; who has been told is told again when a move has failed.
+    private mutating func beginTelling(_ slot: Int) {
+        let isFull = toldPositions.count >= configuration.limits.toldPositions
+        noteLimit("clients that are told positions", isReached: isFull)
+        if isFull { counters.positionsRefused += 1 } else { toldPositions.insert(slot) }
+    }
+
     /// Returns the floor at which it begins; nil: now.
     private mutating func beginShowing(_ slot: Int, at floor: Floor?) -> Floor? {
-        let asksPositions = asked[slot]?.positions != nil && sessions.user(of: slot).claim != nil
-        guard let floor = floor ?? (asksPositions ? self.floor(shown: store.delivered) : nil) else {
+        let isTold = toldPositions.contains(slot)
+        guard let floor = floor ?? (isTold ? self.floor(shown: store.delivered) : nil) else {
             turnLive(slot)
             return nil
         }
         counters.floorsUsed += 1
-        let isFull = feeding.count >= configuration.limits.catchingUp
-        noteLimit("sessions that are catching up", isReached: isFull)
-        guard !isFull else {
+        let isFull = feeding.catchingUpCount >= configuration.limits.catchingUp
+        if !isTold { noteLimit("sessions that are catching up", isReached: isFull) }
+        guard isTold || !isFull else {
             counters.floorsRefused += 1
             turnLive(slot)
             return nil
@@ -107,7 +126,7 @@ extension Node {
             }
         }
         sessions.setState(.catchingUp, of: slot)
-        if asksPositions {
+        if isTold {
             feed.told = [UInt64](repeating: 0, count: feed.shown.count)
             feeding.feeds.append(feed)
             let start = outbox.bytes.count

@@ -188,6 +188,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var floorsRefused: UInt64 = 0
     /// Positions left out of floors because there were too many of servers that are unknown here.
     public var positionsLeftOut: UInt64 = 0
+    /// Sessions whose clients asked for positions and are told none, because too many others are.
+    public var positionsRefused: UInt64 = 0
     /// Sessions that turned live after catching up.
     public var sessionsCaughtUp: UInt64 = 0
     /// Activities fed to sessions that were catching up.

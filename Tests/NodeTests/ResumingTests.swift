@@ -519,7 +519,7 @@ import Testing
     }
 
     @Test func `who finds too many catching up begins now also for the others`() throws {
-        let wires = network(2) { $0.limits.catchingUp = 0 }
+        let wires = network(2) { ($0.limits.catchingUp, $0.limits.toldPositions) = (0, 0) }
         let sender = wires.anonymous(at: 1)
         for text in ["a", "b"] { wires.post(text, by: sender) }
         let client = login([StreamPosition(origin: wires.nodes[1].id, seq: 1)] + strangers(0..<3), at: 0, in: wires)
