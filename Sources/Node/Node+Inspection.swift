@@ -240,8 +240,10 @@ extension Node {
                     dependency.map { store.streams[$0].delivered < position.seq } ?? true,
                     "\(name) waits for what is not delivered")
             }
+            // A numbered activity waits for those who shall hold it, a second at most.
+            let isUnheld = index == Self.ownIndex && unheldSince != nil
             broken.unless(
-                stream.delivered == stream.held || stream.waitsFor != nil || isPostponed,
+                stream.delivered == stream.held || stream.waitsFor != nil || isPostponed || isUnheld,
                 "\(name): what is held and not delivered waits for something")
         }
         broken.unless(Set(waiting).count == waiting.count, "a stream waits once")
