@@ -83,10 +83,8 @@ struct Checkpoints: Sendable {
         if told.count > Self.toldMax { told.removeFirst() }
     }
 
-    /// What a session has been shown of which those count that were told by this record or later ones.
-    func floor(since seq: UInt64) -> Floor {
-        told.reduce(Floor()) { $1.seq >= seq ? $0.union($1.floor) : $0 }
-    }
+    /// What a session has been shown, each of which is true, if those count that were told by this record or later.
+    func floors(since seq: UInt64) -> [Floor] { told.filter { $0.seq >= seq }.map(\.floor) }
 }
 
 /// What is known of named sessions at other servers: who is connected where, and from where on each is owed records if

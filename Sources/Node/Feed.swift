@@ -38,6 +38,8 @@ struct FeedTable: Sendable {
 
     var count: Int { feeds.count }
     var isEmpty: Bool { feeds.isEmpty }
+    /// Those that are fed until they can follow. Complexity: linear in the number of sessions that are fed.
+    var catchingUpCount: Int { feeds.count { $0.told == nil } }
 
     /// Complexity: linear in the number of sessions that are catching up.
     func index(of session: SessionID) -> Int? { feeds.firstIndex { $0.session == session } }

@@ -11,7 +11,7 @@ extension Node {
     // MARK: Floors
 
     /// What a session has been shown when everything has arrived that it was sent so far.
-    func floor(of slot: Int) -> Floor {
+    mutating func floor(of slot: Int) -> Floor {
         let id = sessions.id(of: slot)
         if sessions.sessions[slot].state == .away, let floor = sessions.move(of: slot).flatMap({ moves[$0]?.floor }) {
             return floor
@@ -23,7 +23,7 @@ extension Node {
     }
 
     /// The floor of who was shown so much of each stream.
-    func floor(shown: [UInt64], unknown: [StreamPosition] = []) -> Floor {
+    mutating func floor(shown: [UInt64], unknown: [StreamPosition] = []) -> Floor {
         let known = servers.indices.map { StreamPosition(origin: servers[$0], seq: shown[$0]) }
         // Where it is used a stream may not be forgotten yet that is here, or be over at a later record: then a gap was
         // stated here, and is not to be stated again there.
@@ -31,7 +31,33 @@ extension Node {
             StreamPosition(
                 origin: position.origin, seq: max(position.seq, tombstones[position.origin]?.held ?? position.seq))
         }
-        return Floor(known + unknown + forgotten)
+        return limited(known + unknown + forgotten)
+    }
+
+    /// What either of two floors covers.
+    mutating func union(_ one: Floor, _ other: Floor) -> Floor { limited(one.positions + other.positions) }
+
+    /// A floor of these positions. If they are more than it may hold, those of streams that are unknown here go: what a
+    /// session was shown of them may come again.
+    private mutating func limited(_ positions: [StreamPosition]) -> Floor {
+        let (floor, leftOut) = Floor.limited(positions) { servers.index(of: $0) != nil }
+        counters.positionsLeftOut += UInt64(leftOut)
+        return floor
+    }
+
+    /// What counts of what a client says of itself. It may name any servers, and its floor is told to all others: of
+    /// those that are unknown here the last to start count, which are the least likely to be over.
+    mutating func admitted(_ floor: Floor) -> Floor {
+        let unknown = floor.positions.count { servers.index(of: $0.origin) == nil }
+        var surplus = unknown - configuration.limits.unknownPositions
+        guard surplus > 0 else { return floor }
+        counters.positionsLeftOut += UInt64(surplus)
+        return Floor(
+            floor.positions.filter { position in
+                guard surplus > 0, servers.index(of: position.origin) == nil else { return true }
+                surplus -= 1
+                return false
+            })
     }
 
     /// Forgotten streams that are named in floors: who has still got them forgets them within some announce intervals.
@@ -45,27 +71,49 @@ extension Node {
     // MARK: Beginning
 
     /// The session, which has had its LOGIN_SUCCESS, gets everything from now on, or everything that a floor does not
-    /// cover. At the limit of sessions that are catching up it begins now, and what it misses is counted.
+    /// cover. At the limit of sessions that are catching up it begins now: what it misses comes no more.
     mutating func begin(_ slot: Int, at floor: Floor? = nil) {
         precondition(!sessions.sessions[slot].isPresent, "a session begins once")
-        beginShowing(slot, at: floor)
+        let said = takePositions(slot)
+        if said != nil { beginTelling(slot) }
+        // Who knows where it is knows it better than its old server.
+        let start = beginShowing(slot, at: said.flatMap { $0.positions.isEmpty ? nil : $0 } ?? floor)
         loadChanged()
         // Nobody comes back to an anonymous one.
         guard sessions.user(of: slot).claim != nil else { return }
-        openSession(slot, at: floor ?? self.floor(shown: store.delivered))
+        openSession(slot, at: start ?? self.floor(shown: store.delivered))
     }
 
-    private mutating func beginShowing(_ slot: Int, at floor: Floor?) {
-        let asksPositions = asked[slot]?.positions != nil && sessions.user(of: slot).claim != nil
-        guard let floor = floor ?? (asksPositions ? self.floor(shown: store.delivered) : nil) else {
-            return turnLive(slot)
+    /// What the client has said of where it is, if it asks for positions: it is true when its session begins.
+    private mutating func takePositions(_ slot: Int) -> Floor? {
+        guard sessions.user(of: slot).claim != nil, let said = asked[slot]?.positions else { return nil }
+        asked[slot]?.positions = nil
+        return said
+    }
+
+    /// The client asks to be told where it is. Who is told is fed for as long as it is here, so those are counted apart
+    /// from all others: else there would be no room left for who catches up. Who is told nothing from the beginning
+    /// knows that it is not; who has been told is told again when a move has failed.
+    private mutating func beginTelling(_ slot: Int) {
+        let isFull = toldPositions.count >= configuration.limits.toldPositions
+        noteLimit("clients that are told positions", isReached: isFull)
+        if isFull { counters.positionsRefused += 1 } else { toldPositions.insert(slot) }
+    }
+
+    /// Returns the floor at which it begins; nil: now.
+    private mutating func beginShowing(_ slot: Int, at floor: Floor?) -> Floor? {
+        let isTold = toldPositions.contains(slot)
+        guard let floor = floor ?? (isTold ? self.floor(shown: store.delivered) : nil) else {
+            turnLive(slot)
+            return nil
         }
         counters.floorsUsed += 1
-        let isFull = feeding.count >= configuration.limits.catchingUp
-        noteLimit("sessions that are catching up", isReached: isFull)
-        guard !isFull else {
+        let isFull = feeding.catchingUpCount >= configuration.limits.catchingUp
+        if !isTold { noteLimit("sessions that are catching up", isReached: isFull) }
+        guard isTold || !isFull else {
             counters.floorsRefused += 1
-            return turnLive(slot)
+            turnLive(slot)
+            return nil
         }
         var feed = Feed(
             session: sessions.id(of: slot), shown: [UInt64](repeating: 0, count: servers.capacity),
@@ -78,7 +126,7 @@ extension Node {
             }
         }
         sessions.setState(.catchingUp, of: slot)
-        if asksPositions {
+        if isTold {
             feed.told = [UInt64](repeating: 0, count: feed.shown.count)
             feeding.feeds.append(feed)
             let start = outbox.bytes.count
@@ -88,6 +136,7 @@ extension Node {
             feeding.feeds.append(feed)
         }
         if self.feed(feeding.count - 1) { feeding.feeds.removeLast() }
+        return floor
     }
 
     private mutating func turnLive(_ slot: Int) {
@@ -264,7 +313,8 @@ extension Node {
     /// What a session is owed after a position will not come.
     private mutating func missed(_ position: StreamPosition, through last: UInt64) {
         guard last > position.seq else { return }
-        counters.recordsMissed += last - position.seq
+        // A faulty peer may tell of ends whose sum is beyond 64 bits.
+        counters.recordsMissed &+= last - position.seq
         outbox.report(
             .floorGap(StreamPosition(origin: position.origin, seq: last), records: last - position.seq))
     }

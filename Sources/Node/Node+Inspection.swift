@@ -240,8 +240,10 @@ extension Node {
                     dependency.map { store.streams[$0].delivered < position.seq } ?? true,
                     "\(name) waits for what is not delivered")
             }
+            // A numbered activity waits for those who shall hold it, a second at most.
+            let isUnheld = index == Self.ownIndex && unheldSince != nil
             broken.unless(
-                stream.delivered == stream.held || stream.waitsFor != nil || isPostponed,
+                stream.delivered == stream.held || stream.waitsFor != nil || isPostponed || isUnheld,
                 "\(name): what is held and not delivered waits for something")
         }
         broken.unless(Set(waiting).count == waiting.count, "a stream waits once")
@@ -315,6 +317,11 @@ extension Node {
         broken.unless(waitingLogins.count <= limits.requests, "and those who wait to make one")
         broken.unless(hashJobs.count <= limits.hashJobs, "hashes keep their bound: \(hashJobs.count)")
         broken.unless(tickets.unusedCount <= limits.tickets, "tickets keep their bound: \(tickets.unusedCount)")
+        broken.unless(feeding.catchingUpCount <= limits.catchingUp, "who catches up: \(feeding.catchingUpCount)")
+        broken.unless(toldPositions.count <= limits.toldPositions, "who is told positions: \(toldPositions.count)")
+        for feed in feeding.feeds where feed.told != nil {
+            broken.unless(toldPositions.contains(Int(feed.session.slot)), "\(feed.session) has a place to be told")
+        }
         broken.unless(links.count(where: \.isIntroduced) <= limits.links, "links keep their bound")
         broken.unless(registry.claims.count <= limits.claims, "claims keep their bound")
         for link in links where link.isOpen {

@@ -367,9 +367,7 @@ extension Node {
     mutating func succeed(_ slot: Int, at floor: Floor? = nil) {
         reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
         guard !sessions.sessions[slot].isPresent else { return }
-        // Who knows where it is knows it better than its old server.
-        let told = sessions.user(of: slot).claim.flatMap { _ in asked[slot]?.positions }
-        begin(slot, at: told.flatMap { $0.positions.isEmpty ? nil : $0 } ?? floor)
+        begin(slot, at: floor)
         holdNewcomer(slot)
     }
 

@@ -146,7 +146,8 @@ extension Node {
         var floor: Floor?
         for session in going {
             guard let slot = sessions.slot(of: session) else { continue }
-            floor = floor?.union(self.floor(of: slot)) ?? self.floor(of: slot)
+            let shown = self.floor(of: slot)
+            floor = floor.map { union($0, shown) } ?? shown
             if sessions.sessions[slot].state == .live { moves[id]?.logEnd = publications.end }
             stopFeeding(slot)
             sessions.setState(.away, of: slot)

@@ -190,7 +190,8 @@ extension Node {
         counters.floorsGuessed += 1
         // Each floor is used once: its server cannot say that it is.
         noteArrival(of: claim, from: place.server, number: place.number)
-        return place.isDetached ? place.floor : place.floor.union(members[server].reached.floor(since: place.since))
+        guard !place.isDetached else { return place.floor }
+        return members[server].reached.floors(since: place.since).reduce(place.floor) { union($0, $1) }
     }
 
     // MARK: As the old server

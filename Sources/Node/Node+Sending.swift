@@ -6,6 +6,9 @@ import Codecs
 extension Node {
     /// What the client of a session asks for beyond the protocol.
     mutating func ask(_ extensions: ClientExtensions, _ slot: Int) {
+        var extensions = extensions
+        // A second LOGIN on a connection changes who it is, not where.
+        extensions.positions = sessions.sessions[slot].isPresent ? nil : extensions.positions.map { admitted($0) }
         asked[slot] = extensions.isEmpty ? nil : extensions
         unacknowledged[slot] = nil
     }

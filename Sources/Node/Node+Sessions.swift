@@ -255,6 +255,7 @@ extension Node {
     /// The session gets no more activities than those so far.
     private mutating func stopShowing(_ slot: Int) {
         stopFeeding(slot)
+        toldPositions.remove(slot)
         closeSession(slot)
     }
 

@@ -47,7 +47,8 @@ extension Node {
     mutating func tellLastPlaces() {
         guard keepsSessions, sessions.numberedCount > 0 else { return }
         let floors = feeding.feeds.filter { $0.told == nil }.map { floor(shown: $0.shown, unknown: $0.unknown) }
-        tellReached(floors.reduce(floor(shown: store.delivered)) { $0.intersection($1) })
+        let live = floor(shown: store.delivered)
+        tellReached(floors.reduce(live) { $0.intersection($1) })
     }
 
     // MARK: Checkpoints

@@ -99,6 +99,8 @@ public struct Node: Sendable {
     /// By slot: what clients ask for beyond the protocol, and their numbered activities that are not safe yet.
     var asked: [Int: ClientExtensions] = [:]
     var unacknowledged = SlotTable<Unacknowledged>()
+    /// Slots of the sessions that are told where they are, from their beginning to their end.
+    var toldPositions: Set<Int> = []
     /// What clients have numbered.
     var sendings: SendingTable
     /// Activities that came twice, and are shown once.

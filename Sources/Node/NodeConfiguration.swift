@@ -127,8 +127,13 @@ public struct NodeConfiguration: Sendable {
         public var failedLogins: Int?
         /// Tickets out at a time.
         public var tickets = 4096
-        /// Sessions that are catching up at a time.
+        /// Sessions that are catching up at a time, but for those that are told positions.
         public var catchingUp = 4096
+        /// Sessions that are told positions at a time: each is fed, record by record, for as long as it is here.
+        public var toldPositions = 4096
+        /// Positions that count of those that a client says of servers unknown here. (A guess: more servers than can
+        /// start, and be heard of by a client, before they are heard of here; their streams may be over as well.)
+        public var unknownPositions = 256
         /// Runs of clients that number their activities, of which the last number is known.
         public var runs = 65_536
         /// Numbered activities of a session that are not acknowledged, each with a place of its own.

@@ -186,6 +186,10 @@ public struct NodeStatistics: Hashable, Sendable {
     /// Sessions that began at a floor, and those of them that found too many others catching up.
     public var floorsUsed: UInt64 = 0
     public var floorsRefused: UInt64 = 0
+    /// Positions left out of floors because there were too many of servers that are unknown here.
+    public var positionsLeftOut: UInt64 = 0
+    /// Sessions whose clients asked for positions and are told none, because too many others are.
+    public var positionsRefused: UInt64 = 0
     /// Sessions that turned live after catching up.
     public var sessionsCaughtUp: UInt64 = 0
     /// Activities fed to sessions that were catching up.

@@ -12,8 +12,8 @@ extension History {
     var hasOverflown: Bool { lives.contains(where: \.hasOverflown) }
 
     /// Only killed servers ever held it, and none of them had time to pass it on; or servers that left when one of
-    /// those had it as well, or that had reported that they gave it up. A record that was under way when its server was killed and arrives all the same is held
-    /// by who gets it.
+    /// those had it as well, or that had reported that they gave it up. A record that was under way when its server was
+    /// killed and arrives all the same is held by who gets it.
     private func isLost(_ record: RecordPlace, for life: Int) -> Bool {
         lives.indices.allSatisfy { holder in
             guard lives[holder].hasHeld(record) else { return true }

@@ -60,10 +60,11 @@ extension ClientSession {
 
     /// The connection is over: what is not known to be safe is sent again, what was not placed comes again.
     private mutating func restart() {
-        outbox.restart(resending: isExtended)
+        outbox.restart(resending: acknowledges)
         guard phase != .leaving(.exit) else { return }
         unplaced = []
-        isExtended = false
+        tellsPositions = false
+        acknowledges = false
     }
 
     private mutating func onLost(_ words: String, at now: UInt64) {

@@ -27,13 +27,17 @@ extension ClientSession {
     private mutating func onMessage(_ message: ServerMessage, in line: [UInt8], at now: UInt64) {
         switch message {
         case .activityBroadcast(let activity):
-            if isExtended {
+            if tellsPositions {
                 unplaced.append(Array(line[activity]))
             } else {
+                // Where we are is what the server keeps from now on; our positions are behind that.
+                positions = [:]
                 effects.append(.show(Array(line[activity])))
             }
         case .position(let positions): onPosition(positions)
-        case .activityAcknowledged(let number): outbox.acknowledge(through: number)
+        case .activityAcknowledged(let number):
+            acknowledges = true
+            outbox.acknowledge(through: number)
         case .registerSuccess(let info): onRegistered(info)
         case .registerFailed(let info): onRegisterFailed(info, at: now)
         case .loginSuccess(let info): onLoggedIn(info, at: now)
@@ -51,7 +55,8 @@ extension ClientSession {
     /// What came before it is shown, and will not come again. The first one comes before any activity.
     private mutating func onPosition(_ reached: [StreamPosition]) {
         guard options.run != nil, case .live = phase else { return }
-        isExtended = true
+        tellsPositions = true
+        acknowledges = true
         for position in reached { positions[position.origin] = position.seq }
         showUnplaced()
     }

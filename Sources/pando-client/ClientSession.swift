@@ -129,8 +129,10 @@ struct ClientSession {
     var lastNumber: UInt64 = 0
     /// What was shown, of each origin, as servers told.
     var positions: [ServerID: UInt64] = [:]
-    /// The server of this connection tells positions, and acknowledges.
-    var isExtended = false
+    /// The server of this connection tells positions. It may acknowledge and tell none.
+    var tellsPositions = false
+    /// The server of this connection acknowledges.
+    var acknowledges = false
     /// Activities that came after the last position: they count when the next one comes.
     var unplaced: [[UInt8]] = []
 
@@ -152,12 +154,12 @@ struct ClientSession {
 
     /// Whether as much waits as may wait.
     private var isFull: Bool {
-        let sent = isExtended ? outbox.unacknowledged : (count: 0, byteCount: 0)
+        let sent = acknowledges ? outbox.unacknowledged : (count: 0, byteCount: 0)
         return outbox.count + sent.count >= Self.outboxLines || outbox.byteCount + sent.byteCount >= Self.outboxBytes
     }
 
     /// Whether everything is sent, and safe where that is told.
-    var isAllSent: Bool { outbox.isEmpty && (!isExtended || outbox.unacknowledged.count == 0) }
+    var isAllSent: Bool { outbox.isEmpty && (!acknowledges || outbox.unacknowledged.count == 0) }
 
     /// What to write to the connection now; empty if nothing.
     func chunk() -> [UInt8] {
@@ -190,7 +192,7 @@ struct ClientSession {
     /// The first `count` bytes of what `chunk` gave have been written.
     mutating func wrote(_ count: Int, at now: UInt64) {
         if greeting.isEmpty { outbox.advance(by: count) } else { greeting.removeFirst(count) }
-        if !isExtended { outbox.boundUnacknowledged(lines: Self.outboxLines, bytes: Self.outboxBytes) }
+        if !acknowledges { outbox.boundUnacknowledged(lines: Self.outboxLines, bytes: Self.outboxBytes) }
         settle(now)
     }
 

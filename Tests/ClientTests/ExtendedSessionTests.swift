@@ -103,6 +103,24 @@ import Testing
         #expect(receive(broadcast(3), Self.position + "8}}", by: &session) == [show(3)])
     }
 
+    @Test func aServerThatTellsNoPositionsKeepsThemAndAcknowledges() {
+        var session = session()
+        _ = session.handle(.start, at: 1000)
+        _ = goLive(&session)
+        breakAndRetry(&session)
+        #expect(goLive(&session, isExtended: false) == [login("\"\(Self.origin)\":5")])
+        // Nothing was shown: the position is as good as it was.
+        breakAndRetry(&session)
+        #expect(goLive(&session, isExtended: false) == [login("\"\(Self.origin)\":5")])
+        #expect(receive(broadcast(1), by: &session) == [show(1)])
+        _ = session.handle(.typed(Array("{\"n\":1}\n{\"n\":2}\n".utf8)), at: 1000)
+        #expect(written(by: &session) == (1...2).map(message))
+        _ = receive(#"{"command":"ACTIVITY_ACKNOWLEDGED","number":1}"#, by: &session)
+        breakAndRetry(&session)
+        #expect(goLive(&session) == [login("")])
+        #expect(written(by: &session) == [message(2)])
+    }
+
     @Test func theEndOfInputWaitsForTheLastAcknowledgement() {
         var session = session()
         _ = session.handle(.start, at: 1000)

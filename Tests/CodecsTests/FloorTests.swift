@@ -15,8 +15,20 @@ import Testing
         #expect((1...4).map { floor[id($0)] } == [5, 0, 4, 0])
     }
 
-    @Test func `two floors together cover what either covers`() {
-        #expect(floor((1, 5), (2, 1)).union(floor((1, 3), (2, 4), (3, 1))) == floor((1, 5), (2, 4), (3, 1)))
+    @Test func `no floor holds more than it may: of too many positions the first go, the spared ones last`() throws {
+        let most = UInt64(Floor.positionsMax)
+        let all = (1...2 * most).map { StreamPosition(origin: id($0), seq: $0) }
+        var bytes: [UInt8] = []
+        Floor(all + all).encode(into: &bytes)
+        var reader = WireReader(bytes)
+        #expect(try Floor(from: &reader).positions == Array(all.suffix(Floor.positionsMax)))
+        let (some, leftOut) = Floor.limited(all) { $0.startStamp <= 3 }
+        #expect(some.positions == Array(all.prefix(3) + all.suffix(Floor.positionsMax - 3)))
+        #expect(leftOut == Floor.positionsMax)
+        let (spared, sparedLeftOut) = Floor.limited(all) { $0.startStamp <= most + 1 }
+        #expect(spared.positions == Array(all[1...Int(most)]))
+        #expect(sparedLeftOut == Floor.positionsMax)
+        #expect(Floor.limited(all.suffix(Floor.positionsMax)) { _ in false }.leftOut == 0)
     }
 
     @Test func `a floor is decoded as it was encoded`() throws {

@@ -132,6 +132,21 @@ struct NodeTarget {
         return choices.list(upTo: 3) { $0.position(own: own) }
     }
 
+    /// A floor of a few positions, or of all that one holds.
+    private mutating func floor() -> Floor { Floor(withStrangers(positions(), count: Floor.positionsMax)) }
+
+    /// Now and then positions in many servers that nobody knows, with no choice of its own for it.
+    private func withStrangers(_ positions: [StreamPosition], count: Int) -> [StreamPosition] {
+        guard positions.contains(where: { $0.seq == 1 << 32 }) else { return positions }
+        return positions
+            + (0..<count - positions.count).map {
+                StreamPosition(origin: ServerID(startStamp: UInt64($0), random: 9), seq: 5)
+            }
+    }
+
+    /// As many positions as a line of a client has room for.
+    private static let saidMax = 40
+
     private mutating func announcement() -> Announcement {
         let own = table.node.id
         let address = choices.number(16)
@@ -218,19 +233,19 @@ struct NodeTarget {
             return .handOver(
                 Unicast.HandOver(
                     ticket: choices.seq(), session: choices.seq(),
-                    verifier: choices.number(2) == 0 ? nil : Toy.digest([choices.byte()]), floor: Floor(positions())))
+                    verifier: choices.number(2) == 0 ? nil : Toy.digest([choices.byte()]), floor: floor()))
         case 8: return .moved(ticket: choices.seq(), after: positions())
         case 9: return .noted(choices.number(2) == 0)
         case 10: return .withdraw(ticket: choices.seq())
         case 11: return .takeFloor(claimID(), number: choices.seq())
-        case 12: return .floorTaken([.gone, .alive, .floor(Floor(positions()))][choices.number(3)])
+        case 12: return .floorTaken([.gone, .alive, .floor(floor())][choices.number(3)])
         case 13: return .listSessions(after: choices.seq())
         case 14:
             let entries = (0..<choices.number(3)).map { _ in
                 Unicast.SessionList.Entry(claim: claimID(), number: choices.seq())
             }
             return .sessions(
-                Unicast.SessionList(entries: entries, reached: Floor(positions()), isLast: choices.number(2) == 0))
+                Unicast.SessionList(entries: entries, reached: floor(), isLast: choices.number(2) == 0))
         default: return .release(claimID(), name: Array("user\(choices.server(own: own).random % 6)".utf8))
         }
     }
@@ -280,10 +295,11 @@ struct NodeTarget {
         case 0: say(#"{"command":"LOGIN","username":"\#(name)","secret":"\#(secret)"}"#, by: index)
         case 1:
             let run = choices.number(4)
-            let place = choices.position(own: table.node.id)
+            let places = withStrangers([choices.position(own: table.node.id)], count: Self.saidMax)
+            let said = places.map { "\"\($0.origin)\":\($0.seq)" }.joined(separator: ",")
             say(
-                #"{"command":"LOGIN","username":"\#(name)","secret":"s","run":"\#(run)","resume":{"\#(place.origin)":"#
-                    + "\(place.seq)}}", by: index)
+                #"{"command":"LOGIN","username":"\#(name)","secret":"s","run":"\#(run)","resume":{\#(said)}}"#,
+                by: index)
         case 2: say(#"{"command":"REGISTER","username":"\#(name)","secret":"\#(secret)"}"#, by: index)
         case 3: say(#"{"command":"LOGOUT"}"#, by: index)
         case 4: table.say(choices.take(choices.number(128)) + [0x0A], by: index, atEnd: choices.number(8) == 7)

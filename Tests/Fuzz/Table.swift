@@ -51,6 +51,8 @@ struct Table {
         limits.whereabouts = 8
         limits.runs = 4
         limits.catchingUp = 4
+        limits.toldPositions = 2
+        limits.unknownPositions = 2
         limits.unacknowledged = 4
         limits.lineBytes = 2000
         limits.storeBytes = 16 << 10

@@ -23,6 +23,18 @@ import Testing
         return wires.nodes[node].floor(of: slot)
     }
 
+    /// A faulty peer can tell of ends that are as high as numbers go.
+    @Test func `gaps whose sum is beyond 64 bits are stated one by one`() {
+        let wires = Wires.network(1)
+        let (origin, last) = (Peers.id(7), UInt64(1) << 63 - 1)
+        wires.nodes[0].tombstones.insert(PeerFrame.Digest(origin: origin, held: last, announcement: 1))
+        let floor = Floor([StreamPosition(origin: origin, seq: 1)])
+        for _ in 0..<3 { #expect(wires.clients[resume(at: 0, floor, in: wires)].isFollowing) }
+        #expect(wires.nodes[0].statistics.recordsMissed == 3 &* (last - 1))
+        let gap = Report.floorGap(StreamPosition(origin: origin, seq: last), records: last - 1)
+        #expect(wires.reports[0].count { $0 == gap } == 3)
+    }
+
     @Test func `what is forgotten here and beyond the floor is a stated gap`() {
         let wires = Wires.network(1)
         let origins = [Peers.id(7), Peers.id(8)]

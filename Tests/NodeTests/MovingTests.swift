@@ -55,6 +55,21 @@ import Testing
         #expect(wires.nodes.allSatisfy { $0.moves.isEmpty && $0.newcomers.isEmpty && $0.tickets.unusedCount == 0 })
     }
 
+    @Test func `a client that names more servers than are known is moved like any other`() throws {
+        let (wires, ada) = world()
+        wires.say(#"{"command":"LOGOUT"}"#, by: ada)
+        let reached = (1...Floor.positionsMax).map { "\"\(ServerID(startStamp: UInt64($0), random: 9))\":5" }
+        let client = wires.connect(to: 0)
+        wires.say(
+            #"{"command":"LOGIN","username":"ada","secret":"s","resume":{\#(reached.joined(separator: ","))}}"#,
+            by: client)
+        move(client, to: 1, in: wires)
+        #expect(wires.clients[client].isFinished == .redirected)
+        wires.post("a", by: wires.anonymous(at: 1))
+        let there = try #require(follow(client, as: "ada", in: wires))
+        #expect(wires.texts(there) == ["a"])
+    }
+
     @Test func `a client that reads slowly stays when load is evened out, and goes when its server stops`() throws {
         let (wires, ada) = world()
         wires.clients[ada].isBehind = true

@@ -414,4 +414,118 @@ import Testing
         wires.pass(milliseconds: 2000)
         #expect(wires.texts(second) == ["b"])
     }
+
+    // MARK: Floors of many streams
+
+    /// Positions in servers that nobody knows, as a client may make them up.
+    private func strangers(_ numbers: Range<Int>) -> [StreamPosition] {
+        numbers.map { StreamPosition(origin: ServerID(startStamp: UInt64(1 + $0), random: 9), seq: 5) }
+    }
+
+    private func login(_ positions: [StreamPosition], at node: Int, in wires: Wires) -> Int {
+        let client = wires.connect(to: node)
+        let reached = positions.map { "\"\($0.origin)\":\($0.seq)" }.joined(separator: ",")
+        wires.say(#"{"command":"LOGIN","username":"ada","secret":"s","resume":{\#(reached)}}"#, by: client)
+        return client
+    }
+
+    @Test func `a client that names more servers than are known, and breaks, goes on like any other`() {
+        let wires = network(2)
+        let sender = wires.anonymous(at: 1)
+        let first = login(strangers(0..<Floor.positionsMax), at: 0, in: wires)
+        #expect(wires.commands(first).prefix(2) == ["LOGIN_SUCCESS", "POSITION"])
+        let limit = wires.nodes[0].configuration.limits.unknownPositions
+        #expect(wires.nodes[0].statistics.positionsLeftOut == UInt64(Floor.positionsMax - limit))
+        #expect(
+            wires.nodes[0].feeding.feeds.map(\.unknown) == [strangers(Floor.positionsMax - limit..<Floor.positionsMax)])
+        wires.drop(first)
+        #expect(wires.nodes[0].statistics.sessionsHeld == 1)
+        wires.post("a", by: sender)
+        wires.pass(milliseconds: 100)
+        let place = wires.nodes[0].detached.entries.first
+        #expect((place?.floor.positions.count ?? 0) <= limit + wires.nodes.count)
+        #expect(wires.nodes[1].whereabouts.places(of: claim(in: wires)).map(\.floor) == [place?.floor])
+        let second = wires.login("ada", at: 0)
+        #expect(wires.texts(second) == ["a"])
+    }
+
+    private func claim(in wires: Wires) -> ClaimID {
+        wires.nodes[0].detached.entries.first?.claim ?? ClaimID(stamp: 0, origin: wires.nodes[0].id, counter: 0)
+    }
+
+    @Test func `positions of servers that are known all count, however many others there are`() throws {
+        let wires = network(2) { $0.limits.unknownPositions = 0 }
+        let sender = wires.anonymous(at: 1)
+        for text in ["a", "b"] { wires.post(text, by: sender) }
+        let origin = wires.nodes[1].id
+        let client = login(strangers(0..<3) + [StreamPosition(origin: origin, seq: 1)], at: 0, in: wires)
+        #expect(wires.texts(client) == ["b"])
+        #expect(wires.nodes[0].statistics.positionsLeftOut == 3)
+        let slot = try #require(wires.nodes[0].sessions.slot(of: wires.clients[client].id))
+        #expect(wires.nodes[0].floor(of: slot)[origin] == 2)
+    }
+
+    /// Another server may hand over as many positions as a floor holds, of servers that this one does not know.
+    @Test func `a floor never has more than it may hold, however many of its servers are unknown here`() throws {
+        let wires = network(2)
+        let sender = wires.anonymous(at: 1)
+        wires.post("a", by: sender)
+        wires.drop(wires.login("ada", at: 0))
+        let claim = claim(in: wires)
+        let known = [StreamPosition(origin: wires.nodes[1].id, seq: 1)]
+        for entry in wires.nodes[0].detached.entries { wires.nodes[0].detached.remove(entry.number) }
+        wires.nodes[0].keep(
+            DetachedSessions.Entry(
+                claim: claim, number: 99, floor: Floor(known + strangers(0..<Floor.positionsMax - 1)), since: wires.now)
+        )
+        let client = wires.login("ada", at: 0)
+        #expect(wires.texts(client).isEmpty)
+        wires.post("b", by: sender)
+        wires.drop(client)
+        wires.pass(milliseconds: 100)
+        let floor = try #require(wires.nodes[0].detached.entries.first?.floor)
+        #expect(floor.positions.count == Floor.positionsMax)
+        #expect(floor[wires.nodes[0].id] > 0 && floor[wires.nodes[1].id] == wires.nodes[1].store.streams[0].delivered)
+        #expect(wires.nodes[0].statistics.positionsLeftOut > 0)
+    }
+
+    @Test func `a guess at a floor never has more than it may hold, whatever the dead server told`() throws {
+        let wires = network(3)
+        let sender = wires.anonymous(at: 1)
+        let first = wires.login("ada", at: 2)
+        #expect(wires.clients[first].node == 2)
+        wires.pass(milliseconds: 3000)
+        let server = try #require(wires.nodes[0].servers.index(of: wires.nodes[2].id))
+        for count in 0..<16 {
+            let told = strangers(count * Floor.positionsMax / 2..<(count + 2) * Floor.positionsMax / 2)
+            wires.nodes[0].members[server].reached.note(Floor(told), seq: UInt64(1000 + count))
+        }
+        wires.kill(2)
+        wires.post("a", by: sender)
+        let second = wires.login("ada", at: 0)
+        wires.pass(milliseconds: 2000)
+        #expect(wires.texts(second) == ["a"])
+        #expect(wires.nodes[0].statistics.floorsGuessed == 1)
+        #expect(wires.nodes[0].statistics.positionsLeftOut > 0)
+        wires.drop(second)
+        wires.pass(milliseconds: 100)
+        let place = try #require(wires.nodes[0].detached.entries.first)
+        #expect(place.floor.positions.count <= Floor.positionsMax)
+        #expect(
+            wires.nodes[0].servers.indices.allSatisfy {
+                wires.nodes[0].store.streams[$0].delivered == 0
+                    || place.floor[wires.nodes[0].servers[$0]] > 0
+            })
+    }
+
+    @Test func `who finds too many catching up begins now also for the others`() throws {
+        let wires = network(2) { ($0.limits.catchingUp, $0.limits.toldPositions) = (0, 0) }
+        let sender = wires.anonymous(at: 1)
+        for text in ["a", "b"] { wires.post(text, by: sender) }
+        let client = login([StreamPosition(origin: wires.nodes[1].id, seq: 1)] + strangers(0..<3), at: 0, in: wires)
+        #expect(wires.nodes[0].statistics.floorsRefused == 1)
+        #expect(wires.nodes[0].reached?.positions.contains { $0.seq == 5 } == false)
+        #expect(wires.nodes[0].reached?[wires.nodes[1].id] == 2)
+        #expect(wires.clients[client].isFollowing)
+    }
 }

@@ -233,6 +233,69 @@ import Testing
         #expect(wires.texts(second) == ["c", "d"])
     }
 
+    @Test func `at the limit of clients that are told positions one is told none, and who catches up has room`() {
+        let wires = network(1) { ($0.limits.toldPositions, $0.limits.catchingUp) = (1, 1) }
+        let sender = wires.anonymous(at: 0)
+        let first = login(#""resume":{}"#, at: 0, in: wires)
+        wires.post("a", by: sender)
+        let position = positions(first, in: wires)
+        wires.post("b", by: sender)
+        let others = [login(#""resume":{}"#, at: 0, in: wires), login("\"resume\":{\(position)}", at: 0, in: wires)]
+        wires.post("c", by: sender)
+        #expect(wires.commands(others[0]) == ["LOGIN_SUCCESS", "ACTIVITY_BROADCAST"])
+        #expect(wires.commands(others[1]) == ["LOGIN_SUCCESS"] + ["ACTIVITY_BROADCAST", "ACTIVITY_BROADCAST"])
+        #expect((wires.texts(others[0]), wires.texts(others[1])) == (["c"], ["b", "c"]))
+        #expect(others.allSatisfy { wires.clients[$0].isFollowing })
+        #expect(wires.nodes[0].statistics.positionsRefused == 2)
+        #expect(wires.nodes[0].statistics.floorsRefused == 0)
+        #expect(wires.reports[0].contains(.limitReached("clients that are told positions")))
+        wires.drop(first)
+        let next = login("\"resume\":{\(positions(first, in: wires))}", at: 0, in: wires)
+        #expect(wires.commands(next) == ["LOGIN_SUCCESS", "POSITION"])
+        #expect(wires.nodes[0].brokenInvariants().isEmpty)
+    }
+
+    /// Else it would wait for a position for ever.
+    @Test func `a client that was told where it is is told again when its move has failed`() throws {
+        let wires = network(3) { ($0.limits.toldPositions, $0.limits.catchingUp) = (1, 0) }
+        let sender = wires.anonymous(at: 2)
+        _ = wires.anonymous(at: 1)
+        let client = login(#""resume":{}"#, at: 0, in: wires)
+        #expect(wires.commands(client) == ["LOGIN_SUCCESS", "POSITION"])
+        let slot = Int(wires.clients[client].id.slot)
+        wires.hold(1, 0)
+        wires.nodes[0].move([slot], wires.nodes[0].ticketHolder(slot), to: wires.nodes[1].id, .drain)
+        wires.settle()
+        for _ in 0..<5 where wires.nodes[0].moves.all.first?.stage == .asking { wires.deliverOne(1, 0) }
+        // Nobody takes its place meanwhile.
+        let other = login(#""resume":{}"#, at: 0, in: wires)
+        wires.post("a", by: sender)
+        wires.kill(1)
+        wires.pass(milliseconds: 2000)
+        #expect(wires.nodes[0].statistics.movesFailed == 1)
+        #expect(wires.commands(client).suffix(3) == ["POSITION", "ACTIVITY_BROADCAST", "POSITION"])
+        #expect(wires.texts(client) == ["a"])
+        #expect(!wires.commands(other).contains("POSITION"))
+    }
+
+    @Test func `a client that is to begin elsewhere, and cannot, goes on here from where it says`() throws {
+        let wires = network(3)
+        let sender = wires.anonymous(at: 2)
+        for text in ["a", "b"] { wires.post(text, by: sender) }
+        for _ in 0..<2 { _ = wires.anonymous(at: 0) }
+        wires.pass(milliseconds: 6000)
+        wires.hold(1, 0)
+        let seq = wires.nodes[2].store.streams[0].held
+        let client = login("\"resume\":{\"\(wires.nodes[2].id)\":\(seq - 1)}", at: 0, in: wires)
+        for _ in 0..<5 where wires.nodes[0].moves.isEmpty { wires.deliverOne(1, 0) }
+        #expect(wires.nodes[0].moves.all.first?.cause == .login)
+        wires.kill(1)
+        wires.pass(milliseconds: 3000)
+        #expect(wires.nodes[0].statistics.movesFailed == 1)
+        #expect(wires.texts(client) == ["b"])
+        #expect(wires.commands(client).prefix(2) == ["LOGIN_SUCCESS", "POSITION"])
+    }
+
     @Test func `what is no position is ignored, and so is the anonymous user's`() {
         let wires = network(1)
         let sender = wires.anonymous(at: 0)

@@ -4,17 +4,38 @@ public struct Floor: Hashable, Sendable {
     /// The most that a floor may hold: the members that a server can know, and as many streams that were over.
     public static let positionsMax = 8192
 
-    /// In ascending order of origins, each once, none at 0.
+    /// In ascending order of origins, each once, none at 0, and no more than a floor may hold.
     public let positions: [StreamPosition]
 
-    /// Of two positions of one origin the later one counts.
-    public init(_ positions: [StreamPosition] = []) {
+    /// Of two positions of one origin the later one counts. Of too many the first go.
+    public init(_ positions: [StreamPosition] = []) { self = Self.limited(positions, sparing: { _ in false }).floor }
+
+    private init(ascending positions: [StreamPosition]) {
+        precondition(positions.count <= Self.positionsMax, "a floor is made within its limit")
+        self.positions = positions
+    }
+
+    /// A floor of these positions, and how many are left out because it may not hold so many. Of origins that are
+    /// spared none is left out before all others are; of the others those that started first, which are the likeliest
+    /// to be over.
+    public static func limited(
+        _ positions: [StreamPosition], sparing isSpared: (ServerID) -> Bool
+    ) -> (floor: Floor, leftOut: Int) {
         var kept: [StreamPosition] = []
         for position in positions.sorted(by: { ($0.origin, $0.seq) < ($1.origin, $1.seq) }) where position.seq > 0 {
             if kept.last?.origin == position.origin { kept.removeLast() }
             kept.append(position)
         }
-        self.positions = kept
+        let leftOut = max(0, kept.count - positionsMax)
+        guard leftOut > 0 else { return (Floor(ascending: kept), 0) }
+        var surplus = leftOut
+        kept.removeAll { position in
+            guard surplus > 0, !isSpared(position.origin) else { return false }
+            surplus -= 1
+            return true
+        }
+        kept.removeFirst(surplus)
+        return (Floor(ascending: kept), leftOut)
     }
 
     /// Complexity: logarithmic in the number of origins.
@@ -28,9 +49,6 @@ public struct Floor: Hashable, Sendable {
         return low < positions.count && positions[low].origin == origin ? positions[low].seq : 0
     }
 
-    /// What either of the two covers.
-    public func union(_ other: Floor) -> Floor { Floor(positions + other.positions) }
-
     /// What both cover.
     public func intersection(_ other: Floor) -> Floor {
         Floor(positions.map { StreamPosition(origin: $0.origin, seq: min($0.seq, other[$0.origin])) })
@@ -43,7 +61,6 @@ public struct Floor: Hashable, Sendable {
     public var size: Int { 4 + 24 * positions.count }
 
     public func encode(into bytes: inout [UInt8]) {
-        precondition(positions.count <= Self.positionsMax, "a floor is made within its limit")
         bytes.appendInteger(UInt32(positions.count))
         for position in positions {
             bytes.appendServerID(position.origin)

@@ -287,6 +287,12 @@ struct Metric {
             .node, "floorsRefused", "pando_floors_refused_total",
             "Of them, those that found too many others catching up."),
         .counter(.node, "sessionsCaughtUp", "pando_sessions_caught_up_total", "Of them, those that turned live."),
+        .counter(
+            .node, "positionsLeftOut", "pando_positions_left_out_total",
+            "Positions left out of floors because there were too many of servers that are unknown here."),
+        .counter(
+            .node, "positionsRefused", "pando_positions_refused_total",
+            "Sessions whose clients asked for positions and are told none, because too many others are."),
         .counter(.node, "recordsFed", "pando_records_fed_total", "Activities fed to sessions that were catching up."),
         .counter(
             .node, "recordsMissed", "pando_records_missed_total",
