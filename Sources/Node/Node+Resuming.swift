@@ -186,6 +186,12 @@ extension Node {
         guard let server = servers.index(of: place.server),
             now.milliseconds(since: members[server].heard) <= configuration.timing.resumeWindow + silence
         else { return nil }
+        // What was told when it began is what it had been shown beyond what all had: without that it is not known, and
+        // from the beginning of all streams on would be much too early.
+        guard place.isDetached || members[server].reached.last > 0 else {
+            counters.floorsIncomplete += 1
+            return nil
+        }
         counters.sessionsResumed += 1
         counters.floorsGuessed += 1
         // Each floor is used once: its server cannot say that it is.

@@ -170,6 +170,8 @@ public struct NodeStatistics: Hashable, Sendable {
     public var sessionsDetached: UInt64 = 0
     public var sessionsResumed: UInt64 = 0
     public var floorsGuessed: UInt64 = 0
+    /// Floors of dead servers' sessions of which only a part had come: not used, and who comes begins at the present.
+    public var floorsIncomplete: UInt64 = 0
     public var floorsExpired: UInt64 = 0
     /// Floors of sessions that had been broken, unnoticed, before a later session of their user began: not kept.
     public var floorsSuperseded: UInt64 = 0

@@ -327,6 +327,24 @@ import Testing
         #expect(wires.texts(second) == ["a"])
     }
 
+    /// Who joined when the server that died had told long ago what all had reached, and had no time to ask.
+    @Test func `a session of whose beginning only a part is known begins at the present`() throws {
+        let wires = network(3)
+        let sender = wires.anonymous(at: 1)
+        wires.post("before", by: sender)
+        let first = wires.login("ada", at: 2)
+        wires.post("a", by: sender)
+        let server = try #require(wires.nodes[0].servers.index(of: wires.nodes[2].id))
+        wires.nodes[0].members[server].reached = Checkpoints()
+        wires.kill(2)
+        wires.clients[first].isFollowing = false
+        let second = wires.login("ada", at: 0)
+        wires.pass(milliseconds: 2000)
+        wires.post("b", by: sender)
+        #expect(wires.texts(second) == ["b"])
+        #expect(wires.nodes[0].statistics.floorsIncomplete == 1)
+    }
+
     @Test func `who began where it had missed something, and whose server dies, gets it again`() {
         let wires = network(3)
         let senders = (0..<3).map { wires.anonymous(at: $0) }

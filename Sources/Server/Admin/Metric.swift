@@ -264,6 +264,9 @@ struct Metric {
             "Floors of such sessions with which a login here went on."),
         .counter(
             .node, "floorsGuessed", "pando_floors_guessed_total", "Of them, those whose server could not be asked."),
+        .counter(
+            .node, "floorsIncomplete", "pando_floors_incomplete_total",
+            "Floors of dead servers' sessions of which only a part had come: those begin at the present."),
         .counter(.node, "floorsExpired", "pando_floors_expired_total", "Floors that nobody came for."),
         .counter(
             .node, "floorsSuperseded", "pando_floors_superseded_total",
