@@ -27,7 +27,8 @@ extension Node {
         let known = servers.indices.map { StreamPosition(origin: servers[$0], seq: shown[$0]) }
         // Where it is used a stream may not be forgotten yet that is here, or be over at a later record: then a gap was
         // stated here, and is not to be stated again there.
-        let forgotten = recentlyForgotten.map { position in
+        dropLongForgotten()
+        let forgotten = recentlyForgotten.map { (position, _) in
             StreamPosition(
                 origin: position.origin, seq: max(position.seq, tombstones[position.origin]?.held ?? position.seq))
         }
@@ -60,12 +61,28 @@ extension Node {
             })
     }
 
-    /// Forgotten streams that are named in floors: who has still got them forgets them within some announce intervals.
-    static let recentlyForgottenMax = 64
+    /// For how long floors name a forgotten stream, in milliseconds. Who has still got it keeps its records for the
+    /// window of resuming from when they came there, which may have been when it was forgotten here. (A guess: so long
+    /// once more.)
+    private var forgottenMemory: UInt64 {
+        2 * configuration.timing.resumeWindow + Self.forgottenIntervals * configuration.timing.announceInterval
+    }
+
+    /// Announce intervals within which everybody else forgets a stream, if nothing is kept for sessions.
+    private static let forgottenIntervals: UInt64 = 4
 
     mutating func noteForgotten(_ position: StreamPosition) {
-        recentlyForgotten.append(position)
-        if recentlyForgotten.count > Self.recentlyForgottenMax { recentlyForgotten.removeFirst() }
+        dropLongForgotten()
+        recentlyForgotten.append((position, now))
+        let isFull = recentlyForgotten.count > configuration.limits.members
+        noteLimit("streams that were forgotten lately", isReached: isFull)
+        if isFull { recentlyForgotten.removeFirst() }
+    }
+
+    private mutating func dropLongForgotten() {
+        while let first = recentlyForgotten.first, now.milliseconds(since: first.since) > forgottenMemory {
+            recentlyForgotten.removeFirst()
+        }
     }
 
     // MARK: Beginning

@@ -54,8 +54,8 @@ extension Node {
         for index in links.indices where links[index].isIntroduced { links[index].edges[origin].lead = 0 }
     }
 
-    /// A copy prunes the link, unless it was sent before the link's last graft: what was asked for is still to come. One
-    /// over the link that was chosen instead of the parent makes it the parent.
+    /// A copy prunes the link, unless it was sent before the link's last graft: then what was asked for is still to
+    /// come. One over the link that was chosen instead of the parent makes it the parent.
     private mutating func noteCopy(of origin: Int, wasUnderWay: Bool, link index: Int) {
         let isCareless = configuration.defect == .parentPruned
         guard let parent = members[origin].parent, links[index].edges[origin].receives,

@@ -83,7 +83,7 @@ public struct Node: Sendable {
     /// The sessions that are catching up.
     var feeding = FeedTable()
     /// Streams that were forgotten last, with their ends.
-    var recentlyForgotten: [StreamPosition] = []
+    var recentlyForgotten: Deque<(position: StreamPosition, since: Instant)> = []
     /// By slot, of sessions that were fed: what, until it has been acknowledged.
     var fedLines = SlotTable<FedLines>()
     var publications: PublicationLog

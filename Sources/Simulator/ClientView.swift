@@ -27,8 +27,12 @@ public struct ClientView: Sendable {
         guard seen.insert(ordinal) else { return (.repeated, nil) }
         while latest.count <= mark.sender { latest.append(-1) }
         let before = Int(latest[mark.sender])
-        if mark.number < before { return (.disordered(after: before), nil) }
-        latest[mark.sender] = Int32(truncatingIfNeeded: mark.number)
+        if mark.number >= before {
+            latest[mark.sender] = Int32(truncatingIfNeeded: mark.number)
+        } else if !seenBefore.contains(ordinal) {
+            return (.disordered(after: before), nil)
+        }
+        // What comes again was in order the first time.
         return faultBefore(mark, ordinal: ordinal)
     }
 

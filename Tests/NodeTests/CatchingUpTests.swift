@@ -68,6 +68,28 @@ import Testing
         #expect(wires.texts(client) == Array(["a", "b", "c"].dropFirst(shown)))
     }
 
+    /// After many restarts a calm moment lets many be forgotten at once, and not everywhere at the same time.
+    @Test func `a floor names all streams that were forgotten lately, and no others`() {
+        let desk = Desk()
+        for stream in 1...100 as ClosedRange<UInt64> {
+            desk.node.noteForgotten(StreamPosition(origin: Peers.id(stream), seq: stream))
+        }
+        #expect(desk.node.floor(shown: desk.node.store.delivered).positions.count == 100)
+        let timing = desk.node.configuration.timing
+        desk.pass(milliseconds: 2 * timing.resumeWindow + 4 * timing.announceInterval)
+        #expect(desk.node.floor(shown: desk.node.store.delivered).positions.count == 100)
+        desk.pass(milliseconds: timing.announceInterval)
+        #expect(desk.node.floor(shown: desk.node.store.delivered).positions.isEmpty)
+    }
+
+    @Test func `of too many forgotten streams the first are named no more`() {
+        let desk = Desk { $0.limits.members = 8 }
+        for stream in 1...9 as ClosedRange<UInt64> {
+            desk.node.noteForgotten(StreamPosition(origin: Peers.id(stream), seq: stream))
+        }
+        #expect(desk.node.floor(shown: desk.node.store.delivered).positions.map(\.seq) == Array(2...9))
+    }
+
     @Test func `the floor of a live session is what was delivered here`() {
         let wires = Wires.network(2)
         let client = wires.anonymous(at: 0)

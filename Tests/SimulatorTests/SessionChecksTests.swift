@@ -159,7 +159,7 @@ struct SessionChecksTests {
     }
 
     @Test func `what ties two activities and is no longer held ties them no more where they are fed`() {
-        var history = Story(second: [2, 0]).history
+        var history = Story(first: [], second: [2, 0]).history
         #expect(Checks().violations(in: history).map(\.kind) == [.lostOnTheWay, .reordered])
         history.lives[1].noteUnfed(of: 1, 2...2, crowdedAt: 6 * Self.second, at: 6 * Self.second)
         #expect(Checks().violations(in: history).map(\.kind) == [.reordered], "it followed the log")
