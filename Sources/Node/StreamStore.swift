@@ -66,6 +66,9 @@ struct StreamStore: Sendable {
     /// A segment takes no further record beyond this size: small enough to be freed soon, large enough to be rare.
     static let segmentBytes = 64 << 10
 
+    /// Nor so many milliseconds after its first: the age of a record is told by its segment's.
+    static let segmentSpan: UInt64 = 5000
+
     private(set) var streams: [Stream] = []
     /// Bytes of all records that are held.
     private(set) var byteCount = 0
@@ -183,7 +186,7 @@ struct StreamStore: Sendable {
         return Int(stream.endByte - stream.segments[place.segment].startByte) - place.range.lowerBound
     }
 
-    /// When the segment of the first held record after `seq` was begun.
+    /// When the segment of the first held record after `seq` was begun: that record came at most `segmentSpan` later.
     func since(after seq: UInt64, in index: Int) -> Instant? {
         guard let place = location(of: max(seq + 1, streams[index].oldest), in: index) else { return nil }
         return streams[index].segments[place.segment].since
@@ -232,10 +235,11 @@ struct StreamStore: Sendable {
 
 extension StreamStore.Stream {
     mutating func openSegment(at now: Instant) {
-        let full = segments.last
-        if let full, full.bytes.count < StreamStore.segmentBytes { return }
+        let last = segments.last
+        let isFull = last.map { $0.bytes.count >= StreamStore.segmentBytes } ?? false
+        if let last, !isFull, now.milliseconds(since: last.since) < StreamStore.segmentSpan { return }
         var segment = StreamStore.Segment(first: held + 1, startByte: endByte, since: now, until: now)
-        if let full {
+        if isFull, let full = last {
             // It will be about as large: growing would copy it several times over.
             segment.bytes.reserveCapacity(StreamStore.segmentBytes + StreamStore.segmentBytes / 32)
             segment.starts.reserveCapacity(full.starts.count + full.starts.count / 32)

@@ -33,6 +33,16 @@ import Testing
         #expect(store.byteCount == (10..<20).reduce(0, +))
     }
 
+    /// A stream of few and small records never fills a segment.
+    @Test func `the age of a record is known within five seconds`() {
+        var store = store()
+        for second in 0..<100 as Range<UInt64> { record(20, into: &store, at: 1000 * second) }
+        for seq in 0..<100 as Range<UInt64> {
+            let since = store.since(after: seq, in: 0).map { $0.nanoseconds / 1_000_000 } ?? 0
+            #expect(since <= 1000 * seq && since + StreamStore.segmentSpan > 1000 * seq)
+        }
+    }
+
     @Test func `bytes after a number are the sizes of what follows, over many segments`() {
         var store = store()
         let sizes = (0..<300).map { 100 + $0 * 7 }
