@@ -61,7 +61,10 @@ extension Node {
             })
     }
 
-    /// For how long floors name a forgotten stream, in milliseconds. Who has still got it keeps its records for the
+    /// As many floors name always: a part of the network that was away has still got them.
+    private static let forgottenAlways = 64
+
+    /// For how long floors name more forgotten streams, in milliseconds. Who has still got it keeps its records for the
     /// window of resuming from when they came there, which may have been when it was forgotten here. (A guess: so long
     /// once more.)
     private var forgottenMemory: UInt64 {
@@ -80,7 +83,9 @@ extension Node {
     }
 
     private mutating func dropLongForgotten() {
-        while let first = recentlyForgotten.first, now.milliseconds(since: first.since) > forgottenMemory {
+        while recentlyForgotten.count > Self.forgottenAlways, let first = recentlyForgotten.first,
+            now.milliseconds(since: first.since) > forgottenMemory
+        {
             recentlyForgotten.removeFirst()
         }
     }

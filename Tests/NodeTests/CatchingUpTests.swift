@@ -69,7 +69,7 @@ import Testing
     }
 
     /// After many restarts a calm moment lets many be forgotten at once, and not everywhere at the same time.
-    @Test func `a floor names all streams that were forgotten lately, and no others`() {
+    @Test func `a floor names all streams that were forgotten lately, and the last of the others`() {
         let desk = Desk()
         for stream in 1...100 as ClosedRange<UInt64> {
             desk.node.noteForgotten(StreamPosition(origin: Peers.id(stream), seq: stream))
@@ -79,7 +79,7 @@ import Testing
         desk.pass(milliseconds: 2 * timing.resumeWindow + 4 * timing.announceInterval)
         #expect(desk.node.floor(shown: desk.node.store.delivered).positions.count == 100)
         desk.pass(milliseconds: timing.announceInterval)
-        #expect(desk.node.floor(shown: desk.node.store.delivered).positions.isEmpty)
+        #expect(desk.node.floor(shown: desk.node.store.delivered).positions.map(\.seq) == Array(37...100))
     }
 
     @Test func `of too many forgotten streams the first are named no more`() {
