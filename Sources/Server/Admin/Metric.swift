@@ -58,7 +58,9 @@ struct Metric {
         .gauge(
             .family, "neighbour", "pando_queue_records", "Records held here that a present or former neighbour lacks."),
         .gauge(.family, "neighbour", "pando_queue_bytes", "Their bytes."),
-        .gauge(.family, "neighbour", "pando_queue_oldest_seconds", "How long ago the oldest of them came, or up to 5 s more."),
+        .gauge(
+            .family, "neighbour", "pando_queue_oldest_seconds",
+            "How long ago the oldest of them came, or up to 5 s more."),
         .gauge(.family, "neighbour", "pando_link_up", "1 if there is a link to it."),
         .gauge(
             .family, "neighbour", "pando_link_round_trip_seconds", "Round trip of the link, as the system measures it."
