@@ -29,6 +29,22 @@ public enum TextFile {
         }
     }
 
+    /// Why a file could not be read; nil if it could. What is no file (a pipe) is left alone: it can be read but once.
+    public static func refusal(of path: String) -> Failure? {
+        var status = stat()
+        // The strings are passed as C strings that live through each call, with a local of the right type.
+        guard unsafe stat(path, &status) == 0 else { return failure(path) }
+        if status.st_mode & S_IFMT == S_IFDIR {
+            errno = EISDIR
+            return failure(path)
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else { return nil }
+        let fd = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard fd >= 0 else { return failure(path) }
+        close(fd)
+        return nil
+    }
+
     private static func failure(_ path: String) -> Failure {
         let code = errno
         // A static string of the C library, or one that lives until the next call of this thread.

@@ -42,7 +42,10 @@ extension ClientSession {
         case .registerFailed(let info): onRegisterFailed(info, at: now)
         case .loginSuccess(let info): onLoggedIn(info, at: now)
         case .loginFailed(let info): refuse("the login is refused", info)
-        case .authenticationFail(let info): refuse("the server does not accept the user and the secret", info)
+        case .authenticationFail(let info):
+            // Once it has accepted them, this is an operator's doing.
+            if case .live = phase { return refuse("the server ends the session", info) }
+            refuse("the server does not accept the user and the secret", info)
         case .invalidMessage(let info): refuse("the server refuses a message", info)
         case .redirect(let host, let port):
             // After the first one, and when the user is ending, there is nothing to decide any more.
@@ -74,7 +77,10 @@ extension ClientSession {
     }
 
     private mutating func onRegisterFailed(_ info: [UInt8], at now: UInt64) {
-        guard phase == .registering, mayBeRegistered else { return refuse("the registration is refused", info) }
+        guard phase == .registering, mayBeRegistered else {
+            if options.registers { tell("the secret that was drawn is nobody's: forget it") }
+            return refuse("the registration is refused", info)
+        }
         // The connection broke before an earlier answer came: it may well be our own registration that is in the way.
         mayBeRegistered = false
         mustRegister = false

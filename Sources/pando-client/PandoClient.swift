@@ -15,8 +15,9 @@ struct PandoClient: ParsableCommand {
 
             USERS
             Without --user you are "anonymous". With --user alone the name is registered with a fresh secret, which \
-            is printed on standard error, on a line of its own: keep it. With --user and --secret you log in. Mind \
-            that other users of this machine can see the arguments of your processes.
+            is printed on standard error, on a line of its own: keep it, unless the registration is refused. With \
+            --user and --secret you log in. Mind that other users of this machine can see the arguments of your \
+            processes.
 
             CONNECTION
             A server may send its clients to another one at any time; that is followed, with the same user and \
@@ -48,8 +49,8 @@ struct PandoClient: ParsableCommand {
               2   no connection (--no-reconnect), or lost after the end of input
               74  standard output could not be written
               255 wrong use, as with all clients of this protocol
-            """
-    )
+            """,
+        version: "0.2.0")
 
     @Option(
         name: [.customShort("u"), .long], help: ArgumentHelp("The user; without it, anonymous.", valueName: "name"))

@@ -34,7 +34,8 @@ struct PandoLoad: ParsableCommand {
               0 everybody got everything, once and in order; 1 something was lost, doubled, out of order, malformed \
             or cut off; 64 wrong usage; 69 a server cannot be reached or refuses clients; 71 the operating system \
             refused something.
-            """)
+            """,
+        version: "0.2.0")
 
     @OptionGroup(title: "Who") var crowd: CrowdOptions
     @OptionGroup(title: "What is sent") var activities: ActivityOptions

@@ -81,6 +81,14 @@ struct NetworkOptions: ParsableArguments {
     }
 
     static let rules = [
+        ServerRule(["host"], "host (-lh) is a name or an address alone: the port is a setting of its own, port (-lp).")
+        {
+            isHostAlone($0.target.host)
+        },
+        ServerRule(
+            ["remote-host"],
+            "remote-host (-rh) is a name or an address alone: the port is a setting of its own, remote-port (-rp)."
+        ) { isHostAlone($0.target.remoteHost) },
         ServerRule(
             ["remote-port", "remote-host"],
             "remote-port (-rp) is of the server that remote-host (-rh) names: give both."
@@ -91,6 +99,12 @@ struct NetworkOptions: ParsableArguments {
                 + "first server's output)."
         ) { $0.target.remoteHost == nil || $0.target.secret != nil },
     ]
+
+    /// Neither a port nor a part of a URL is in it: a colon is of an IPv6 address, which may name an interface.
+    private static func isHostAlone(_ text: String?) -> Bool {
+        guard let text, text.contains(where: { $0 == ":" || $0 == "/" }) else { return true }
+        return !text.contains("/") && BindAddress(String(text.prefix { $0 != "%" })) != nil
+    }
 
     /// What other servers accept as a name (PeerAddress).
     private static func isHost(_ text: String) -> Bool {

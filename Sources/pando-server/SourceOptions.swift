@@ -33,6 +33,7 @@ struct SourceOptions: ParsableArguments {
             environment: environment.filter { $0.key != Self.variable })
         resolution.readSecrets()
         resolution.check(rules)
+        resolution.checkTLSFiles()
         return resolution
     }
 

@@ -129,3 +129,28 @@ struct TLSOptions: ParsableArguments {
         ) { $0.target.clientTLS == .off || $0.target.clientIdentity != nil },
     ]
 }
+
+/// What TLS is made of has to be there before anything is started; whether it fits together is seen then.
+extension Resolution<ServerConfiguration> {
+    mutating func checkTLSFiles() {
+        var files: [(name: String, path: String?)] = []
+        let own = [("tls-cert", target.tlsCertificate), ("tls-key", target.tlsKey)]
+        if target.linkIdentity != nil {
+            files += own + [("tls-ca", target.tlsAuthority), ("tls-crl", target.tlsRevocations)]
+        }
+        if target.clientTLS != .off {
+            let isOfClients = target.clientTLSCertificate != nil && target.clientTLSKey != nil
+            if isOfClients {
+                files += [
+                    ("client-tls-cert", target.clientTLSCertificate), ("client-tls-key", target.clientTLSKey),
+                ]
+            } else if target.linkIdentity == nil {
+                files += own
+            }
+        }
+        for (name, path) in files {
+            guard let path, let refusal = TextFile.refusal(of: path) else { continue }
+            blame([name], "\(name): \(refusal)")
+        }
+    }
+}

@@ -6,7 +6,8 @@ struct LiveOptions: ParsableArguments {
     @Option(help: ArgumentHelp("From one look to the next.", valueName: "ms"))
     var intervalMs = 1000
 
-    @Option(help: ArgumentHelp("End after so many; otherwise never.", valueName: "number"))
+    @Option(
+        help: ArgumentHelp("End after so many looks (events: so many events); otherwise never.", valueName: "number"))
     var count: Int?
 
     func validate() throws {

@@ -146,6 +146,21 @@ struct CheckCommand: ParsableCommand {
     @Option(help: ArgumentHelp("So soon, it is critical.", valueName: "days"))
     var certificateCritical = Check.Thresholds().certificateCriticalDays
 
+    func validate() throws {
+        guard 1...100 ~= limitWarning, 1...100 ~= limitCritical else {
+            throw ValidationError("--limit-warning and --limit-critical are 1 to 100 percent.")
+        }
+        guard limitWarning <= limitCritical else {
+            throw ValidationError("--limit-warning is not more than --limit-critical, which is \(limitCritical).")
+        }
+        guard queueWarning >= 0 else { throw ValidationError("--queue-warning is 0 or more.") }
+        guard certificateCritical >= 0, certificateCritical <= certificateWarning else {
+            throw ValidationError(
+                "--certificate-critical is 0 or more, and not more than --certificate-warning, which is "
+                    + "\(certificateWarning).")
+        }
+    }
+
     func run() throws {
         let check = judge()
         Output.write([form.json ? check.json.text : check.line])

@@ -63,6 +63,7 @@ struct Report {
         var isOwn: Bool
         var isServing: Bool
         var isLeaving: Bool
+        var isDraining: Bool
         var load: Int
         var heardMilliseconds: Int
         var neighbours: [String]
@@ -137,6 +138,7 @@ extension Report.Member {
         isOwn = json["self"]?.boolean ?? false
         isServing = json["serving"]?.boolean ?? false
         isLeaving = json["leaving"]?.boolean ?? false
+        isDraining = json["draining"]?.boolean ?? false
         load = json["load"]?.integer ?? 0
         heardMilliseconds = json["heard_ms"]?.integer ?? 0
         neighbours = (json["neighbours"]?.elements ?? []).compactMap(\.string)
@@ -150,6 +152,6 @@ extension Report.Member {
     /// In a word.
     var state: String {
         if !isReachable { return status }
-        return isLeaving ? "leaving" : isServing ? "serving" : "joining"
+        return isLeaving ? "leaving" : isDraining ? "draining" : isServing ? "serving" : "joining"
     }
 }

@@ -121,6 +121,27 @@ import Testing
         #expect(driver.pass(.interrupted).isEmpty, "ended is ended")
     }
 
+    @Test func aSecretOfARefusedRegistrationIsNobodys() {
+        var driver = Driver { $0.registers = true }
+        _ = driver.pass(.start)
+        _ = driver.pass(.connected)
+        #expect(
+            driver.receive(#"{"command":"REGISTER_FAILED","info":"taken"}"#) == [
+                .tell("the secret that was drawn is nobody's: forget it"), .tell("the registration is refused: taken"),
+                .close, .exit(.refused),
+            ])
+    }
+
+    @Test func whoIsKickedIsNotToldThatTheSecretIsWrong() {
+        var driver = Driver()
+        _ = driver.pass(.start)
+        _ = driver.pass(.connected)
+        _ = driver.receive(#"{"command":"LOGIN_SUCCESS","info":"hi"}"#)
+        #expect(
+            driver.receive(#"{"command":"AUTHENTICATION_FAIL","info":"kicked"}"#)
+                == [.tell("the server ends the session: kicked"), .close, .exit(.refused)])
+    }
+
     @Test func aRegistrationWhoseAnswerWasLostMayBeOurs() {
         var driver = Driver { $0.registers = true }
         _ = driver.pass(.start)

@@ -20,6 +20,9 @@ import Testing
         #expect(
             judge(["ready": false, "stage": "joining"])
                 == "PANDO CRITICAL - it serves no clients: it is joining ")
+        #expect(
+            judge(["ready": false, "stage": "draining"])
+                == "PANDO CRITICAL - it serves no clients: it is draining ")
         let members = [Sample.members[0], Sample.member("b", "unreachable"), Sample.member("c", oldest: 61_000)]
         let limits: JSONTree = [
             ["name": "connections", "used": 95, "limit": 100], ["name": "claims", "used": 80, "limit": 100],

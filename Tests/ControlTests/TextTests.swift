@@ -108,19 +108,20 @@ import Testing
     @Test func `a dead server is of another form, and a link of one end dashed`() throws {
         let members = [
             Sample.member("a", isOwn: true, neighbours: ["b"]), Sample.member("b", "unreachable"),
-            Sample.member("c", isServing: false),
+            Sample.member("c", isServing: false), Sample.member("d", isServing: false).with("draining", true),
         ]
         let graph = try Graph(Sample.with(["members": .array(members), "links": []]))
         #expect(
             graph.lines == [
                 "● a:1  0 clients, serving, asked", "└┄┄ b:1", "✗ b:1  0 clients, unreachable", "└┄┄ a:1",
-                "◌ c:1  0 clients, joining",
+                "◌ c:1  0 clients, joining", "◌ d:1  0 clients, draining",
             ])
         #expect(
             graph.dot == [
                 "graph pando {", "  layout=circo; node [shape=circle, fontname=\"sans-serif\"];",
                 "  n0 [label=\"a:1\\n0\", penwidth=2];",
                 "  n1 [label=\"b:1\\nunreachable\", shape=box, style=dashed];", "  n2 [label=\"c:1\\n0\"];",
+                "  n3 [label=\"d:1\\n0\"];",
                 "  n0 -- n1 [style=dashed];", "}",
             ])
         let svg = graph.svg.joined(separator: "\n")

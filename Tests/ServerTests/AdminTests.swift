@@ -41,6 +41,25 @@ extension LightTests {
             }
         }
 
+        @Test func `a server that drains lives and is not ready`() throws {
+            var options = Self.options
+            options.more += ["--drain-grace-ms", "60000"]
+            try withAdmin(options) { server, admin in
+                // There is no other server, so it stays.
+                let client = try TestClient(port: server.port)
+                try client.login()
+                server.program.signal(SIGUSR2)
+                try wait(for: "the beginning", seconds: 20) { try admin.get("/healthz").status == 503 }
+                #expect(try admin.get("/healthz/live").status == 200)
+                #expect(try admin.get("/healthz/whole").status == 200)
+                let status = try admin.get("/status.json").json
+                #expect(status["stage"] == .string("draining") && status["ready"] == .bool(false))
+                let own = try #require(Self.list(status["members"]).first)
+                #expect(own["draining"] == .bool(true) && own["serving"] == .bool(false))
+                #expect(try admin.get("/metrics").text.contains("\npando_ready 0\n"))
+            }
+        }
+
         @Test func `a server that joins lives and is not ready`() throws {
             var options = Self.options
             // Somebody who takes the connection and says nothing.
@@ -193,6 +212,7 @@ extension LightTests {
             ("POST /users HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", 403),
             ("POST /users HTTP/1.1\r\nHost: localhost\r\n\r\n", 403),
             ("POST /users HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n", 413),
+            ("GET /users HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
             ("DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
             ("GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi", 413),
             ("GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 413),
@@ -205,6 +225,7 @@ extension LightTests {
             ("{\"command\":\"LOGIN\"}\n", 400),
             ("GET /\0 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: localhost\r\nX: " + String(repeating: "x", count: 9000), 431),
+            ("GET / HTTP/1.1\r\nHost: localhost\r\nX: " + String(repeating: "x", count: 9000) + "\r\n\r\n", 431),
             // Led here by a page of somebody else, whose name has become our address.
             ("GET / HTTP/1.1\r\nHost: evil.example.org\r\n\r\n", 421),
             ("GET /status.json HTTP/1.1\r\nHost: localhost.evil.example.org\r\n\r\n", 421),
@@ -219,6 +240,49 @@ extension LightTests {
             try withAdmin { _, admin in
                 let answer = try admin.ask(request)
                 #expect(answer.status == status)
+            }
+        }
+
+        @Test(arguments: [
+            ("GET /users", "POST"), ("DELETE /users", "POST"), ("DELETE /", "GET, HEAD"),
+            ("POST /metrics", "GET, HEAD"),
+        ])
+        func `who asks by a wrong method is told the right one`(line: String, methods: String) throws {
+            try withAdmin { _, admin in
+                let answer = try admin.ask("\(line) HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                #expect(answer.status == 405 && answer.headers["allow"] == methods)
+            }
+        }
+
+        @Test func `who may not change a user is told what is missing`() throws {
+            func ask(_ admin: AdminClient, _ field: String) throws -> HTTPAnswer {
+                try admin.ask("POST /users HTTP/1.1\r\nHost: localhost\r\n\(field)Content-Length: 2\r\n\r\n{}")
+            }
+            try withAdmin { _, admin in
+                let without = try ask(admin, "")
+                #expect(without.status == 403 && without.text.contains("start the server with"))
+            }
+            var options = Self.options
+            options.more += ["--admin-token", "0123456789abcdef"]
+            try withAdmin(options) { _, admin in
+                let without = try ask(admin, "")
+                #expect(without.status == 401 && !without.text.contains("password"))
+                let password = Data("x:0123456789abcdef".utf8).base64EncodedString()
+                let looking = try ask(admin, "Authorization: Basic \(password)\r\n")
+                #expect(looking.status == 403 && looking.text.contains("only for looking"))
+            }
+        }
+
+        @Test func `the documents say what to do about each limit`() throws {
+            let text = try String(contentsOfFile: sourceRoot + "/docs/operations.md", encoding: .utf8)
+            let section = try #require(text.components(separatedBy: "\n### ").first { $0.hasPrefix("PandoLimitNear") })
+            let rows = section.components(separatedBy: "\n").filter { $0.hasPrefix("| `") }
+            let names = rows.flatMap { row in
+                row.components(separatedBy: " | ")[0].matches(of: #/`([a-z_]+)`/#).map { String($0.1) }
+            }
+            try withAdmin { _, admin in
+                let limits = Self.list(try admin.get("/status.json").json["limits"]).compactMap { $0["name"]?.string }
+                #expect(names.sorted() == limits.sorted())
             }
         }
 

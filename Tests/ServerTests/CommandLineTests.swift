@@ -38,7 +38,7 @@ extension LightTests {
         @Test func `programs say of which release they are`() throws {
             let log = try String(contentsOfFile: sourceRoot + "/CHANGELOG.md", encoding: .utf8)
             let version = try #require(log.firstMatch(of: #/\n## ([0-9]+\.[0-9]+\.[0-9]+)/#)).1
-            for name in ["pando-server", "pandoctl"] {
+            for name in ["pando-server", "pandoctl", "pando-client", "pando-load"] {
                 let program = try Program(named: name, ["--version"])
                 #expect(try program.waitForExit() == .code(0))
                 #expect(program.outputLines == [String(version)])

@@ -138,6 +138,36 @@ extension LightTests {
             }
         }
 
+        @Test(arguments: ["red:3780", "http://red", "red/", "[::1]:3780"])
+        func `a host is no place with a port`(host: String) throws {
+            try withFile("host: '\(host)'\nremote-host: '\(host)'\n") { path in
+                let answer = try run(["--config", path, "--check-config", "-s", "x"])
+                #expect(answer.status == .code(78))
+                #expect(answer.errors.first?.hasSuffix("the port is a setting of its own, port (-lp).") == true)
+                #expect(answer.errors.contains { $0.contains(":2:14: ") && $0.contains("remote-port (-rp).") })
+            }
+        }
+
+        @Test(arguments: ["::1", "[::1]", "fe80::1%eth0", "red.example.org", "127.0.0.1"])
+        func `a host is a name or an address`(host: String) throws {
+            let answer = try run(["--check-config", "-lh", host, "-rh", host, "-s", "x"])
+            #expect(answer.status == .code(0), "\(answer)")
+        }
+
+        @Test func `files of TLS that cannot be read are told with their places`() throws {
+            let names = ["tls-cert", "tls-key", "tls-ca", "tls-crl", "client-tls-cert", "client-tls-key"]
+            let lines = names.map { "\($0): /nobody/is/here\n" } + ["client-tls: allowed\n"]
+            try withFile(lines.joined()) { path in
+                let answer = try run(["--config", path, "--check-config"])
+                #expect(answer.status == .code(78))
+                for (index, name) in names.enumerated() {
+                    let place = "\(path):\(index + 1):\(name.count + 3): \(name): '/nobody/is/here' cannot be read"
+                    #expect(answer.errors.contains { $0.contains(place) }, "\(answer.errors)")
+                }
+                #expect(answer.errors.last == "pando-server: 6 mistakes; nothing was started")
+            }
+        }
+
         @Test func `mistakes in options alone are wrong usage`() throws {
             #expect(try run(["-lp", "abc", "--check-config"]).status == .code(64))
             #expect(try run(["--config", "/nonexistent/pando.yaml"]).status == .code(78))
@@ -165,6 +195,25 @@ extension LightTests {
                     let client = try TestClient(port: server.port)
                     try client.login()
                     _ = try server.program.errorLine("a line of that level") { $0.contains("\"level\":\"debug\"") }
+                }
+            }
+        }
+
+        @Test func `TLS that begins waits for a new start, the rest changes`() throws {
+            let files = try TLSFiles.options("red")
+            try withFile("log-level: notice\n") { path in
+                var options = ServerOptions()
+                options.more = ["--config", path]
+                try withServer(options) { server in
+                    let text =
+                        "log-level: info\nclient-tls: allowed\nclient-tls-cert: \(files[1])\n"
+                        + "client-tls-key: \(files[3])\n"
+                    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+                    server.program.signal(SIGHUP)
+                    let reloaded = try server.program.errorLine("the change") { $0.contains("configuration reloaded") }
+                    #expect(reloaded.hasSuffix("changed=log-level"), "\(reloaded)")
+                    let waiting = try server.program.errorLine("the rest") { $0.contains("only with a new start") }
+                    #expect(waiting.contains("client-tls, client-tls-cert, client-tls-key"), "\(waiting)")
                 }
             }
         }
@@ -299,7 +348,7 @@ extension LightTests {
             #expect(keys == expected)
             try withFile("sixteen characters\n") { secret in
                 let all = text.replacing(/(?m)^\#([a-z-]+:\ )/) { $0.1 }
-                    .replacing(/\/etc\/pando\/(secret|admin-token)/, with: secret)
+                    .replacing(/\/etc\/pando\/(secret|admin-token|[a-z]+\.(pem|key))/, with: secret)
                 try withFile(all) { path in
                     let answer = try run(["--config", path, "--check-config"])
                     #expect(answer.status == .code(0), "\(answer.errors)")

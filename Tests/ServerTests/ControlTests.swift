@@ -221,6 +221,37 @@ extension LightTests {
             }
         }
 
+        @Test(arguments: [
+            ["--limit-warning", "99", "--limit-critical", "10"], ["--limit-warning", "200"], ["--limit-critical", "0"],
+            ["--queue-warning=-1"], ["--certificate-warning", "3"],
+        ])
+        func `thresholds that make no sense are wrong usage`(options: [String]) throws {
+            let program = try Program(named: "pandoctl", ["check"] + options)
+            defer { program.kill9() }
+            #expect(try program.waitForExit(seconds: 30) == .code(3))
+            #expect(program.outputLines.first?.hasPrefix("PANDO UNKNOWN - wrong usage: ") == true)
+        }
+
+        @Test func `a server that drains alone says so, and closes who is left`() throws {
+            var options = Self.options
+            options.more += ["--drain-grace-ms", "3000"]
+            let server = try ServerProcess(options)
+            defer { server.kill9() }
+            let port = "\(try AdminClient(server.program).port)"
+            let client = try TestClient(port: server.port)
+            try client.login()
+            server.program.signal(SIGUSR2)
+            _ = try server.program.errorLine("the beginning") { $0.contains("notice draining") }
+            let check = try control("check", "-a", port)
+            #expect(check.lines.first?.contains("it serves no clients: it is draining") == true)
+            #expect(check.status == .code(2))
+            #expect(try control("servers", "-a", port).lines.last?.contains("draining") == true)
+            _ = try server.program.errorLine("the end") {
+                $0.contains("the time to drain is over: clients that are left are closed: left=1")
+            }
+            #expect(try server.program.waitForExit(seconds: 20) == .code(0))
+        }
+
         @Test func `a server that is drained sends its clients elsewhere, and ends`() throws {
             try withAdmin { server, _ in
                 var options = Self.options

@@ -30,6 +30,16 @@ extension LightTests {
             return Set(users.compactMap { $0["user"]?.string })
         }
 
+        @Test func `a state that begins is told apart from one that is restored`() throws {
+            try withFolder { folder in
+                for word in ["began a new state", "state restored"] {
+                    let server = try ServerProcess(options(folder))
+                    _ = try server.program.errorLine(word) { $0.contains(word) }
+                    #expect(try server.program.terminate() == .code(0))
+                }
+            }
+        }
+
         // MARK: Kills
 
         /// Clients register as fast as they are answered, and the server is killed somewhere in between. `PANDO_KILLS`

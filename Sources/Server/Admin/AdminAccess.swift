@@ -17,6 +17,9 @@ struct AdminAccess {
         digest = try token.map { token throws(CryptoError) in try Crypto.sha256(Array(token.utf8)) }
     }
 
+    /// Whoever looks has to know something.
+    var hasToken: Bool { digest != nil }
+
     func judge(_ request: HTTPRequest) -> Verdict {
         guard let digest else {
             return request.host.map(Self.isOfThisHost) ?? true ? .granted : .foreignHost

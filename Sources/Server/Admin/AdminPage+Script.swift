@@ -45,6 +45,7 @@ extension AdminPage {
           if (member.status === "unreachable") return "unreachable";
           if (member.status === "departed") return "departed";
           if (member.leaving) return "leaving";
+          if (member.draining) return "draining";
           return member.serving ? "serving" : "joining";
         }
         function isWaiting(member) {
@@ -316,8 +317,8 @@ extension AdminPage {
             find("legend").append(item);
           }
           const rest = document.createElement("span");
-          rest.textContent = "Circle: serving. Hollow: joining or leaving. Dashed square with a cross: unreachable. " +
-            "Arc: records waiting for that server. Number: its clients.";
+          rest.textContent = "Circle: serving. Hollow: joining, draining or leaving. Dashed square with a cross: " +
+            "unreachable. Arc: records waiting for that server. Number: its clients.";
           find("legend").append(rest);
         }
         const layer = { edges: make("g", {}, find("graph")), nodes: make("g", {}, find("graph")) };

@@ -60,7 +60,10 @@ enum HTTPAnswer {
 
         """
 
-    static func head(_ status: HTTPStatus, type: String, length: Length) -> [UInt8] {
+    /// - Parameter methods: those that the path takes, for who has asked by another one.
+    static func head(
+        _ status: HTTPStatus, type: String, length: Length, methods: String = "GET, HEAD"
+    ) -> [UInt8] {
         var text = "HTTP/1.1 \(status.rawValue) \(status.phrase)\r\nContent-Type: \(type)\r\n"
         switch length {
         case .bytes(let count): text += "Content-Length: \(count)\r\n"
@@ -68,7 +71,7 @@ enum HTTPAnswer {
         case .untilEnd: break
         }
         if status == .unauthorized { text += "WWW-Authenticate: Basic realm=\"pando\", charset=\"UTF-8\"\r\n" }
-        if status == .methodNotAllowed { text += "Allow: GET, HEAD\r\n" }
+        if status == .methodNotAllowed { text += "Allow: \(methods)\r\n" }
         text += "Cache-Control: no-store\r\n" + restraints + "Connection: close\r\n\r\n"
         return Array(text.utf8)
     }

@@ -94,7 +94,7 @@ struct Metric {
             .node, "registrationsUnstored", "pando_registrations_unstored_total",
             "Registrations answered although the disk had not got them, since it failed."),
         .counter(.node, "accountChanges", "pando_account_changes_total", "Users changed by operators of this server."),
-        .gauge(.node, "isServing", "pando_ready", "1 while clients are served."),
+        .gauge(.node, "isServing", "pando_ready", "1 while clients are served; 0 while the server drains."),
         .counter(
             .node, "originsForgotten", "pando_origins_forgotten_total", "Ended streams that moved into a tombstone."),
         .counter(

@@ -47,7 +47,7 @@ extension Shell {
     /// Everything that is counted. Complexity: linear in the members and the clients' table, some microseconds.
     func metrics(of reactor: borrowing Reactor) -> [UInt8] {
         var text = MetricsText()
-        let statistics = node.statistics
+        let statistics = nodeStatistics
         for metric in Metric.families {
             let values = family(metric, statistics, reactor)
             if metric.field.isEmpty {

@@ -46,10 +46,12 @@ extension Shell {
     /// does not count.
     mutating func change(_ id: ConnectionID, _ request: HTTPRequest, body: [UInt8], in reactor: inout Reactor) {
         guard admin?.access.mayChange(request) == true else {
-            return refuse(
-                id, .forbidden, to: request,
-                because: "Users are changed with a token: start the server with --admin-token-file, and say "
-                    + "Authorization: Bearer TOKEN.", in: &reactor)
+            let text =
+                admin?.access.hasToken == true
+                ? "Users are changed with Authorization: Bearer TOKEN; the token as a password is only for looking."
+                : "Users are changed with a token: start the server with --admin-token-file, and say "
+                    + "Authorization: Bearer TOKEN."
+            return refuse(id, .forbidden, to: request, because: text, in: &reactor)
         }
         guard let change = AccountChange(body: body) else {
             return refuse(

@@ -44,6 +44,8 @@ extension Shell {
             if atEnd { reactor.close(id, .peerEnded) }
             return 0
         case .malformed: refuse(id, .badRequest, in: &reactor)
+        case .complete(let request) where request.headBytes > Admin.headBytesMax:
+            refuse(id, .headTooLarge, to: request, in: &reactor)
         case .complete(let request) where isToCome(request, bytes):
             if atEnd { reactor.close(id, .peerEnded) }
             return 0
@@ -80,7 +82,7 @@ extension Shell {
         guard !request.isAmbiguous, request.host != nil || request.minorVersion == 0 else {
             return refuse(id, .badRequest, to: request, in: &reactor)
         }
-        guard request.method != .other, request.method != .post || request.path == Self.usersPath else {
+        guard request.method != .other, (request.method == .post) == (request.path == Self.usersPath) else {
             return refuse(id, .methodNotAllowed, to: request, in: &reactor)
         }
         guard !request.hasBody || isChange(request) else {
@@ -95,7 +97,10 @@ extension Shell {
         }
         switch admin?.access.judge(request) {
         case .granted: break
-        case .needsToken, nil: return refuse(id, .unauthorized, to: request, in: &reactor)
+        case .needsToken, nil:
+            // What a browser asks for is not enough to change anything.
+            let text = request.method == .post ? "A token is needed: Authorization: Bearer TOKEN." : nil
+            return refuse(id, .unauthorized, to: request, because: text, in: &reactor)
         case .foreignHost: return refuse(id, .misdirected, to: request, in: &reactor)
         }
         if request.method == .post { return change(id, request, body: body, in: &reactor) }
@@ -127,7 +132,9 @@ extension Shell {
     ) {
         let body = Array(((text ?? Self.advice(status)) + "\n").utf8)
         admin?.counts.count(status)
-        reactor.send(id, HTTPAnswer.head(status, type: HTTPAnswer.text, length: .bytes(body.count)))
+        let methods = request?.path == Self.usersPath ? "POST" : "GET, HEAD"
+        reactor.send(
+            id, HTTPAnswer.head(status, type: HTTPAnswer.text, length: .bytes(body.count), methods: methods))
         if request?.method != .head { reactor.send(id, body) }
         finishAdmin(id, in: &reactor)
     }
@@ -138,7 +145,7 @@ extension Shell {
         case .unauthorized: "A token is needed: Authorization: Bearer TOKEN, or the token as the password of any user."
         case .forbidden: "Under TLS only: https."
         case .notFound: "There are /, /healthz, /metrics, /status.json, /connections.json and /users.json."
-        case .methodNotAllowed: "GET and HEAD only; users are changed by POST to /users."
+        case .methodNotAllowed: "GET and HEAD only, and POST to /users, by which users are changed."
         case .contentTooLarge: "A request here has no body, but for a short one to /users."
         case .misdirected: "Without a token this server answers only to localhost, or to an address of it."
         case .headTooLarge: "The head of a request has \(Admin.headBytesMax) bytes at most."

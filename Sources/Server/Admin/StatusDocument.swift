@@ -10,6 +10,8 @@ struct StatusProgress {
     /// The next place in the table of members; nil before the first part.
     fileprivate var place: Int?
     fileprivate var hasMembers = false
+    /// The members that move their clients elsewhere, and then end.
+    fileprivate var draining: Set<ServerID> = []
     /// The member that lacks the oldest record, among those passed.
     fileprivate var waitedFor: Node.MemberStatus?
 
@@ -23,6 +25,7 @@ extension Shell {
     ) -> (bytes: [UInt8], isLast: Bool) {
         guard let first = progress.place else {
             progress.place = 0
+            progress.draining = Set(node.statistics.servers.filter(\.isDraining).map(\.id))
             var head = statusHead(in: reactor)
             head.open("members")
             return (head.unfinished, false)
@@ -37,7 +40,7 @@ extension Shell {
             }
             if progress.hasMembers { bytes.append(UInt8(ascii: ",")) }
             progress.hasMembers = true
-            bytes += Self.object(of: member, at: now).finished
+            bytes += Self.object(of: member, isDraining: progress.draining.contains(member.id), at: now).finished
         }
         progress.place = places.upperBound
         // Nobody else has a place behind these; a part is never empty, since this server is in the first.
@@ -70,8 +73,8 @@ extension Shell {
         document.set("process", getpid())
         document.set("time_ms", SystemClock.realtimeMilliseconds)
         document.set("uptime_ms", admin.map { now.milliseconds(since: $0.started) } ?? 0)
-        document.set("stage", node.stage.rawValue)
-        document.set("ready", node.stage == .serving)
+        document.set("stage", stageName)
+        document.set("ready", isReady)
         document.set("whole", isWhole)
         document.set("reachable", node.membership.reachable)
         document.set("unreachable", node.membership.unreachable)
@@ -183,13 +186,16 @@ extension Shell {
         return object
     }
 
-    private static func object(of member: Node.MemberStatus, at now: Instant) -> JSONObject {
+    private static func object(
+        of member: Node.MemberStatus, isDraining: Bool, at now: Instant
+    ) -> JSONObject {
         var object = JSONObject()
         object.set("id", "\(member.id)")
         object.set("address", "\(member.address)")
         object.set("status", member.status)
         object.set("self", member.isOwn)
-        object.set("serving", member.isServing)
+        object.set("serving", member.isServing && !isDraining)
+        object.set("draining", isDraining)
         object.set("leaving", member.isLeaving)
         object.set("load", member.load)
         object.set("weight", member.weight)

@@ -158,8 +158,12 @@ extension Report {
             Entry(
                 level: .error, message: "a neighbour's users differed at equal vectors: the state is sent again",
                 metadata: .server(id, address))
+        case .drained(0, 0):
+            Entry(level: .notice, message: "drained: the clients are elsewhere", metadata: [:])
         case .drained(let left, 0):
-            Entry(level: .notice, message: "drained: the clients are elsewhere", metadata: ["left": "\(left)"])
+            Entry(
+                level: .warning, message: "the time to drain is over: clients that are left are closed",
+                metadata: ["left": "\(left)"])
         case .drained(let left, let records):
             Entry(
                 level: .warning, message: "out of time to drain: some records are nowhere else",

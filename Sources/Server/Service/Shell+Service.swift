@@ -56,7 +56,7 @@ extension Shell {
     private var situation: String {
         let membership = node.membership
         let clients = connections.count(.client)
-        var text = "\(node.stage.rawValue); clients: \(clients); servers reachable: \(membership.reachable)"
+        var text = "\(stageName); clients: \(clients); servers reachable: \(membership.reachable)"
         if membership.unreachable > 0 { text += ", unreachable: \(membership.unreachable)" }
         return text
     }

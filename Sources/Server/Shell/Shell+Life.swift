@@ -133,7 +133,7 @@ extension Shell {
 
     private func statistics(of reactor: borrowing Reactor) -> [UInt8] {
         StatisticsDocument.make(
-            id: node.id, version: settings.version, node: node.statistics, reactor: reactor.statistics, shell: counts,
+            id: node.id, version: settings.version, node: nodeStatistics, reactor: reactor.statistics, shell: counts,
             closes: closes, certificates: tls.certificates, now: instant(of: reactor))
     }
 }

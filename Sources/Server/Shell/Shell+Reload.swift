@@ -51,13 +51,14 @@ struct Reloaded: Sendable {
         let isSwitched =
             (configuration.linkIdentity == nil) != (inForce.linkIdentity == nil)
             || (configuration.clientIdentity == nil) != (inForce.clientIdentity == nil)
-        guard !isSwitched else {
-            (self.settings, tls) = (.refused(["TLS begins or ends with a new start only"]), nil)
-            return
-        }
         // It is what this server was started with, or has drawn itself.
         guard configuration.secret != nil || inForce.secret == nil else {
             (self.settings, tls) = (.refused(["there is no secret any more: give it as before, or a new one"]), nil)
+            return
+        }
+        // All that TLS is made of stays together: a part of it would be another TLS that nobody has asked for.
+        guard !isSwitched else {
+            (self.settings, tls) = (settings.withTLS(of: inForce), nil)
             return
         }
         do throws(TLSError) {
@@ -65,6 +66,27 @@ struct Reloaded: Sendable {
         } catch {
             (self.settings, tls) = (.refused(["TLS cannot be set up: \(error)"]), nil)
         }
+    }
+}
+
+extension Reload {
+    /// TLS begins or ends with a new start only: the same, but its settings wait.
+    fileprivate func withTLS(of inForce: ServerConfiguration) -> Reload {
+        guard case .accepted(var configuration, let changed, let waiting) = self else { return self }
+        configuration.tlsCertificate = inForce.tlsCertificate
+        configuration.tlsKey = inForce.tlsKey
+        configuration.tlsAuthority = inForce.tlsAuthority
+        configuration.tlsRevocations = inForce.tlsRevocations
+        configuration.tlsPins = inForce.tlsPins
+        configuration.clientTLS = inForce.clientTLS
+        configuration.clientTLSCertificate = inForce.clientTLSCertificate
+        configuration.clientTLSKey = inForce.clientTLSKey
+        let names: Set = [
+            "tls-cert", "tls-key", "tls-ca", "tls-crl", "tls-pin", "client-tls", "client-tls-cert", "client-tls-key",
+        ]
+        return .accepted(
+            configuration, changed: changed.filter { !names.contains($0) },
+            waiting: changed.filter { names.contains($0) } + waiting)
     }
 }
 

@@ -38,7 +38,11 @@ extension Shell {
         }
         do {
             let count = try file.read { rows throws(FrameFault) in try node.restore(rows) }.get()
-            log.logger.notice("state restored", metadata: ["file": "\(file.path)", "rows": "\(count)"])
+            if file.isNew {
+                log.logger.notice("began a new state: there was none", metadata: ["file": "\(file.path)"])
+            } else {
+                log.logger.notice("state restored", metadata: ["file": "\(file.path)", "rows": "\(count)"])
+            }
             keeper = try StateKeeper(file, waker: waker)
         } catch let error as StateFile.Refusal {
             throw ServerFailure(error.text, exitStatus: error.exitStatus)

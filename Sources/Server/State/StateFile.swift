@@ -16,6 +16,8 @@ final class StateFile: Sendable {
     }
 
     let path: String
+    /// There was none: no server has lived with this folder.
+    let isNew: Bool
     private let connection: Mutex<Connection>
 
     /// Why a file cannot be used, with what to do about it.
@@ -38,7 +40,7 @@ final class StateFile: Sendable {
     /// Opens the file in a folder; makes both if they are missing. Reads and checks the whole file.
     init(folder: String) throws(Refusal) {
         path = folder + "/" + Self.name
-        try Self.make(folder, path)
+        isNew = try Self.make(folder, path)
         var file: OpaquePointer?
         // The path is passed as a C string that lives through the call, with a local for the result.
         let result = unsafe csq_open(path, &file)
@@ -55,11 +57,12 @@ final class StateFile: Sendable {
     }
 
     /// Secrets are hashed in it, but names are nobody else's business either.
-    private static func make(_ folder: String, _ path: String) throws(Refusal) {
+    private static func make(_ folder: String, _ path: String) throws(Refusal) -> Bool {
         // Strings are passed as C strings that live through each call.
         if unsafe mkdir(folder, 0o700) != 0, errno != EEXIST {
             throw Refusal(text: "--state-dir \(SystemError(code: errno, call: folder)): make the folder first")
         }
+        let isNew = unsafe access(path, F_OK) != 0
         let fd = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard fd >= 0 else {
             let error = SystemError(code: errno, call: path)
@@ -67,6 +70,7 @@ final class StateFile: Sendable {
                 text: "--state-dir \(error): give the folder to the user of this server, or start without it")
         }
         close(fd)
+        return isNew
     }
 
     private static func refusal(_ result: csq_result, _ path: String, _ reason: String) -> Refusal {
