@@ -250,7 +250,8 @@ final class RandomRun {
     /// Sessions go to where there are fewer, until the spread is at most 1.
     private func beEven() {
         _ = world.run(limitMilliseconds: draw.settleMilliseconds) { $0.clients.allSatisfy(\.hasFinished) }
-        let isEven = world.run(limitMilliseconds: draw.evenMilliseconds) { $0.isEven }
+        // Who is missed later would make it uneven again.
+        let isEven = world.run(limitMilliseconds: draw.evenMilliseconds) { $0.isEven && $0.knowsWhoIsGone }
         guard isEven else {
             return world.found(.notEven, "\(draw.evenMilliseconds) ms after all have come: \(world.loadText)")
         }

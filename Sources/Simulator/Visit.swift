@@ -150,14 +150,17 @@ extension History {
         guard let welcome = visit.welcomedAt, let present = visit.presence.map({ presences[$0] }),
             let life = life(of: visits[client][earlier - 1])
         else { return .loose }
-        // Half of the time, since the two servers and the client count it from different instants.
-        guard welcome <= end.time + patience / 2 else { return .loose }
+        // Half of the time, since the two servers and the client count it from different instants; they from when they
+        // sent the client on, however late it reads that.
+        let told = end.how == .redirected ? toldToGo(client, by: end.time) ?? end.time : end.time
+        guard welcome <= told + patience / 2 else { return .loose }
         if let death = lives[life].end, death <= present.start {
             return tieAfterCrash(of: life, at: death, from: visits[client][earlier - 1], to: present)
         }
         guard isCalm(from: end.time, to: welcome, changesMax: 0, among: [life, present.life]) else { return .loose }
         if end.how == .fellSilent, !hasNoticed(life, silenceSince: end.time, by: visit.start) { return .unnoticed }
-        if end.how == .left,
+        // A connection that broke on the way may break later for the server than the client dials again.
+        if end.how == .left || end.how == .broke,
             !hasNoticed(visits[client][earlier - 1], inTimeFor: visit, isSameLife: life == present.life)
         {
             return .unnoticed
@@ -176,8 +179,11 @@ extension History {
     }
 
     /// Whether a server had learnt of the end of a connection, which was on its way, when the next one's login was
-    /// answered; if that was at another server, when it asked.
+    /// answered; if that was at another server, when it asked. It knows of an end that is its own doing.
     private func hasNoticed(_ earlier: Visit, inTimeFor later: Visit, isSameLife: Bool) -> Bool {
+        if let end = earlier.end, let over = earlier.presence.flatMap({ presences[$0].end }), over < end.time {
+            return true
+        }
         guard let noticed = earlier.noticedAt, let answered = later.answeredAt else { return false }
         return noticed <= (isSameLife ? answered : later.start)
     }
@@ -192,6 +198,11 @@ extension History {
             earlier.start <= sent.time && sent.time <= later.welcomedAt ?? .max
                 && sent.place ?? later.server == later.server
         } ?? false
+    }
+
+    /// When its server sent the REDIRECT that a client heard by then.
+    func toldToGo(_ client: Int, by time: UInt64) -> UInt64? {
+        sentOn[client]?.last { $0.place == nil && $0.time <= time }?.time
     }
 
     /// Whether the server of a visit has heard of its end, and the one of a later visit as well.

@@ -30,6 +30,16 @@ extension World {
     /// P6: between servers of equal weight the spread is at most 1.
     public var isEven: Bool { Self.unevenPair(of: loads) == nil }
 
+    /// Whether servers know of all who are gone. Whose machine went off is counted until it answers, being on again, what
+    /// it is sent on its old connection; who is told of lines without their bytes never answers.
+    var knowsWhoIsGone: Bool {
+        livingServers.allSatisfy { server in
+            server.followers(in: self).allSatisfy { client, connection in
+                !clients[client].readsBytes || clients[client].listens(to: connection)
+            }
+        }
+    }
+
     /// A server that has too many, and one that has too few.
     private static func unevenPair(of loads: [Load]) -> (Load, Load)? {
         guard let most = loads.max(by: { ($0.sessions - 1) * $1.weight < ($1.sessions - 1) * $0.weight }),

@@ -97,7 +97,7 @@ extension LightTests {
             // All of it is read before any of it runs: the commands have no input.
             try program.write("{\n" + lines.joined(separator: "\n") + "\nexit 0; } < /dev/null\n")
             program.closeInput()
-            let status = try program.waitForExit(seconds: 120)
+            let status = try program.waitForExit(seconds: 300)
             let said = (program.outputLines + program.errorLines.suffix(30)).joined(separator: "\n")
             #expect(status == .code(0), "\(said)")
             if page != "README.md" { #expect(said.contains("bob heard all, once, in order")) }

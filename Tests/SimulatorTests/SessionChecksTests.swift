@@ -19,6 +19,8 @@ struct SessionChecksTests {
         var death: UInt64?
         /// When server 0 learns that the first visit has ended.
         var noticed = 5 * second
+        /// Whether server 0 ended it, rather than the client or the way.
+        var endedByServer = false
         /// The activities, sent at 2, 4.9 and 7 s, that come on each visit.
         var first = [0]
         var second = [1, 2]
@@ -57,7 +59,7 @@ struct SessionChecksTests {
                 history.endLife(0, at: death)
                 history.endPresence(0, time: death)
             }
-            history.endPresence(0, time: 5 * second - 1)
+            if end == .redirected || endedByServer { history.endPresence(0, time: 5 * second - 1) }
             history.endVisit(of: 1, end, at: 5 * second)
             history.noteEndNoticed(on: 0, at: noticed)
             history.leave(1, at: 5 * second)
@@ -87,6 +89,14 @@ struct SessionChecksTests {
         #expect(Story(name: nil, welcome: 9 * Self.second, second: []).kinds == [], "its ticket was out of date")
         #expect(Story(welcome: 6 * Self.second, second: [2]).kinds == [.lostOnTheWay], "a user may take longer")
         #expect(Story(end: .loggedOut, isRedirected: false, second: [2]).kinds == [])
+    }
+
+    @Test func `who reads late that it was sent on may come too late`() {
+        var history = Story(name: nil, second: [2]).history
+        history.sentOn[1] = [History.SentOn(time: 4 * Self.second, place: nil)]
+        #expect(Checks().violations(in: history).map(\.kind) == [.lostOnTheWay], "1.4 s of 4 s later")
+        history.sentOn[1] = [History.SentOn(time: 3 * Self.second, place: nil)]
+        #expect(Checks().violations(in: history).isEmpty)
     }
 
     @Test func `what is no longer held where it is to be fed is a stated gap`() {
@@ -145,6 +155,14 @@ struct SessionChecksTests {
         #expect(Story(end: .left, isRedirected: false, noticed: late, second: [2]).kinds == [])
         #expect(
             Story(end: .left, isRedirected: false, noticed: late, first: [0, 1], second: [1, 2]).kinds == [.repeated])
+    }
+
+    @Test func `a client may dial again before its server learns that the connection broke, unless that one ended it`()
+    {
+        var story = Story(end: .broke, isRedirected: false, noticed: 5 * Self.second + 350_000_000, second: [2])
+        #expect(story.kinds == [])
+        story.endedByServer = true
+        #expect(story.kinds == [.lostOnTheWay])
     }
 
     @Test func `a client whose machine is off is not there before its server can know that it is away`() {
