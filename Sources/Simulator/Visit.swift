@@ -151,7 +151,8 @@ extension History {
             let life = life(of: visits[client][earlier - 1])
         else { return .loose }
         // Half of the time, since the two servers and the client count it from different instants.
-        guard welcome <= end.time + patience / 2 else { return .loose }
+        let left = redirectTime(of: client, on: visits[client][earlier - 1]) ?? end.time
+        guard welcome <= left + patience / 2 else { return .loose }
         if let death = lives[life].end, death <= present.start {
             return tieAfterCrash(of: life, at: death, from: visits[client][earlier - 1], to: present)
         }
@@ -180,6 +181,13 @@ extension History {
     private func hasNoticed(_ earlier: Visit, inTimeFor later: Visit, isSameLife: Bool) -> Bool {
         guard let noticed = earlier.noticedAt, let answered = later.answeredAt else { return false }
         return noticed <= (isSameLife ? answered : later.start)
+    }
+
+    /// When the server said the REDIRECT that ended a visit. A client that stands still reads it much later, and its
+    /// ticket does not wait for that.
+    func redirectTime(of client: Int, on visit: Visit) -> UInt64? {
+        guard let end = visit.end, end.how == .redirected else { return nil }
+        return sentOn[client]?.last { $0.place == nil && visit.start <= $0.time && $0.time <= end.time }?.time
     }
 
     /// The client was told to go elsewhere and did not hear it, or said something else meanwhile: its server kept its

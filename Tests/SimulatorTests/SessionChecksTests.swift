@@ -89,6 +89,16 @@ struct SessionChecksTests {
         #expect(Story(end: .loggedOut, isRedirected: false, second: [2]).kinds == [])
     }
 
+    @Test func `a client that stands still before it reads of its ticket does not prolong it`() {
+        for (name, sentAt, kinds) in [
+            (nil, 4, [.lostOnTheWay]), (nil, 3, []), ("bob", 3, [.lostOnTheWay]),
+        ] as [(String?, UInt64, [Violation.Kind])] {
+            var history = Story(name: name, second: [2]).history
+            history.sentOn[1] = [History.SentOn(time: sentAt * Self.second, place: nil)]
+            #expect(Checks().violations(in: history).map(\.kind) == kinds)
+        }
+    }
+
     @Test func `what is no longer held where it is to be fed is a stated gap`() {
         var history = Story(second: [2]).history
         history.lives[1].noteUnfed(of: 1, 2...2, crowdedAt: 6 * Self.second, at: 6 * Self.second)
