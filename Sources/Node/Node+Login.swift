@@ -380,10 +380,13 @@ extension Node {
     private mutating func askTicket(of target: ServerID, job id: UInt64) {
         guard let job = jobs[id], let slot = sessions.slot(of: job.session) else { return }
         noteTicketsAsked(of: target)
+        // An anonymous client is taken from a server that stops like one that was there before. Who has a name may have
+        // an older session to go on from, which the target looks for at a login only: any server is a better place.
+        let isAnonymous = sessions.sessions[slot].isAnonymous
         let ticket = Unicast.TicketRequest(
-            holder: ticketHolder(slot), cause: isDraining ? .drain : .login,
-            sourceLoad: UInt32(clamping: ownBurden.load + 1),
-            sourceWeight: configuration.weight)
+            holder: ticketHolder(slot), cause: isDraining && isAnonymous ? .drain : .login,
+            sourceLoad: isDraining ? .max : UInt32(clamping: ownBurden.load + 1),
+            sourceWeight: isDraining ? 1 : configuration.weight)
         request(.requestTicket(ticket), of: target, for: id)
     }
 

@@ -217,6 +217,24 @@ import Testing
         #expect(wires.commands(second).filter { $0 != "ACTIVITY_BROADCAST" } == ["LOGIN_SUCCESS"])
     }
 
+    @Test func `who logs in where a server is about to stop goes on elsewhere from its older session`() {
+        for isNamed in [true, false] {
+            let wires = network(3)
+            let sender = wires.anonymous(at: 2, address: 9)
+            let first = wires.login("ada", at: 1)
+            wires.cutOff(first)
+            wires.post("a", by: sender)
+            wires.drop(first)
+            wires.pass(milliseconds: 100)
+            wires.nodes[0].drain(within: 60_000, at: wires.now)
+            let second = isNamed ? wires.login("ada", at: 0) : wires.anonymous(at: 0)
+            #expect(wires.commands(second) == ["LOGIN_SUCCESS", "REDIRECT"])
+            let third = isNamed ? wires.login("ada", at: 1) : wires.anonymous(at: 1)
+            wires.post("b", by: sender)
+            #expect(wires.texts(third) == (isNamed ? ["a", "b"] : ["b"]))
+        }
+    }
+
     @Test func `a session that only looks alive is detached first`() {
         for (isStalled, at) in [(true, 0), (true, 1), (false, 0), (false, 1)] {
             let wires = network(2)
