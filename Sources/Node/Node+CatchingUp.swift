@@ -95,7 +95,8 @@ extension Node {
     /// The session, which has had its LOGIN_SUCCESS, gets everything from now on, or everything that a floor does not
     /// cover. At the limit of sessions that are catching up it begins now: what it misses comes no more.
     mutating func begin(_ slot: Int, at floor: Floor? = nil) {
-        precondition(!sessions.sessions[slot].isPresent, "a session begins once")
+        let state = sessions.sessions[slot].state
+        precondition(state == .new || state == .away, "a session begins once")
         let said = takePositions(slot)
         if said != nil { beginTelling(slot) }
         // Who knows where it is knows it better than its old server.

@@ -334,7 +334,7 @@ extension Node {
                 fedLines[slot] = nil
             }
             openSession(slot, at: floor(of: slot))
-            return succeed(slot)
+            return welcome(slot)
         }
         sessions.setUser(user, of: slot)
         if tickets.unusedCount > 0, let ticket = tickets.use(ticketHolder(slot), defect: configuration.defect) {
@@ -365,10 +365,14 @@ extension Node {
 
     /// LOGIN_SUCCESS; from here on, or from its floor on, the client gets every activity.
     mutating func succeed(_ slot: Int, at floor: Floor? = nil) {
-        reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
-        guard !sessions.sessions[slot].isPresent else { return }
+        // Who was to go elsewhere has had it.
+        if sessions.sessions[slot].state != .away { welcome(slot) }
         begin(slot, at: floor)
         holdNewcomer(slot)
+    }
+
+    private mutating func welcome(_ slot: Int) {
+        reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
     }
 
     // MARK: Going elsewhere
@@ -376,10 +380,13 @@ extension Node {
     private mutating func askTicket(of target: ServerID, job id: UInt64) {
         guard let job = jobs[id], let slot = sessions.slot(of: job.session) else { return }
         noteTicketsAsked(of: target)
+        // An anonymous client is taken from a server that stops like one that was there before. Who has a name may have
+        // an older session to go on from, which the target looks for at a login only: any server is a better place.
+        let isAnonymous = sessions.sessions[slot].isAnonymous
         let ticket = Unicast.TicketRequest(
-            holder: ticketHolder(slot), cause: isDraining ? .drain : .login,
-            sourceLoad: UInt32(clamping: ownBurden.load + 1),
-            sourceWeight: configuration.weight)
+            holder: ticketHolder(slot), cause: isDraining && isAnonymous ? .drain : .login,
+            sourceLoad: isDraining ? .max : UInt32(clamping: ownBurden.load + 1),
+            sourceWeight: isDraining ? 1 : configuration.weight)
         request(.requestTicket(ticket), of: target, for: id)
     }
 
@@ -401,7 +408,7 @@ extension Node {
             return
         }
         sentOn = now
-        reply(.loginSuccess(username: sessions.user(of: slot).name.span), to: slot)
+        welcome(slot)
         if sessions.user(of: slot).claim != nil || isDraining {
             moveNewcomer(slot, ticket: ticket, to: target)
         } else {

@@ -248,10 +248,12 @@ extension Node {
             forgetMove(of: session, id)
             guard sessions.sessions[slot].state == .away else { continue }
             closeSession(slot)
-            sessions.setState(.new, of: slot)
             // What it was sent of the log until then stands before all that it is sent from now on.
             if let end = move.logEnd { sessions.setFollowedFrom(end, of: slot) }
-            begin(slot, at: move.floor)
+            // Who has only just logged in may be owed what an older session was not shown; nothing can be looked for
+            // while something else is asked for the client.
+            let isNew = move.cause == .login && !sessions.sessions[slot].hasJob
+            if isNew { stay(slot, at: move.floor) } else { begin(slot, at: move.floor) }
         }
     }
 

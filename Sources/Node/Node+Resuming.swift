@@ -77,9 +77,7 @@ extension Node {
     ///
     /// - Parameter floor: where it begins if there is no older session.
     mutating func stay(_ slot: Int, at floor: Floor? = nil) {
-        guard keepsSessions, !sessions.sessions[slot].isPresent, let claim = sessions.user(of: slot).claim else {
-            return succeed(slot, at: floor)
-        }
+        guard keepsSessions, let claim = sessions.user(of: slot).claim else { return succeed(slot, at: floor) }
         if let entry = takeDetached(claim) { return succeed(slot, at: entry.floor) }
         var job = SessionJob(session: sessions.id(of: slot), kind: .login, stage: .resuming, name: [], secret: [])
         if sessions.user(of: slot).sessions > 1 {

@@ -150,10 +150,9 @@ extension History {
         guard let welcome = visit.welcomedAt, let present = visit.presence.map({ presences[$0] }),
             let life = life(of: visits[client][earlier - 1])
         else { return .loose }
-        // Half of the time, since the two servers and the client count it from different instants; they from when they
-        // sent the client on, however late it reads that.
-        let told = end.how == .redirected ? toldToGo(client, by: end.time) ?? end.time : end.time
-        guard welcome <= told + patience / 2 else { return .loose }
+        // Half of the time, since the two servers and the client count it from different instants.
+        let left = redirectTime(of: client, on: visits[client][earlier - 1]) ?? end.time
+        guard welcome <= left + patience / 2 else { return .loose }
         if let death = lives[life].end, death <= present.start {
             return tieAfterCrash(of: life, at: death, from: visits[client][earlier - 1], to: present)
         }
@@ -188,6 +187,13 @@ extension History {
         return noticed <= (isSameLife ? answered : later.start)
     }
 
+    /// When the server said the REDIRECT that ended a visit. A client that stands still reads it much later, and its
+    /// ticket does not wait for that.
+    func redirectTime(of client: Int, on visit: Visit) -> UInt64? {
+        guard let end = visit.end, end.how == .redirected else { return nil }
+        return sentOn[client]?.last { $0.place == nil && visit.start <= $0.time && $0.time <= end.time }?.time
+    }
+
     /// The client was told to go elsewhere and did not hear it, or said something else meanwhile: its server kept its
     /// place for whoever turns up next as that user, or from that address. Or it was not told yet, and turns up where
     /// it is expected.
@@ -198,11 +204,6 @@ extension History {
             earlier.start <= sent.time && sent.time <= later.welcomedAt ?? .max
                 && sent.place ?? later.server == later.server
         } ?? false
-    }
-
-    /// When its server sent the REDIRECT that a client heard by then.
-    func toldToGo(_ client: Int, by time: UInt64) -> UInt64? {
-        sentOn[client]?.last { $0.place == nil && $0.time <= time }?.time
     }
 
     /// Whether the server of a visit has heard of its end, and the one of a later visit as well.

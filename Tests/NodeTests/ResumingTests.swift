@@ -189,6 +189,52 @@ import Testing
         #expect(wires.texts(wires.login("ada", at: 1)).isEmpty)
     }
 
+    @Test(arguments: [false, true])
+    func `who is to be sent on at its login, and cannot go, goes on from its older session`(isBusy: Bool) {
+        let wires = network(3)
+        let others = (0..<3).map { wires.anonymous(at: $0) }
+        let first = wires.login("ada", at: 2)
+        wires.cutOff(first)
+        wires.post("a", by: others[0])
+        wires.drop(first)
+        wires.drop(others[1])
+        wires.pass(milliseconds: 100)
+        wires.hold(1, 0)
+        let second = wires.login("ada", at: 0)
+        for _ in 0..<9 where wires.nodes[0].moves.all.first?.stage != .handingOver { wires.deliverOne(1, 0) }
+        #expect(wires.nodes[0].moves.all.first?.stage == .handingOver)
+        wires.post("b", by: others[0])
+        wires.post("c", as: "ada", by: second)
+        wires.pass(milliseconds: 100)
+        // Nothing else is asked for a client at the same time.
+        if isBusy { wires.say(#"{"command":"LOGIN","username":"nobody","secret":"s"}"#, by: second) }
+        wires.kill(1)
+        let id = wires.clients[second].id
+        while wires.nodes[0].statistics.movesFailed == 0 { wires.pass(milliseconds: 10) }
+        #expect(wires.nodes[0].sessions.slot(of: id).map { wires.nodes[0].sessions.sessions[$0].hasJob } == isBusy)
+        wires.post("d", by: others[0])
+        #expect(wires.texts(second) == (isBusy ? ["b", "c", "d"] : ["a", "b", "c", "d"]))
+        #expect(wires.commands(second).filter { $0 != "ACTIVITY_BROADCAST" } == ["LOGIN_SUCCESS"])
+    }
+
+    @Test func `who logs in where a server is about to stop goes on elsewhere from its older session`() {
+        for isNamed in [true, false] {
+            let wires = network(3)
+            let sender = wires.anonymous(at: 2, address: 9)
+            let first = wires.login("ada", at: 1)
+            wires.cutOff(first)
+            wires.post("a", by: sender)
+            wires.drop(first)
+            wires.pass(milliseconds: 100)
+            wires.nodes[0].drain(within: 60_000, at: wires.now)
+            let second = isNamed ? wires.login("ada", at: 0) : wires.anonymous(at: 0)
+            #expect(wires.commands(second) == ["LOGIN_SUCCESS", "REDIRECT"])
+            let third = isNamed ? wires.login("ada", at: 1) : wires.anonymous(at: 1)
+            wires.post("b", by: sender)
+            #expect(wires.texts(third) == (isNamed ? ["a", "b"] : ["b"]))
+        }
+    }
+
     @Test func `a session that only looks alive is detached first`() {
         for (isStalled, at) in [(true, 0), (true, 1), (false, 0), (false, 1)] {
             let wires = network(2)
