@@ -46,7 +46,7 @@ extension Checks {
                 atLogin = visit.presence == nil ? atLogin + 1 : 0
                 if atLogin > Self.redirectsMax { note("for the \(atLogin). time at one login") }
                 // By the time that the client hears of it the server may have started again.
-                let sent = history.sentOn[client]?.last { $0.place == nil && $0.time <= end.time }?.time ?? end.time
+                let sent = history.sentOn[client]?.last { $0.isTold && $0.time <= end.time }?.time ?? end.time
                 if history.hasStarted(visit.server, since: askedAt, before: sent) { sentAt = nil }
                 let wasDraining = history.wasDraining(visit.server, sent)
                 if let sentAt, end.time < sentAt + history.restTime, !wasDraining {
