@@ -159,6 +159,10 @@ struct Whereabouts: Sendable {
         count -= before - list.count
     }
 
+    func isGone(_ number: UInt64, from server: ServerID) -> Bool {
+        gone.contains(Gone(server: server, number: number))
+    }
+
     /// The session has gone on elsewhere: whatever else comes of it is older.
     mutating func noteGone(_ number: UInt64, from server: ServerID, of claim: ClaimID) {
         remove(number, at: server, of: claim)

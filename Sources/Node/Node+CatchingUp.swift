@@ -61,6 +61,10 @@ extension Node {
             })
     }
 
+    /// Forgotten streams that floors name at most: what a floor has room for beside as many members, however few of
+    /// them this server may know at a time. The fewer those are, the more are forgotten.
+    static let forgottenMax = Floor.positionsMax / 2
+
     /// As many floors name always: a part of the network that was away has still got them.
     private static let forgottenAlways = 64
 
@@ -77,7 +81,7 @@ extension Node {
     mutating func noteForgotten(_ position: StreamPosition) {
         dropLongForgotten()
         recentlyForgotten.append((position, now))
-        let isFull = recentlyForgotten.count > configuration.limits.members
+        let isFull = recentlyForgotten.count > Self.forgottenMax
         noteLimit("streams that were forgotten lately", isReached: isFull)
         if isFull { recentlyForgotten.removeFirst() }
     }

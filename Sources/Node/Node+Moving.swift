@@ -330,9 +330,12 @@ extension Node {
         counters.ticketsUsed += 1
         // Draining takes no account of it, and is none: who has to leave a server is not to wait for a better place.
         if ticket.cause != .drain { sessions.setMoved(at: seconds, of: slot) }
-        guard let handOver = ticket.handOver else { return stay(slot) }
+        // If the session has gone on elsewhere meanwhile, its floor is used, and says nothing of where its client is.
+        guard let handOver = ticket.handOver, !whereabouts.isGone(handOver.session, from: ticket.source) else {
+            return stay(slot)
+        }
         if case .claim(let claim) = ticket.holder {
-            noteArrival(of: claim, from: ticket.source, number: handOver.session)
+            noteGoneOn(handOver.session, from: ticket.source, of: claim)
             newcomers.append(
                 Newcomer(
                     session: sessions.id(of: slot), source: ticket.source, ticket: ticket.request, after: ticket.after,
@@ -342,8 +345,8 @@ extension Node {
         if ticket.cause == .login { stay(slot, at: handOver.floor) } else { succeed(slot, at: handOver.floor) }
     }
 
-    /// Everybody forgets where the session was.
-    mutating func noteArrival(of claim: ClaimID, from source: ServerID, number: UInt64) {
+    /// Everybody forgets where the session was: its floor is used, be it from its server, from a ticket or by a guess.
+    mutating func noteGoneOn(_ number: UInt64, from source: ServerID, of claim: ClaimID) {
         guard number > 0, keepsSessions else { return }
         whereabouts.noteGone(number, from: source, of: claim)
         tell(

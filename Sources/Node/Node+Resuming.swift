@@ -93,7 +93,7 @@ extension Node {
     private mutating func takeDetached(_ claim: ClaimID) -> DetachedSessions.Entry? {
         guard let entry = detached.take(claim) else { return nil }
         counters.sessionsResumed += 1
-        tell(.sessionClosed, SessionRecord(number: entry.number), of: claim)
+        noteGoneOn(entry.number, from: id, of: claim)
         return entry
     }
 
@@ -193,7 +193,7 @@ extension Node {
         counters.sessionsResumed += 1
         counters.floorsGuessed += 1
         // Each floor is used once: its server cannot say that it is.
-        noteArrival(of: claim, from: place.server, number: place.number)
+        noteGoneOn(place.number, from: place.server, of: claim)
         guard !place.isDetached else { return place.floor }
         return members[server].reached.floors(since: place.since).reduce(place.floor) { union($0, $1) }
     }
@@ -203,7 +203,7 @@ extension Node {
     /// Another server has a login of the claim, and this one is known to have a session of it.
     mutating func takeFloor(_ claim: ClaimID, number: UInt64, for taker: DetachedSessions.Taker) {
         if let (isFirst, floor) = detached.take(number, by: taker) {
-            if isFirst { tell(.sessionClosed, SessionRecord(number: number), of: claim) }
+            if isFirst { noteGoneOn(number, from: id, of: claim) }
             return post(.floorTaken(.floor(floor)), to: taker.server, request: taker.request)
         }
         let slot = sessions.slots(of: claim).first { sessions.number(of: $0) == number }
@@ -296,7 +296,7 @@ extension Node {
             case .move(let move): if isStalled || isBehind { leaveOut(id, of: move) }
             case .server(let taker, let claim, let number):
                 if let (isFirst, floor) = detached.take(number, by: taker) {
-                    if isFirst { tell(.sessionClosed, SessionRecord(number: number), of: claim) }
+                    if isFirst { noteGoneOn(number, from: self.id, of: claim) }
                     post(.floorTaken(.floor(floor)), to: taker.server, request: taker.request)
                 } else {
                     let isAlive = sessions.slot(of: id) != nil

@@ -80,8 +80,10 @@ public struct History: Sendable {
 
     struct SentOn: Sendable {
         var time: UInt64
-        /// The server that expected a client that was told nothing. One that was told is not known to be anywhere.
-        var place: Int?
+        /// The server that expected the client.
+        var target: Int
+        /// A REDIRECT was sent; else the client was to be sent on.
+        var isTold: Bool
     }
 
     public struct RecordPlace: Sendable, Hashable {

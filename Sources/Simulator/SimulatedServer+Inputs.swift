@@ -210,8 +210,9 @@ extension SimulatedServer {
         guard sockets[slot]?.role == .client, case .client(let client) = peer(slot, in: world),
             let target = node.expectedBy(sessionID(slot)), let life = world.lifeOf[target]
         else { return }
-        let place = world.history.lives[life].server
-        world.history.sentOn[client, default: []].append(History.SentOn(time: world.now, place: place))
+        let server = world.history.lives[life].server
+        world.history.sentOn[client, default: []].append(
+            History.SentOn(time: world.now, target: server, isTold: false))
     }
 
     private func checked(_ consumed: Int, of count: Int, in world: World) -> Int {

@@ -116,7 +116,10 @@ extension SimulatedServer {
 
     private func noteReply(_ line: [UInt8], to client: Int, on slot: Int, in world: World) {
         switch world.reader.read(line) {
-        case .redirect: world.history.sentOn[client, default: []].append(History.SentOn(time: world.now, place: nil))
+        case .redirect(let address):
+            guard let target = world.server(at: address) else { return }
+            world.history.sentOn[client, default: []].append(
+                History.SentOn(time: world.now, target: target, isTold: true))
         case .loginSuccess:
             guard let socket = sockets[slot], world.clients[client].listens(to: socket.connection) else { return }
             world.history.noteAnswer(to: client, visit: world.clients[client].session, at: world.now)

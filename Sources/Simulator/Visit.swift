@@ -191,19 +191,31 @@ extension History {
     /// ticket does not wait for that.
     func redirectTime(of client: Int, on visit: Visit) -> UInt64? {
         guard let end = visit.end, end.how == .redirected else { return nil }
-        return sentOn[client]?.last { $0.place == nil && visit.start <= $0.time && $0.time <= end.time }?.time
+        return sentOn[client]?.last { $0.isTold && visit.start <= $0.time && $0.time <= end.time }?.time
     }
 
     /// The client was told to go elsewhere and did not hear it, or said something else meanwhile: its server kept its
-    /// place for whoever turns up next as that user, or from that address. Or it was not told yet, and turns up where
-    /// it is expected.
+    /// place for whoever turns up next as that user. Or it turns up where it is expected, told or not.
     private func wasSentOn(_ client: Int, from earlier: Visit, to later: Visit) -> Bool {
         // A server that empties itself, and leaves when its time is up, has begun to send everybody on.
         if let end = earlier.end, end.how == .broke, wasDraining(earlier.server, end.time) { return true }
         return sentOn[client]?.contains { sent in
             earlier.start <= sent.time && sent.time <= later.welcomedAt ?? .max
-                && sent.place ?? later.server == later.server
+                && (sent.target == later.server || sent.isTold && clientNames[client] != nil)
         } ?? false
+    }
+
+    /// The visit on which a client without a name was sent on to the server of a later one. It is known by its address
+    /// alone: until its ticket is out of date it is taken for who is expected there, wherever it has been since. (Who
+    /// has a name is known to have gone on elsewhere.)
+    private func visitExpected(on number: Int, of client: Int) -> Int? {
+        let visit = visits[client][number - 1]
+        guard clientNames[client] == nil, let answered = visit.answeredAt,
+            let sent = sentOn[client]?.first(where: {
+                $0.target == visit.server && $0.time <= answered && answered <= $0.time + ticketTime
+            })
+        else { return nil }
+        return visits[client][..<(number - 1)].lastIndex { $0.start <= sent.time }.map { $0 + 1 }
     }
 
     /// Whether the server of a visit has heard of its end, and the one of a later visit as well.
@@ -263,8 +275,8 @@ extension History {
     }
 
     /// Whether a client may be shown on a visit what its server had delivered before it was present: it was on the same
-    /// visit before, until its server meant to send it elsewhere; or on an earlier one, to which this one is tied for
-    /// all that the server knows.
+    /// visit before, until its server meant to send it elsewhere; or on an earlier one, to which this one is tied, or
+    /// may be, for all that the server knows.
     func mayBeOwed(_ record: RecordPlace, on number: Int, of client: Int) -> Bool {
         var present = number
         while visits[client].indices.contains(present - 1) {
@@ -274,7 +286,8 @@ extension History {
             guard let life = life(of: visit), let delivered = lives[life].deliveredAt(record), delivered < start else {
                 return true
             }
-            guard tie(of: present, of: client) != .none, let earlier = visitBefore(present, of: client) else {
+            let tied = tie(of: present, of: client) == .none ? nil : visitBefore(present, of: client)
+            guard let earlier = [tied, visitExpected(on: present, of: client)].compactMap(\.self).min() else {
                 return false
             }
             present = earlier

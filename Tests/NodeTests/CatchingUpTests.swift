@@ -82,12 +82,16 @@ import Testing
         #expect(desk.node.floor(shown: desk.node.store.delivered).positions.map(\.seq) == Array(37...100))
     }
 
+    /// However few members a server may know at a time.
     @Test func `of too many forgotten streams the first are named no more`() {
         let desk = Desk { $0.limits.members = 8 }
-        for stream in 1...9 as ClosedRange<UInt64> {
+        let last = UInt64(Node.forgottenMax)
+        for stream in 1...last {
             desk.node.noteForgotten(StreamPosition(origin: Peers.id(stream), seq: stream))
         }
-        #expect(desk.node.floor(shown: desk.node.store.delivered).positions.map(\.seq) == Array(2...9))
+        #expect(desk.node.floor(shown: desk.node.store.delivered).positions.map(\.seq) == Array(1...last))
+        desk.node.noteForgotten(StreamPosition(origin: Peers.id(last + 1), seq: last + 1))
+        #expect(desk.node.floor(shown: desk.node.store.delivered).positions.map(\.seq) == Array(2...last + 1))
     }
 
     @Test func `the floor of a live session is what was delivered here`() {

@@ -252,6 +252,29 @@ import Testing
         #expect(wires.nodes[2].whereabouts.places(of: claim).map(\.server) == [wires.nodes[1].id])
     }
 
+    /// Its client has not heard that it was to go there, and turns up there all the same.
+    @Test(arguments: [0, 2]) func `a moved session that has gone on elsewhere does not go on at the target as well`(
+        elsewhere: Int
+    ) {
+        let wires = Wires.network(3) { $0.timing.resumeWindow = 60_000 }
+        wires.drop(wires.register("ada", at: 0))
+        wires.pass(milliseconds: 200)
+        let sender = wires.anonymous(at: 1, address: 9)
+        let ada = wires.login("ada", at: 0)
+        move(ada, to: 1, in: wires)
+        wires.post("a", by: sender)
+        wires.drop(ada)
+        wires.pass(milliseconds: 200)
+        let second = wires.login("ada", at: elsewhere)
+        wires.pass(milliseconds: 200)
+        #expect(wires.texts(second) == ["a"])
+        wires.say(#"{"command":"LOGOUT"}"#, by: second)
+        wires.pass(milliseconds: 200)
+        let third = wires.login("ada", at: 1)
+        wires.post("b", by: sender)
+        #expect(wires.texts(third) == ["b"])
+    }
+
     @Test func `a session that went on before its client was told to go leaves no place`() throws {
         for isTaken in [false, true] {
             let wires = Wires.network(2) { $0.timing.resumeWindow = 60_000 }

@@ -96,7 +96,7 @@ struct SessionChecksTests {
             (nil, 4, [.lostOnTheWay]), (nil, 3, []), ("bob", 3, [.lostOnTheWay]),
         ] as [(String?, UInt64, [Violation.Kind])] {
             var history = Story(name: name, second: [2]).history
-            history.sentOn[1] = [History.SentOn(time: sentAt * Self.second, place: nil)]
+            history.sentOn[1] = [History.SentOn(time: sentAt * Self.second, target: 1, isTold: true)]
             #expect(Checks().violations(in: history).map(\.kind) == kinds)
         }
     }
@@ -123,10 +123,28 @@ struct SessionChecksTests {
         #expect(story.kinds == [], "its server was dead when it said LOGOUT")
         var history = Story(name: nil, end: .fellSilent, isRedirected: false, second: [1, 2]).history
         #expect(Checks().violations(in: history).map(\.kind) == [.shownOld])
-        history.sentOn[1] = [History.SentOn(time: 5 * Self.second + 1, place: nil)]
-        #expect(Checks().violations(in: history).isEmpty, "its address had a ticket")
-        history.sentOn[1] = [History.SentOn(time: 5 * Self.second + 1, place: 0)]
-        #expect(Checks().violations(in: history).map(\.kind) == [.shownOld], "it had one at another server")
+        for isTold in [true, false] {
+            history.sentOn[1] = [History.SentOn(time: 5 * Self.second + 1, target: 1, isTold: isTold)]
+            #expect(Checks().violations(in: history).isEmpty, "its address had a ticket")
+            history.sentOn[1] = [History.SentOn(time: 5 * Self.second + 1, target: 0, isTold: isTold)]
+            #expect(Checks().violations(in: history).map(\.kind) == [.shownOld], "it had one at another server")
+        }
+    }
+
+    @Test func `whoever comes from an address is taken for who is expected from it, as long as its ticket is good`() {
+        let second = Self.second
+        var history = Story(name: nil, end: .left, isRedirected: false, second: []).history
+        // It was on another visit in between.
+        var visit = Visit(server: 0, isRedirected: false, start: 5 * second)
+        (visit.answeredAt, visit.welcomedAt, visit.end) = (5 * second, 5 * second, (.left, 5 * second))
+        history.visits[1].insert(visit, at: 1)
+        history.presences[1].session = 3
+        for number in [1, 2] { history.receive(0, number, by: 1, at: 7 * second + 400_000_000, session: 3) }
+        #expect(Checks().violations(in: history).map(\.kind) == [.shownOld])
+        history.sentOn[1] = [History.SentOn(time: 2 * second, target: 1, isTold: true)]
+        #expect(Checks().violations(in: history).isEmpty)
+        history.ticketTime = 3 * second
+        #expect(Checks().violations(in: history).map(\.kind) == [.shownOld], "its ticket was out of date")
     }
 
     @Test func `a LOGOUT that was not heard is none`() {

@@ -12,7 +12,7 @@ extension RecordKind {
 ///
 /// - `sessionOpened`: the session's number, and what it had been shown, as far as that is beyond the server's last
 ///   `sessionsReached`.
-/// - `sessionMoved`: a session of another server has come here; its server and its number there are the one position.
+/// - `sessionMoved`: a session has gone on from its floor; its server and its number there are the one position.
 /// - `sessionDetached`: number and whole floor.
 /// - `sessionClosed`: the number; the floor is empty.
 /// - `sessionsReached`: no claim, number 0; the floor that covers nothing which some named session here may lack.
