@@ -30,8 +30,8 @@ extension World {
     /// P6: between servers of equal weight the spread is at most 1.
     public var isEven: Bool { Self.unevenPair(of: loads) == nil }
 
-    /// Whether servers know of all who are gone. Whose machine went off is counted until it answers, being on again, what
-    /// it is sent on its old connection; who is told of lines without their bytes never answers.
+    /// Whether servers know of all who are gone. Whose machine went off is counted until it answers, being on again,
+    /// what it is sent on its old connection; who is told of lines without their bytes never answers.
     var knowsWhoIsGone: Bool {
         livingServers.allSatisfy { server in
             server.followers(in: self).allSatisfy { client, connection in
