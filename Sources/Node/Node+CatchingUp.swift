@@ -204,8 +204,10 @@ extension Node {
             for stream in servers.indices
             where feed(stream, to: index, until: end, isReached: isReached) { isProgress = true }
             // What follows something that is no longer held comes when nothing else is left: nobody knows what that
-            // followed. Dependencies in a circle are a faulty peer's: order yields to reach.
-            for order in [FeedOrder.owed, .none] where !isProgress && (order == .owed || isReached) {
+            // followed. What follows something that may still come waits for as long as the session waits anyhow.
+            // Dependencies in a circle are a faulty peer's: order yields to reach.
+            for order in [FeedOrder.owedOrComing, .owed, .none] where !isProgress {
+                guard order == .owedOrComing || isReached else { break }
                 for stream in servers.indices where !isProgress && lacks(stream, index) {
                     isProgress = feed(
                         stream, to: index, until: outbox.bytes.count + 1, isReached: isReached, in: order)
@@ -275,18 +277,20 @@ extension Node {
     }
 
     /// After which others a record is fed.
-    private enum FeedOrder {
+    private enum FeedOrder: Comparable {
         case none
         /// After its sender's activity before it, from elsewhere, if that is still owed.
         case owed
+        /// The same, and not yet if that is not delivered here and may come.
+        case owedOrComing
         /// The same, and not yet if the session was owed that and it is no longer held.
-        case owedOrMissed
+        case owedOrComingOrMissed
     }
 
     /// Feeds records of one stream, up to one that has to wait. A numbered one may be a repetition of what the session
     /// was shown elsewhere, and waits until that is here. Returns whether there was one.
     private mutating func feed(
-        _ stream: Int, to index: Int, until end: Int, isReached: Bool, in order: FeedOrder = .owedOrMissed
+        _ stream: Int, to index: Int, until end: Int, isReached: Bool, in order: FeedOrder = .owedOrComingOrMissed
     ) -> Bool {
         let first = feeding.feeds[index].shown[stream]
         while lacks(stream, index), outbox.bytes.count < end {
@@ -320,11 +324,15 @@ extension Node {
         fedLines.change(slot, otherwise: FedLines()) { $0.append(line.count, stream: stream, seq: seq) }
     }
 
-    /// Whether what follows this record has to wait.
+    /// Whether what follows this record has to wait. A server that has just joined shows what follows a record to those
+    /// who were owed it elsewhere; that record may come later, or the news of its stream.
     private func waits(for position: StreamPosition, _ index: Int, in order: FeedOrder) -> Bool {
-        guard order != .none, let stream = servers.index(of: position.origin) else { return false }
-        if order == .owedOrMissed, feeding.feeds[index].missed[stream].contains(position.seq) { return true }
-        return feeding.feeds[index].shown[stream] < position.seq && position.seq <= store.streams[stream].delivered
+        guard order > .none else { return false }
+        let mayCome = order > .owed && !isDelivered(position)
+        guard let stream = servers.index(of: position.origin) else { return mayCome }
+        if order > .owedOrComing, feeding.feeds[index].missed[stream].contains(position.seq) { return true }
+        return feeding.feeds[index].shown[stream] < position.seq
+            && (position.seq <= store.streams[stream].delivered || mayCome)
     }
 
     /// What the session is owed is not held any more: a stated gap.

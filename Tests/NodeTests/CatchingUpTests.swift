@@ -198,6 +198,34 @@ import Testing
         #expect(desk.fed[client] == [#"{"text":"x"}"#, #"{"text":"first"}"#, #"{"text":"second"}"#])
     }
 
+    /// Who has just joined takes over what was delivered elsewhere, and may learn of a stream later than of what follows
+    /// it.
+    @Test(arguments: [false, true]) func `an activity is fed after one that comes later than it`(isKnown: Bool) throws {
+        let desk = Desk()
+        let claim = ClaimID(stamp: 1, origin: Peers.id(1), counter: 1)
+        let (one, two, three) = (Peers.id(1), Peers.id(2), Peers.id(3))
+        let link = desk.join(two, at: Peers.address(2))
+        desk.say(Peers.records(two, from: 1, ["x"]), over: link)
+        desk.say(Peers.records(three, from: 1, ["y"]), over: link)
+        // What the session waits for, and what nobody is shown here.
+        desk.node.store.silence(try #require(desk.node.servers.index(of: three)), through: 2)
+        desk.node.store.silence(try #require(desk.node.servers.index(of: two)), through: 2)
+        desk.say(
+            Peers.records(two, from: 2, ["second"], claim: claim, dependency: StreamPosition(origin: one, seq: 2)),
+            over: link)
+        if isKnown { desk.say(Peers.records(one, from: 1, ["z"]), over: link) }
+        let client = desk.connect()
+        let slot = try #require(desk.node.sessions.slot(of: client))
+        desk.node.sessions.setUser(SessionTable.anonymous, of: slot)
+        desk.node.begin(slot, at: Floor())
+        desk.settle()
+        if !isKnown { desk.say(Peers.records(one, from: 1, ["z"]), over: link) }
+        desk.say(Peers.records(one, from: 2, ["first"], claim: claim), over: link)
+        desk.node.clientHasRoom(client, at: desk.now)
+        desk.settle()
+        #expect(desk.fed[client]?.suffix(2) == ["first", "second"].map { ##"{"text":"\##($0)"}"## })
+    }
+
     /// What one activity follows by way of another is not known any more when that one is gone.
     @Test func `an activity whose forerunner is gone is fed when nothing else is left`() {
         let desk = Desk()
