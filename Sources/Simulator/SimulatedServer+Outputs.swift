@@ -151,8 +151,8 @@ extension SimulatedServer {
         if let replied = sockets[slot]?.repliedAt, replied < world.now { world.rareStates[.floorAhead] += 1 }
         guard case .client(let index) = peer(slot, in: world) else { return }
         beginPresence(slot, readsBytes: world.clients[index].readsBytes, in: world)
-        guard let presence = sockets[slot]?.presence else { return }
-        guard world.history.presences[presence].readsBytes else {
+        // Who listens no longer is sent the bytes all the same, and may answer that nobody is there.
+        if let presence = sockets[slot]?.presence, !world.history.presences[presence].readsBytes {
             sockets[slot]?.followedFrom = publishedBytes
             return
         }

@@ -162,7 +162,8 @@ extension History {
         if end.how == .left || end.how == .broke,
             !hasNoticed(visits[client][earlier - 1], inTimeFor: visit, isSameLife: life == present.life)
         {
-            return .unnoticed
+            // A break may be noticed just in time all the same: then what was not acknowledged comes again.
+            return end.how == .left ? .unnoticed : .loose
         }
         guard end.how == .broke else { return .exact }
         // A client that has just gone on reading may have got what was handed out long before.

@@ -181,6 +181,9 @@ struct SessionChecksTests {
     {
         var story = Story(end: .broke, isRedirected: false, noticed: 5 * Self.second + 350_000_000, second: [2])
         #expect(story.kinds == [])
+        (story.first, story.second) = ([0, 1], [1, 2])
+        #expect(story.kinds == [], "or just in time, and not how much had come")
+        (story.first, story.second) = ([0], [2])
         story.endedByServer = true
         #expect(story.kinds == [.lostOnTheWay])
     }
