@@ -122,7 +122,7 @@ struct Whereabouts: Sendable {
     /// The same, as a ring.
     private var goneInOrder: [Gone] = []
     private var nextGone = 0
-    /// As many as may be detached at one server.
+    /// As many as may be detached at one server. Of one that is no longer among them a ticket is good again.
     static let goneMax = 4096
     private let limit: Int
 

@@ -329,10 +329,16 @@ extension Node {
     private func waits(for position: StreamPosition, _ index: Int, in order: FeedOrder) -> Bool {
         guard order > .none else { return false }
         let mayCome = order > .owed && !isDelivered(position)
-        guard let stream = servers.index(of: position.origin) else { return mayCome }
+        guard let stream = servers.index(of: position.origin) else {
+            return mayCome && !isShown(position, among: feeding.feeds[index].unknown)
+        }
         if order > .owedOrComing, feeding.feeds[index].missed[stream].contains(position.seq) { return true }
         return feeding.feeds[index].shown[stream] < position.seq
             && (position.seq <= store.streams[stream].delivered || mayCome)
+    }
+
+    private func isShown(_ position: StreamPosition, among positions: [StreamPosition]) -> Bool {
+        positions.contains { $0.origin == position.origin && $0.seq >= position.seq }
     }
 
     /// What the session is owed is not held any more: a stated gap.

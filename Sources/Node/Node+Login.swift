@@ -144,6 +144,8 @@ extension Node {
         // It was closed meanwhile (its claim lost, or this server leaves) and has had its last reply.
         guard sessions.sessions[slot].state != .closing else { return nil }
         outbox.append(.resume(job.session))
+        // It was sent elsewhere meanwhile, and asks again there. What else it has said here counts.
+        guard sessions.sessions[slot].state != .redirected else { return nil }
         return (job, slot)
     }
 

@@ -247,6 +247,11 @@ extension Node {
             guard let slot = sessions.slot(of: session), sessions.move(of: slot) == id else { continue }
             forgetMove(of: session, id)
             guard sessions.sessions[slot].state == .away else { continue }
+            // The target may have its floor all the same, and never hear that nobody comes.
+            if phase == .serving, case .claim(let claim) = move.holder {
+                if sessions.number(of: slot) == move.session { sessions.setNumber(0, of: slot) }
+                noteGoneOn(move.session, from: self.id, of: claim)
+            }
             closeSession(slot)
             // What it was sent of the log until then stands before all that it is sent from now on.
             if let end = move.logEnd { sessions.setFollowedFrom(end, of: slot) }
@@ -330,16 +335,17 @@ extension Node {
         counters.ticketsUsed += 1
         // Draining takes no account of it, and is none: who has to leave a server is not to wait for a better place.
         if ticket.cause != .drain { sessions.setMoved(at: seconds, of: slot) }
-        // If the session has gone on elsewhere meanwhile, its floor is used, and says nothing of where its client is.
-        guard let handOver = ticket.handOver, !whereabouts.isGone(handOver.session, from: ticket.source) else {
-            return stay(slot)
-        }
-        if case .claim(let claim) = ticket.holder {
-            noteGoneOn(handOver.session, from: ticket.source, of: claim)
+        guard let handOver = ticket.handOver else { return stay(slot) }
+        if case .claim = ticket.holder {
             newcomers.append(
                 Newcomer(
                     session: sessions.id(of: slot), source: ticket.source, ticket: ticket.request, after: ticket.after,
                     deadline: now.adding(milliseconds: Self.arrivalPatience)))
+        }
+        // If the session has gone on elsewhere meanwhile, its floor is used, and says nothing of where its client is.
+        guard !whereabouts.isGone(handOver.session, from: ticket.source) else { return stay(slot) }
+        if case .claim(let claim) = ticket.holder {
+            noteGoneOn(handOver.session, from: ticket.source, of: claim)
         }
         // Who was sent on at its login may have been here or elsewhere before.
         if ticket.cause == .login { stay(slot, at: handOver.floor) } else { succeed(slot, at: handOver.floor) }

@@ -150,17 +150,27 @@ extension Node {
     }
 
     private mutating func resume(_ id: UInt64, at floor: Floor?) {
-        guard let (job, slot) = end(id) else { return }
+        let claim = jobs[id].flatMap { sessions.slot(of: $0.session) }.flatMap { sessions.user(of: $0).claim }
+        guard let (job, slot) = end(id) else {
+            if let floor, let claim { keepUnused(floor, of: claim) }
+            return
+        }
         succeed(slot, at: floor ?? job.floor)
+    }
+
+    /// The client was gone again when the floor came: it is for its next login, wherever that is.
+    private mutating func keepUnused(_ floor: Floor, of claim: ClaimID) {
+        guard phase == .serving else { return }
+        nextSession += 1
+        tell(.sessionDetached, SessionRecord(number: nextSession, floor: floor), of: claim)
+        keep(DetachedSessions.Entry(claim: claim, number: nextSession, floor: floor, since: now))
     }
 
     /// The server of a session has answered; nil: it has not.
     mutating func floorAnswered(_ answer: Unicast.FloorAnswer?, of claim: ClaimID, job id: UInt64) {
         guard let job = jobs[id], job.stage == .resuming, let place = job.place else {
-            // The client is gone again before the answer came: the floor is kept for its next login.
             guard case .floor(let floor) = answer else { return }
-            nextSession += 1
-            return keep(DetachedSessions.Entry(claim: claim, number: nextSession, floor: floor, since: now))
+            return keepUnused(floor, of: claim)
         }
         switch answer {
         case .floor(let floor):

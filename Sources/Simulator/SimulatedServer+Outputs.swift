@@ -203,6 +203,7 @@ extension SimulatedServer {
     ) {
         guard let slot = liveSlot(id.slot, id.generation), let socket = sockets[slot] else { return }
         note(in: world, "> \(name(slot)) finish, \(reason), linger \(linger)")
+        if let presence = socket.presence { world.history.noteEndNoticed(on: presence, at: world.now) }
         stopFollowing(slot, in: world)
         send(slot, in: world)
         world.network.shutDown(socket.connection, from: socket.side, at: world.now, in: &world.queue)

@@ -119,11 +119,21 @@ extension History {
         /// what came meanwhile is not owed. Nothing comes twice but what is new at the later server alone, which is
         /// behind; and order holds.
         case unnoticed
+        /// The same; or it has learnt of it just in time: then what it handed out since the time may come again.
+        case unnoticedOrRepeating(since: UInt64)
         /// Nothing is lost. What the first server handed out since the time may come again: the connection broke before
         /// it was acknowledged; or the server died, and what it had announced last is all that was known.
         case repeating(since: UInt64)
         /// Nothing is lost, nothing comes twice, order holds.
         case exact
+
+        /// What was handed out since then may come again.
+        var repeatsSince: UInt64? {
+            switch self {
+            case .repeating(let since), .unnoticedOrRepeating(let since): since
+            case .none, .loose, .unnoticed, .exact: nil
+            }
+        }
     }
 
     /// The latest visit before one on which the client was welcomed.
@@ -158,17 +168,14 @@ extension History {
         }
         guard isCalm(from: end.time, to: welcome, changesMax: 0, among: [life, present.life]) else { return .loose }
         if end.how == .fellSilent, !hasNoticed(life, silenceSince: end.time, by: visit.start) { return .unnoticed }
-        // A connection that broke on the way may break later for the server than the client dials again.
-        if end.how == .left || end.how == .broke,
-            !hasNoticed(visits[client][earlier - 1], inTimeFor: visit, isSameLife: life == present.life)
-        {
-            // A break may be noticed just in time all the same: then what was not acknowledged comes again.
-            return end.how == .left ? .unnoticed : .loose
-        }
+        let isNoticed = hasNoticed(visits[client][earlier - 1], inTimeFor: visit, isSameLife: life == present.life)
+        if end.how == .left, !isNoticed { return .unnoticed }
         guard end.how == .broke else { return .exact }
         // A client that has just gone on reading may have got what was handed out long before.
         let unacknowledged = end.time - min(end.time, 2 * visits[client][earlier - 1].roundTrip)
-        return .repeating(since: stalls.contains { unacknowledged <= $0 && $0 <= end.time } ? 0 : unacknowledged)
+        let since = stalls.contains { unacknowledged <= $0 && $0 <= end.time } ? 0 : unacknowledged
+        // A connection that broke on the way may break later for the server than the client dials again.
+        return isNoticed ? .repeating(since: since) : .unnoticedOrRepeating(since: since)
     }
 
     /// Whether a server can have told, from what a client did not acknowledge, that its machine is off: until then the
@@ -179,11 +186,8 @@ extension History {
     }
 
     /// Whether a server had learnt of the end of a connection, which was on its way, when the next one's login was
-    /// answered; if that was at another server, when it asked. It knows of an end that is its own doing.
+    /// answered; if that was at another server, when it asked.
     private func hasNoticed(_ earlier: Visit, inTimeFor later: Visit, isSameLife: Bool) -> Bool {
-        if let end = earlier.end, let over = earlier.presence.flatMap({ presences[$0].end }), over < end.time {
-            return true
-        }
         guard let noticed = earlier.noticedAt, let answered = later.answeredAt else { return false }
         return noticed <= (isSameLife ? answered : later.start)
     }
@@ -260,7 +264,7 @@ extension History {
         var present = number
         while true {
             switch tie(of: present, of: client) {
-            case .none, .loose, .unnoticed: return (since, lives)
+            case .none, .loose, .unnoticed, .unnoticedOrRepeating: return (since, lives)
             case .repeating, .exact: break
             }
             guard let earlier = visitBefore(present, of: client) else { return (since, lives) }
@@ -325,8 +329,12 @@ extension History {
         while present > earlier {
             let tie = tie(of: present, of: client)
             guard tie != .none, tie != .loose, let before = visitBefore(present, of: client) else { return false }
-            if tie == .unnoticed, isNew(mark, on: visits[client][present - 1]) { return false }
-            if before == earlier, case .repeating(let since) = tie {
+            switch tie {
+            case .unnoticed, .unnoticedOrRepeating:
+                if isNew(mark, on: visits[client][present - 1]) { return false }
+            case .none, .loose, .repeating, .exact: break
+            }
+            if before == earlier, let since = tie.repeatsSince {
                 return (shownAt(mark, on: earlier, of: client) ?? 0) < since
             }
             present = before

@@ -275,6 +275,50 @@ import Testing
         #expect(wires.texts(third) == ["b"])
     }
 
+    /// The target never hears that nobody comes: it was told so once, by a way that broke.
+    @Test func `a move that failed leaves no ticket that is good`() throws {
+        let wires = Wires.network(2) { $0.timing.resumeWindow = 60_000 }
+        wires.drop(wires.register("ada", at: 0))
+        wires.pass(milliseconds: 200)
+        let sender = wires.anonymous(at: 1, address: 9)
+        let ada = wires.login("ada", at: 0)
+        wires.hold(1, 0)
+        move(ada, to: 1, in: wires)
+        wires.deliverOne(1, 0)
+        #expect(wires.nodes[0].moves.all.first?.stage == .handingOver)
+        wires.hold(0, 1)
+        while wires.nodes[0].statistics.movesFailed == 0 { wires.pass(milliseconds: 100) }
+        wires.breakWires(between: 0, and: 1)
+        wires.release(1, 0)
+        wires.release(0, 1)
+        while wires.nodes.contains(where: { $0.statistics.links == 0 }) { wires.pass(milliseconds: 100) }
+        wires.post("a", by: sender)
+        #expect(wires.texts(ada) == ["a"])
+        wires.drop(ada)
+        wires.pass(milliseconds: 100)
+        let second = wires.login("ada", at: 1)
+        wires.post("b", by: sender)
+        #expect(wires.nodes[1].statistics.ticketsUsed == 1, "before it was out of date")
+        #expect(wires.texts(second) == ["b"])
+    }
+
+    @Test func `who asks for something else before it is sent on begins nothing here`() {
+        let wires = Wires.network(2) { $0.timing.resumeWindow = 60_000 }
+        for name in ["ada", "bob"] { wires.drop(wires.register(name, at: 1)) }
+        wires.pass(milliseconds: 200)
+        _ = wires.anonymous(at: 0)
+        wires.hold(1, 0)
+        let ada = wires.login("ada", at: 0)
+        wires.deliverOne(1, 0)
+        #expect(wires.nodes[0].moves.all.first?.stage == .handingOver)
+        wires.holdsHashes = true
+        wires.say(#"{"command":"LOGIN","username":"bob","secret":"s"}"#, by: ada)
+        wires.release(1, 0)
+        wires.releaseHashes()
+        #expect(wires.commands(ada) == ["LOGIN_SUCCESS", "REDIRECT"])
+        #expect(wires.nodes[0].statistics.sessions == 1)
+    }
+
     @Test func `a session that went on before its client was told to go leaves no place`() throws {
         for isTaken in [false, true] {
             let wires = Wires.network(2) { $0.timing.resumeWindow = 60_000 }

@@ -217,6 +217,24 @@ import Testing
         #expect(wires.commands(second).filter { $0 != "ACTIVITY_BROADCAST" } == ["LOGIN_SUCCESS"])
     }
 
+    @Test func `a floor that comes when its client is gone again is found wherever that logs in next`() {
+        let wires = network(3)
+        let others = (0..<3).map { wires.anonymous(at: $0) }
+        let first = wires.login("ada", at: 1)
+        wires.cutOff(first)
+        wires.post("a", by: others[0])
+        wires.drop(first)
+        wires.pass(milliseconds: 100)
+        wires.hold(1, 0)
+        let second = wires.login("ada", at: 0)
+        wires.drop(second)
+        wires.release(1, 0)
+        wires.pass(milliseconds: 100)
+        let third = wires.login("ada", at: 2)
+        wires.post("b", by: others[0])
+        #expect(wires.texts(third) == ["a", "b"])
+    }
+
     @Test func `who logs in where a server is about to stop goes on elsewhere from its older session`() {
         for isNamed in [true, false] {
             let wires = network(3)

@@ -40,6 +40,9 @@ final class Wires {
     var cut: Set<[Int]> = []
     /// Nodes that were killed without a word.
     var dead: Set<Int> = []
+    /// Secrets wait to be hashed.
+    var holdsHashes = false
+    private var waitingHashes: [(id: HashID, bytes: [UInt8], node: Int)] = []
     /// Directions (from, to) in which bytes wait until they are delivered one by one, or the way is released.
     private(set) var held: Set<[Int]> = []
     /// Bytes that wait, in the order in which they were sent; what one node sent another stays in order.
@@ -238,6 +241,19 @@ final class Wires {
 
     // MARK: Slow ways
 
+    private func hash(_ id: HashID, _ bytes: [UInt8], of node: Int) {
+        if holdsHashes { return waitingHashes.append((id, bytes, node)) }
+        nodes[node].hashed(id, digest: toyDigest(bytes), at: now)
+    }
+
+    /// The hashes that wait are done now, and later ones at once.
+    func releaseHashes() {
+        holdsHashes = false
+        for (id, bytes, node) in waitingHashes { hash(id, bytes, of: node) }
+        waitingHashes = []
+        settle()
+    }
+
     /// What one node sends the other waits from now on.
     func hold(_ from: Int, _ to: Int) { held.insert([from, to]) }
 
@@ -349,7 +365,7 @@ final class Wires {
                 id, acknowledged: clients[client].arrived, isStalled: clients[client].isStalled,
                 isBehind: clients[client].isBehind, at: now)
         case .measure: nodes[node].clientsReached(reached(by: node), at: now)
-        case .hash(let id, let secret, let salt, _): nodes[node].hashed(id, digest: toyDigest(secret + salt), at: now)
+        case .hash(let id, let secret, let salt, _): hash(id, secret + salt, of: node)
         case .store(let rows): write(rows, of: node)
         case .accountAnswered(_, let answer): answers.append(answer)
         case .report(let report): reports[node].append(report)
