@@ -8,6 +8,8 @@ struct Feed: Sendable {
     var shown: [UInt64]
     /// By stream index: what it was owed and was no longer held, so that it was left out.
     var missed: [Missed]
+    /// The same of streams that are forgotten here, by their origins. Looked up only.
+    var missedOfForgotten: [ServerID: Missed] = [:]
     /// What its floor says of streams that are unknown here.
     var unknown: [StreamPosition]
     /// The driver has lines of it that are not sent yet: nothing more is given to it before they are.

@@ -330,6 +330,8 @@ extension Node {
         guard order > .none else { return false }
         let mayCome = order > .owed && !isDelivered(position)
         guard let stream = servers.index(of: position.origin) else {
+            let missed = feeding.feeds[index].missedOfForgotten[position.origin]
+            if order > .owedOrComing, let missed, missed.contains(position.seq) { return true }
             return mayCome && !isShown(position, among: feeding.feeds[index].unknown)
         }
         if order > .owedOrComing, feeding.feeds[index].missed[stream].contains(position.seq) { return true }
@@ -383,6 +385,8 @@ extension Node {
         feeding.feeds[index].unknown.removeAll()
         for position in unknown {
             if let tombstone = tombstones[position.origin] {
+                feeding.feeds[index].missedOfForgotten[position.origin] = Feed.Missed(
+                    after: position.seq, through: tombstone.held)
                 missed(position, through: tombstone.held)
             } else if !tombstones.mayHaveForgotten(position.origin) {
                 feeding.feeds[index].unknown.append(position)

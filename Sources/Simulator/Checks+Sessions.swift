@@ -56,6 +56,8 @@ extension Checks {
                 // The ticket of who is sent on at its login was given after it came; that of others by a server that
                 // may have died since, which was not known yet.
                 askedAt = visit.presence == nil ? visit.start : sent - min(sent, History.newsPatience)
+                // Or long before, if it stood still in between.
+                if history.pathChanges.contains(where: { askedAt <= $0 && $0 <= sent }) { askedAt = visit.start }
             }
             return found
         }

@@ -227,18 +227,25 @@ import Testing
     }
 
     /// What one activity follows by way of another is not known any more when that one is gone.
-    @Test func `an activity whose forerunner is gone is fed when nothing else is left`() {
+    @Test(arguments: [false, true])
+    func `an activity whose forerunner is gone is fed when nothing else is left`(isForgotten: Bool) {
         let desk = Desk()
         let claim = ClaimID(stamp: 1, origin: Peers.id(1), counter: 1)
         let (one, two, three) = (Peers.id(1), Peers.id(2), Peers.id(3))
         // The streams with the lower indices have the later activities.
         let link = desk.join(three, at: Peers.address(3))
         desk.say(Peers.records(three, from: 1, ["x"]), over: link)
-        desk.say(Peers.records(two, from: 1, ["y"]), over: link)
+        if isForgotten {
+            desk.node.tombstones.insert(PeerFrame.Digest(origin: two, held: 2, announcement: 1))
+        } else {
+            desk.say(Peers.records(two, from: 1, ["y"]), over: link)
+        }
         desk.say(Peers.records(one, from: 1, ["first"], claim: claim), over: link)
-        desk.say(
-            Peers.records(two, from: 2, ["second"], claim: claim, dependency: StreamPosition(origin: one, seq: 1)),
-            over: link)
+        if !isForgotten {
+            desk.say(
+                Peers.records(two, from: 2, ["second"], claim: claim, dependency: StreamPosition(origin: one, seq: 1)),
+                over: link)
+        }
         desk.say(
             Peers.records(three, from: 2, ["third"], claim: claim, dependency: StreamPosition(origin: two, seq: 2)),
             over: link)
@@ -246,7 +253,7 @@ import Testing
         let client = desk.connect()
         if let slot = desk.node.sessions.slot(of: client) {
             desk.node.sessions.setUser(SessionTable.anonymous, of: slot)
-            desk.node.begin(slot, at: Floor())
+            desk.node.begin(slot, at: isForgotten ? Floor([StreamPosition(origin: two, seq: 1)]) : Floor())
         }
         desk.settle()
         #expect(desk.fed[client] == ["x", "first", "third"].map { ##"{"text":"\##($0)"}"## })
