@@ -22,9 +22,9 @@ extension Node {
         }
         let stream = store.streams[index]
         guard stream.delivered == stream.held else { return false }
-        // A session that comes back within the window may be owed its last records.
-        if keepsSessions, let last = stream.segments.last,
-            now.milliseconds(since: last.until) < configuration.timing.resumeWindow
+        // A session that comes back within the window may be owed its last records, or to be told that they are gone.
+        if keepsSessions, let until = stream.until,
+            now.milliseconds(since: until) < configuration.timing.resumeWindow
         {
             return false
         }

@@ -15,6 +15,8 @@ struct StreamStore: Sendable {
         /// Bytes of all records ever appended: differences of it are sizes of parts of the stream.
         var endByte: UInt64 = 0
         var segments = Deque<Segment>()
+        /// When the last record came, held or not any more; nil: none ever did.
+        var until: Instant?
         /// Records up to this one are for other servers' clients: they were sent before this server had any.
         var silentThrough: UInt64 = 0
         /// Up to here nothing was held, or was for others, when this server first heard of the stream.
@@ -92,6 +94,7 @@ struct StreamStore: Sendable {
         precondition(added > 0, "a record is not empty")
         streams[index].segments[last].starts.append(UInt32(start))
         streams[index].segments[last].until = now
+        streams[index].until = now
         streams[index].held += 1
         streams[index].endByte += UInt64(added)
         byteCount += added

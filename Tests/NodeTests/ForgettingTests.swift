@@ -193,6 +193,27 @@ import Testing
         #expect(wires.texts(reader) == ["once", "again"])
     }
 
+    /// Who was away when they came is told of it on coming back, and can be only as long as the stream is known.
+    @Test func `a stream is not forgotten within the window, although its records are held no more`() throws {
+        let wires = network(3)
+        for node in wires.nodes.indices { wires.nodes[node].configuration.timing.resumeWindow = 10_000 }
+        let reader = wires.anonymous(at: 0)
+        let id = wires.clients[reader].id
+        let slot = try #require(wires.nodes[0].sessions.slot(of: id))
+        let floor = wires.nodes[0].floor(of: slot)
+        wires.post("lost", by: wires.anonymous(at: 2))
+        let origin = wires.nodes[2].id
+        let stream = try #require(wires.nodes[0].servers.index(of: origin))
+        wires.kill(2)
+        wires.restart(2, bootstrap: 0, wallClock: 1_700_000_001_000, change: hurry)
+        wires.nodes[0].store.release(stream, through: wires.nodes[0].store.streams[stream].held)
+        wires.pass(milliseconds: 5000)
+        #expect(wires.nodes[0].canFeed(from: floor) == false)
+        #expect(wires.nodes[0].servers.index(of: origin) != nil)
+        wires.pass(milliseconds: 10_000)
+        #expect(wires.nodes[0].servers.index(of: origin) == nil)
+    }
+
     @Test func `a full table of servers makes room by forgetting the dead`() {
         let wires = Wires()
         for index in 0..<3 {
