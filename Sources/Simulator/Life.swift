@@ -137,6 +137,11 @@ extension Life {
         return stream.spans.first.map { $0.lowerBound > record.seq } ?? true
     }
 
+    /// Up to where a stream was held at a time; nil: nothing was ever held of it by then.
+    func held(of origin: Int, at time: UInt64) -> UInt64? {
+        streams[origin]?.steps.last { $0.time <= time }?.held
+    }
+
     /// When the stream was held so far, with the record or over it.
     func heldAt(_ record: History.RecordPlace) -> UInt64? { firstStep(of: record) { $0.held >= record.seq } }
 

@@ -322,13 +322,28 @@ extension History {
         return lives[life].deliveredAt(record) ?? .max >= answered
     }
 
+    /// Whether a server had not heard yet, when the session of a visit began there, of the one that the client had
+    /// before at another server: so it begins with what is new. When it hears of that place, nobody can tell it from
+    /// that of another client of the same user, and the next login goes on from there.
+    private func mayFollowUnheardOf(_ number: Int, of client: Int) -> Bool {
+        guard let earlier = visitBefore(number, of: client).map({ visits[client][$0 - 1] }),
+            let before = earlier.presence.map({ presences[$0] }),
+            let present = visits[client][number - 1].presence.map({ presences[$0] }), before.life != present.life,
+            let opened = lives[before.life].held(of: before.life, at: before.start)
+        else { return false }
+        let record = RecordPlace(origin: before.life, seq: opened, time: before.start)
+        return lives[present.life].deliveredAt(record) ?? .max > present.start
+    }
+
     /// Whether all visits from one to another are tied so that an activity that was shown on the first one cannot come
     /// on the last one.
     func areTied(_ earlier: Int, to later: Int, of client: Int, for mark: ActivityMark) -> Bool {
         var present = later
         while present > earlier {
             let tie = tie(of: present, of: client)
-            guard tie != .none, tie != .loose, let before = visitBefore(present, of: client) else { return false }
+            guard tie != .none, tie != .loose, let before = visitBefore(present, of: client),
+                !mayFollowUnheardOf(before, of: client)
+            else { return false }
             switch tie {
             case .unnoticed, .unnoticedOrRepeating:
                 if isNew(mark, on: visits[client][present - 1]) { return false }

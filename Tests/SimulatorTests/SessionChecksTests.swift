@@ -216,6 +216,28 @@ struct SessionChecksTests {
         #expect(story.kinds == [.lostOnTheWay])
     }
 
+    /// The third visit, which is at server 1 as well, goes on from the first one, of which that server had not heard
+    /// when the second one began.
+    @Test(arguments: [(5, [.repeated]), (6, [])] as [(UInt64, [Violation.Kind])])
+    func `a place that becomes known too late may be gone on from after the next one`(
+        known: UInt64, expected: [Violation.Kind]
+    ) {
+        var history = Story(end: .broke, isRedirected: false, death: 5 * Self.second - 1).history
+        history.connectedTimes = (1...200).map { $0 * Self.second }
+        // What server 0 says of the session.
+        history.hold(1, of: 0, at: 0, time: Self.second)
+        history.hold(1, of: 0, at: 1, time: known * Self.second)
+        history.endVisit(of: 1, .broke, at: 9 * Self.second)
+        history.endPresence(1, time: 9 * Self.second)
+        history.noteEndNoticed(on: 1, at: 9 * Self.second)
+        history.beginVisit(of: 1, to: 1, isRedirected: false, at: 10 * Self.second)
+        _ = history.beginPresence(of: 1, at: 1, session: 3, readsBytes: true, delay: 0, time: 10 * Self.second)
+        history.noteAnswer(to: 1, visit: 3, at: 10 * Self.second)
+        history.noteWelcome(of: 1, at: 10 * Self.second)
+        history.receive(0, 2, by: 1, at: 11 * Self.second, session: 3)
+        #expect(Checks().violations(in: history).map(\.kind) == expected)
+    }
+
     // MARK: Redirects
 
     /// - Parameter anewAfter: so long after the client has dialled it, each server has started.
